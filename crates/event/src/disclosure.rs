@@ -1,0 +1,186 @@
+//! Salted disclosures: confidential members that an entry commits to and does not contain.
+//!
+//! Source: RFC 9901 section 4.2 (object properties) and 4.2.3 (digests). Only top-level members are
+//! ever made disclosable, so array-element and recursive disclosures are refused.
+
+use crate::encoding::{Sha256, from_base64url, to_base64url};
+use crate::json::{JsonError, Numbers, parse, to_canonical};
+use crate::limits::{MAX_DISCLOSURE_BYTES, SALT_BYTES};
+use serde_json::Value;
+
+/// Names of the confidential members that entries of version 1 use.
+pub mod names {
+    /// The frozen `policy::Request`: tool input, working directory, resolved paths.
+    pub const REQUEST: &str = "request";
+    /// The tool's answer: digest, length and, where the organisation turns text on, content.
+    pub const RESPONSE: &str = "response";
+    /// A prompt: digest, length and, where the organisation turns text on, text.
+    pub const PROMPT: &str = "prompt";
+    /// The person's e-mail address at the time.
+    pub const EMAIL: &str = "email";
+    /// Operating-system user: name and uid.
+    pub const OS_USER: &str = "os_user";
+    /// Host: name, machine identifier digest.
+    pub const HOST: &str = "host";
+    /// Process ancestry, nearest process first.
+    pub const ANCESTRY: &str = "ancestry";
+    /// An MCP server definition with its secrets removed.
+    pub const DEFINITION: &str = "definition";
+}
+
+/// Why a disclosure was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DisclosureError {
+    /// Longer than [`MAX_DISCLOSURE_BYTES`].
+    #[error("disclosure of {0} bytes is longer than {MAX_DISCLOSURE_BYTES}")]
+    TooLong(usize),
+    /// Not canonical base64url.
+    #[error("disclosure is not base64url")]
+    Encoding,
+    /// The decoded text is not strict JSON.
+    #[error("disclosure: {0}")]
+    Json(#[from] JsonError),
+    /// Not `[salt, name, value]` with a salt of at least 128 bits and a plain name.
+    #[error("disclosure is not [salt, name, value]")]
+    Shape,
+}
+
+/// One disclosure: `base64url(["salt","name",value])` and its parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disclosure {
+    encoded: String,
+    name: String,
+    value: Value,
+}
+
+impl Disclosure {
+    /// Makes a disclosure from fresh randomness.
+    ///
+    /// Errors: [`DisclosureError::TooLong`]; shorten the value with [`bounded_value`] first.
+    /// Trap: a salt must never be used twice; equal salts make equal values recognisable.
+    pub fn new(
+        salt: [u8; SALT_BYTES],
+        name: &str,
+        value: Value,
+    ) -> Result<Self, DisclosureError> {
+        let parts = Value::Array(vec![
+            Value::String(to_base64url(&salt)),
+            Value::String(name.to_owned()),
+            value.clone(),
+        ]);
+        let encoded = to_base64url(&to_canonical(&parts));
+        if encoded.len() > MAX_DISCLOSURE_BYTES {
+            return Err(DisclosureError::TooLong(encoded.len()));
+        }
+        Ok(Self { encoded, name: name.to_owned(), value })
+    }
+
+    /// Reads a disclosure somebody presents. Floats are allowed in values: tool inputs hold them.
+    pub fn parse(encoded: &str) -> Result<Self, DisclosureError> {
+        if encoded.len() > MAX_DISCLOSURE_BYTES {
+            return Err(DisclosureError::TooLong(encoded.len()));
+        }
+        let bytes = from_base64url(encoded).ok_or(DisclosureError::Encoding)?;
+        let Value::Array(parts) = parse(&bytes, Numbers::Any)? else {
+            return Err(DisclosureError::Shape);
+        };
+        let [Value::String(salt), Value::String(name), value] = parts.as_slice() else {
+            return Err(DisclosureError::Shape);
+        };
+        let salted = from_base64url(salt).is_some_and(|salt| salt.len() >= SALT_BYTES);
+        let plain = !name.is_empty() && name != "_sd" && name != "...";
+        if !salted || !plain {
+            return Err(DisclosureError::Shape);
+        }
+        Ok(Self { encoded: encoded.to_owned(), name: name.clone(), value: value.clone() })
+    }
+
+    /// The text that is presented and hashed.
+    pub fn encoded(&self) -> &str {
+        &self.encoded
+    }
+
+    /// The member name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The member value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// `base64url(SHA-256(ascii(encoded)))`, the form in which `_sd` lists it.
+    pub fn digest(&self) -> String {
+        to_base64url(&Sha256::of(self.encoded.as_bytes()).0)
+    }
+}
+
+/// Longest string inside a disclosed value; longer ones are replaced by digest and length.
+///
+/// Eight such strings fit [`MAX_DISCLOSURE_BYTES`] after base64url and JSON escaping.
+pub const MAX_DISCLOSED_STRING_BYTES: usize = 16_384;
+
+/// Replaces every string longer than [`MAX_DISCLOSED_STRING_BYTES`] by
+/// `{"bytes":n,"head":"first 1,024 bytes or fewer","sha256":"…"}`.
+///
+/// Why: a 10 MB file write must not push its own record out of the log; the digest still binds it.
+/// The value that was decided on is the original, so a replay of such an entry says
+/// `not replayable: input by digest`.
+pub fn bounded_value(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > MAX_DISCLOSED_STRING_BYTES => {
+            let head: String = text.chars().take(256).collect();
+            serde_json::json!({
+                "bytes": text.len(),
+                "head": head,
+                "sha256": Sha256::of(text.as_bytes()),
+            })
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(bounded_value).collect()),
+        Value::Object(members) => Value::Object(
+            members.into_iter().map(|(name, member)| (name, bounded_value(member))).collect(),
+        ),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_9901_digest_example() {
+        // RFC 9901 section 4.2.3: this disclosure has this digest.
+        let encoded = "WyI2cU1RdlJMNWhhaiIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0";
+        let digest = to_base64url(&Sha256::of(encoded.as_bytes()).0);
+        assert_eq!(digest, "uutlBuYeMDyjLLTpf6Jxi7yNkEF35jdyWMn9U7b_RYY");
+    }
+
+    #[test]
+    fn round_trip() {
+        let made = Disclosure::new([3; 16], "email", Value::from("ann@example.com")).unwrap();
+        let read = Disclosure::parse(made.encoded()).unwrap();
+        assert_eq!(read, made);
+        assert_eq!(read.digest(), made.digest());
+    }
+
+    #[test]
+    fn short_salts_and_reserved_names_are_refused() {
+        let short = to_base64url(br#"["AAAA","email","x"]"#);
+        assert_eq!(Disclosure::parse(&short), Err(DisclosureError::Shape));
+        let reserved = Disclosure::new([1; 16], "_sd", Value::Null).unwrap();
+        assert_eq!(Disclosure::parse(reserved.encoded()), Err(DisclosureError::Shape));
+        let array_element = to_base64url(br#"["AAAAAAAAAAAAAAAAAAAAAA","x"]"#);
+        assert_eq!(Disclosure::parse(&array_element), Err(DisclosureError::Shape));
+    }
+
+    #[test]
+    fn long_strings_become_digests() {
+        let long = "x".repeat(MAX_DISCLOSED_STRING_BYTES + 1);
+        let bounded = bounded_value(serde_json::json!({ "content": long, "path": "/a" }));
+        assert_eq!(bounded["path"], "/a");
+        assert_eq!(bounded["content"]["bytes"], MAX_DISCLOSED_STRING_BYTES + 1);
+        assert_eq!(bounded["content"]["sha256"], Sha256::of(long.as_bytes()).to_string());
+    }
+}
