@@ -1,2 +1,63 @@
-//! Placeholder.
-fn main() {}
+//! The command line of `cargo xtask`: it parses, calls the library and turns the outcome into an exit
+//! code. It owns no step itself.
+//!
+//! Source: DEVELOPERS.md, "set-up".
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::context::Context;
+use xtask::steps::Step;
+
+/// Set-up, checks and tests of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything that continuous integration checks.
+    Test {
+        /// Run only these steps; see `--list`.
+        #[arg(long, value_name = "STEP", num_args = 1.., value_delimiter = ',')]
+        only: Vec<Step>,
+        /// List the steps and the suites, and stop.
+        #[arg(long)]
+        list: bool,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Install what the build, the demo and the tests need, and stop.
+    Setup {
+        /// Install without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Check the rules of the house that a compiler does not.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Test { list: true, .. } => Ok(xtask::test::list()),
+        Command::Test { only, yes, .. } => {
+            Context::new(yes).and_then(|context| xtask::test::run(&context, &only))
+        }
+        Command::Setup { yes } => {
+            Context::new(yes).and_then(|context| xtask::steps::setup(&context))
+        }
+        Command::Tidy => xtask::tidy::print(&xtask::context::checkout()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The library behind `cargo xtask`, split so that its checks are also ordinary tests.
+//!
+//! It owns the order of the steps, the installation of tools and the rules of the house. It does not
+//! know the product: it starts the product's own programs and tests.
+//!
+//! Reading order: `context` (where things are), `process` (running one child), `apt` and `tools` (what
+//! must be there), `console`, `steps`, `suites`, `test`, and last `tidy`.
+
+pub mod apt;
+pub mod cache;
+pub mod console;
+pub mod context;
+pub mod counts;
+pub mod process;
+pub mod steps;
+pub mod suites;
+pub mod test;
+pub mod tidy;
+pub mod tools;
