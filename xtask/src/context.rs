@@ -10,6 +10,9 @@ use anyhow::Result;
 
 use crate::cache::Cache;
 
+/// The variable in which cargo names the folder of the package it runs.
+const PACKAGE_FOLDER: &str = "CARGO_MANIFEST_DIR";
+
 /// Where a run happens and what it is allowed to do.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -79,11 +82,17 @@ impl Context {
     }
 }
 
-/// The root of the checkout this program was built from: the parent of its own package.
+/// The root of the checkout: the parent of this program's own package.
+///
+/// Cargo says at run time where the package is. What it said at compile time is used only when the
+/// program is started without cargo: two checkouts that share a cache share the compiled program.
 #[must_use]
 pub fn checkout() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_path_buf()
+    let package = env::var_os(PACKAGE_FOLDER)
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
+        .parent()
+        .map_or_else(|| package.clone(), Path::to_path_buf)
 }
 
 #[cfg(test)]

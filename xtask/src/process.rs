@@ -36,6 +36,13 @@ impl Process {
         command
             .current_dir(&context.checkout)
             .env("CARGO_TARGET_DIR", context.cache.target());
+        // A cargo started by cargo must see what it would see from a shell, or it compiles again.
+        for (name, _) in env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&*name);
+            }
+        }
         if find("ccache").is_some() {
             for (variable, compiler) in [("CC", "ccache cc"), ("CXX", "ccache c++")] {
                 if env::var_os(variable).is_none() {
