@@ -48,11 +48,19 @@ pub fn list() -> bool {
 pub fn run(context: &Context, only: &[Step]) -> Result<bool> {
     let toolbox = Toolbox::new(context);
     let mut rows = Vec::new();
-    for step in Step::value_variants().iter().copied() {
-        if !only.is_empty() && !only.contains(&step) {
-            continue;
-        }
-        println!("\n======== {} ========", step.name());
+    let chosen = |step: &Step| only.is_empty() || only.contains(step);
+    let steps: Vec<Step> = Step::value_variants()
+        .iter()
+        .copied()
+        .filter(chosen)
+        .collect();
+    for (position, step) in steps.iter().copied().enumerate() {
+        println!(
+            "\n======== {} of {}: {} ========",
+            position + 1,
+            steps.len(),
+            step.name()
+        );
         let begun = Instant::now();
         let outcome = match step.run(context, &toolbox) {
             Ok(outcome) => outcome,

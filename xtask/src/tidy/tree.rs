@@ -1,7 +1,7 @@
 //! The files that belong to the repository, read once.
 //!
-//! It owns which files are looked at: those git tracks or would track. Lock files are left out,
-//! because their tools write them.
+//! It owns which files are looked at: those git tracks or would track. Cargo's lock file
+//! is left out, because cargo writes its registry's name into every entry.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub struct Tree {
     pub paths: Vec<String>,
 }
 
-const WRITTEN_BY_TOOLS: [&str; 3] = ["Cargo.lock", "package-lock.json", "go.sum"];
+const LOCK_FILE: &str = "Cargo.lock";
 
 impl Tree {
     /// Reads the files of a checkout.
@@ -70,7 +70,7 @@ impl Tree {
     fn add(&mut self, path: &str, bytes: &[u8]) {
         self.paths.push(path.to_owned());
         let name = path.rsplit('/').next().unwrap_or(path);
-        if WRITTEN_BY_TOOLS.contains(&name) || bytes.contains(&0) {
+        if name == LOCK_FILE || bytes.contains(&0) {
             return;
         }
         if let Ok(text) = std::str::from_utf8(bytes) {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lock_files_and_binary_files_are_listed_but_not_read() {
+    fn the_lock_file_and_binary_files_are_listed_but_not_read() {
         let tree = Tree::of(&[("Cargo.lock", "x"), ("a.png", "\0"), ("a.rs", "x")]);
         assert_eq!(tree.paths.len(), 3);
         assert_eq!(tree.files.len(), 1);

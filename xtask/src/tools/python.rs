@@ -62,7 +62,7 @@ pub fn unpack_wheel(context: &Context, wheel: &str, version: &str, folder: &Path
     let Some(interpreter) = environment(context)? else {
         return Ok(false);
     };
-    let partial = folder.with_extension("partial");
+    let partial = folder.with_file_name(format!("{wheel}-{version}.partial"));
     if partial.exists() {
         fs::remove_dir_all(&partial).context("cannot remove an interrupted install")?;
     }
