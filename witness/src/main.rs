@@ -1,2 +1,159 @@
-//! Placeholder.
-fn main() {}
+//! `cairn-witness`: command line, diagnostics and process life of the witness.
+//!
+//! Owns nothing of the protocol; see the library. The first line on standard output of `serve` is
+//! `listening http://ADDRESS:PORT`, so that a caller that asked for port 0 learns the port.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use cairn_witness::http::Service;
+use cairn_witness::{Config, Settings, Store, Witness, key};
+use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Cosign transparency-log checkpoints that extend what was cosigned before.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new witness key and print its verifier key.
+    Init {
+        /// Name of the witness key, such as `witness.example.org/1`.
+        #[arg(long)]
+        name: String,
+        /// Folder for the key file; created if absent.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print the verifier key of a key file.
+    Vkey {
+        /// Key file made by `init`.
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Serve the witness protocol until SIGTERM or SIGINT.
+    Serve(ServeArgs),
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// TOML file with `listen`, `key`, `database` and `logs`; flags win over it.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Address and port; port 0 takes a free one.
+    #[arg(long)]
+    listen: Option<String>,
+    /// Key file made by `init`.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// State file; created when absent.
+    #[arg(long)]
+    db: Option<PathBuf>,
+    /// Verifier key of a log to serve; repeat for several.
+    #[arg(long = "log", value_name = "VKEY")]
+    logs: Vec<String>,
+    /// Check the configuration and the key file, then exit.
+    #[arg(long)]
+    check_config: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is nobody left to tell then.
+            let _ = writeln!(std::io::stderr(), "cairn-witness: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Init { name, out } => {
+            let (signer, _) = key::init(&out, &name)?;
+            print_line(&signer.verifier().to_string())
+        }
+        Command::Vkey { key } => print_line(&key::load(&key)?.verifier().to_string()),
+        Command::Serve(args) => serve(args),
+    }
+}
+
+#[tokio::main]
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let check_only = args.check_config;
+    let settings = settings(args)?;
+    let signer = key::load(&settings.key)?;
+    if check_only {
+        return print_line("configuration is good");
+    }
+    let store = Store::open(&settings.database)?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tracing::info!(vkey = %signer.verifier(), logs = settings.logs.len(), "serving");
+    print_line(&format!("listening http://{}", listener.local_addr()?))?;
+
+    let service = Service::new(Witness::new(signer, settings.logs, store));
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    Ok(service.serve(listener, stop).await?)
+}
+
+fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
+    let file = match &args.config {
+        None => Config::default(),
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            Config::parse(&text).with_context(|| format!("{} is refused", path.display()))?
+        }
+    };
+    let flags = Config {
+        listen: args.listen,
+        key: args.key,
+        database: args.db,
+        logs: args.logs,
+    };
+    file.overridden_by(flags).validate().map_err(|problems| {
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("\n  {problem}"))
+            .collect();
+        anyhow::anyhow!(
+            "the configuration has {} problems:{}",
+            lines.len(),
+            lines.concat()
+        )
+    })
+}
+
+fn print_line(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

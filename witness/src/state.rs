@@ -1,0 +1,227 @@
+//! The witness's memory: for each origin the head it cosigned last, in one `redb` file.
+//!
+//! Owns the check-and-persist transaction. It does not own the rule being checked
+//! (`add_checkpoint`). Source: C2SP tlog-witness ("MUST be atomic").
+//!
+//! One file, one process: `redb` locks the file, a second process is refused. One writer at a
+//! time: `redb` serialises write transactions. Commits are two-phase and immediate, so neither a
+//! crash nor a torn write can bring an older head back.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use cairn_tlog::{Hash, NoteSignature};
+use redb::{Database, Durability, ReadableDatabase as _, TableDefinition};
+
+use crate::add_checkpoint::{Candidate, Head, Refusal};
+
+/// Size, root, Unix seconds of the latest cosignature, and the log's verified signature lines.
+type Row<'a> = (u64, [u8; 32], u64, &'a str);
+
+/// Heads by origin.
+const HEADS: TableDefinition<'_, &str, Row<'_>> = TableDefinition::new("heads.v1");
+
+/// The durable state of a witness.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+}
+
+/// What is stored for one origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Size and root cosigned last.
+    pub head: Head,
+    /// Unix seconds of the latest cosignature; never decreases for an origin.
+    pub timestamp: u64,
+    /// The log's signature lines that were verified, each ending in LF.
+    pub log_signatures: String,
+}
+
+/// Why the state file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("state file {} is in use by another process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged, or of another version of the store.
+    #[error("state file {} cannot be opened", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What the store says.
+        #[source]
+        cause: Box<redb::Error>,
+    },
+    /// The folder could not be made durable.
+    #[error("folder of state file {} cannot be synchronised", path.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// The store failed. Fatal: the process stops, because memory and disk may now differ.
+#[derive(Debug, thiserror::Error)]
+#[error("witness state cannot be read or written")]
+pub struct StoreError(#[source] Box<redb::Error>);
+
+/// Why a head was not advanced.
+#[derive(Debug, thiserror::Error)]
+pub enum AdvanceError {
+    /// The rule says no; nothing was written.
+    #[error("checkpoint is refused")]
+    Refused(#[source] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
+}
+
+impl<E: Into<redb::Error>> From<E> for AdvanceError {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Store {
+    /// Opens the state file, creating it if there is none, and makes its folder entry durable.
+    ///
+    /// # Errors
+    /// `InUse` when another process has it; the others need an operator.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        if !path.exists() {
+            tracing::warn!(
+                path = %path.display(),
+                "no state file: starting with no memory of any log; never do this with a key that has signed before"
+            );
+        }
+        let database = Database::create(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
+                path: path.to_owned(),
+            },
+            other => OpenError::Database {
+                path: path.to_owned(),
+                cause: Box::new(other.into()),
+            },
+        })?;
+        let store = Self { database };
+        store
+            .create_table()
+            .map_err(|StoreError(cause)| OpenError::Database {
+                path: path.to_owned(),
+                cause,
+            })?;
+        sync_folder(path).map_err(|cause| OpenError::Folder {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Ok(store)
+    }
+
+    /// What is stored for an origin; `None` when it was never cosigned.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn latest(&self, origin: &str) -> Result<Option<Record>, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(HEADS)?;
+        let row = table.get(origin)?;
+        Ok(row.map(|row| Record::from_row(row.value())))
+    }
+
+    /// Checks the candidate against the stored head and makes it the stored head, atomically and
+    /// durably. Only after this returns may a cosignature of the record be made.
+    ///
+    /// The recorded time is `now` (Unix seconds), or the stored one if the clock went backwards.
+    ///
+    /// # Errors
+    /// `Refused` leaves the state as it was; `Store` is fatal.
+    pub fn advance(&self, candidate: &Candidate, now: u64) -> Result<Record, AdvanceError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_two_phase_commit(true);
+        let record = {
+            let mut table = transaction.open_table(HEADS)?;
+            let origin = candidate.checkpoint().origin.as_str();
+            let stored = table.get(origin)?.map(|row| Record::from_row(row.value()));
+            let latest = stored
+                .as_ref()
+                .map(|record| record.head)
+                .unwrap_or_default();
+            candidate
+                .check_against(&latest)
+                .map_err(AdvanceError::Refused)?;
+            let previous = stored.map_or(0, |record| record.timestamp);
+            let record = Record::of(candidate, now.max(previous));
+            table.insert(origin, record.as_row())?;
+            record
+        };
+        transaction.commit()?;
+        Ok(record)
+    }
+
+    fn create_table(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(HEADS)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Record {
+    fn of(candidate: &Candidate, timestamp: u64) -> Self {
+        let head = Head {
+            size: candidate.checkpoint().size,
+            root: candidate.checkpoint().root,
+        };
+        let line = |signature: &NoteSignature| format!("{signature}\n");
+        let log_signatures = candidate.log_signatures().iter().map(line).collect();
+        Self {
+            head,
+            timestamp,
+            log_signatures,
+        }
+    }
+
+    fn from_row((size, root, timestamp, log_signatures): Row<'_>) -> Self {
+        let head = Head {
+            size,
+            root: Hash(root),
+        };
+        Self {
+            head,
+            timestamp,
+            log_signatures: log_signatures.to_owned(),
+        }
+    }
+
+    fn as_row(&self) -> Row<'_> {
+        (
+            self.head.size,
+            self.head.root.0,
+            self.timestamp,
+            &self.log_signatures,
+        )
+    }
+}
+
+/// Makes the file's name durable: a lost name would be a witness without memory.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let absolute = fs::canonicalize(path)?;
+    match absolute.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
