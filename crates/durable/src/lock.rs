@@ -27,8 +27,7 @@ const HOLDER_BYTES_MAX: u64 = 11;
 /// Holds a folder exclusively until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct FolderLock {
-    /// Owns the lock: closing the descriptor releases it.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -98,13 +97,21 @@ impl FolderLock {
         let _ = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file, path })
+        Ok(Self { file, path })
     }
 
     /// Returns the path of the lock file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a child being started at this moment shares the descriptor
+        // until its exec, and the lock lives as long as any copy does.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
