@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use cairn_tlog::{Hash, NoteSignature};
-use redb::{Database, Durability, ReadableDatabase as _, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use crate::add_checkpoint::{Candidate, Head, Refusal};
 
@@ -91,7 +91,7 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 
 impl<E: Into<redb::Error>> From<E> for AdvanceError {
     fn from(error: E) -> Self {
-        Self::Store(error.into())
+        Self::Store(StoreError::from(error))
     }
 }
 
