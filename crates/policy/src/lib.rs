@@ -1,1 +1,46 @@
-//! Placeholder while the crate is being written.
+//! Permission rules, scopes, posture conditions and the decision they lead to.
+//!
+//! A pure function of a frozen request, a compiled bundle, a subject and a posture: no clock, no
+//! randomness, no files, no network. In scope: the grammar of `Tool(pattern)` rules, Bash lines,
+//! scopes, conditions, the MCP allow list, imports of Claude Code settings. Out of scope: whether a
+//! bundle was signed, witnessed or activated; how links are resolved; how an answer reaches the
+//! agent.
+//!
+//! Source: architecture section 4; `docs/formats`.
+
+mod bash;
+pub mod bundle;
+mod claude_default;
+mod command_pattern;
+pub mod compile;
+pub mod condition;
+pub mod decide;
+pub mod decision;
+mod domain;
+mod evaluate;
+pub mod explain;
+mod glob;
+pub mod import;
+pub mod lint;
+mod matching;
+pub mod mcp;
+mod parts;
+mod paths;
+pub mod pattern;
+mod protected;
+pub mod request;
+pub mod subject;
+
+pub use bundle::{Bundle, BundleError, Dialect, Gate, Prompts, Rule, Scope, SpoolFull};
+pub use compile::{CompileProblem, CompiledBundle, compile};
+pub use condition::{Condition, Truth};
+pub use decide::{closed_gates, decide, decide_as_claude};
+pub use decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
+pub use explain::explain;
+pub use import::{ImportError, Imported, SettingsSource, import_settings};
+pub use lint::{Lint, LintKind, lint_bundle};
+pub use mcp::{McpDefault, McpEntry, McpPolicy, McpServer, McpVerdict, server_verdict};
+pub use paths::PathProblem;
+pub use pattern::PatternProblem;
+pub use request::{McpCall, Request, ResolvedPath, paths_to_resolve};
+pub use subject::Subject;

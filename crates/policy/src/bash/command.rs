@@ -1,0 +1,262 @@
+//! One simple command of a line, and the texts that rules are compared with.
+//!
+//! Owns the command's shape. An allow is compared with the text as written, a deny with every text
+//! the command may run as.
+//! Source: architecture section 4, item 1; Claude Code findings 2.2 and 2.3.
+
+use super::launch;
+use super::scan::Word;
+use crate::glob::{Sym, known_text, syms};
+
+/// Longest label of a command in a decision, in characters: the full text is in the request.
+const MAX_LABEL_CHARS: usize = 200;
+
+/// Most words that are searched for a subcommand behind options.
+const MAX_OPTION_WORDS: usize = 32;
+
+/// Programs whose first plain argument is a subcommand that global options may precede.
+const SUBCOMMAND_PROGRAMS: &[&str] = &[
+    "git",
+    "docker",
+    "podman",
+    "nerdctl",
+    "kubectl",
+    "oc",
+    "helm",
+    "aws",
+    "gcloud",
+    "az",
+    "gh",
+    "glab",
+    "terraform",
+    "tofu",
+    "pulumi",
+    "npm",
+    "pnpm",
+    "yarn",
+    "bun",
+    "cargo",
+    "systemctl",
+    "brew",
+    "apt",
+    "apt-get",
+    "dnf",
+    "yum",
+    "pip",
+    "pip3",
+    "uv",
+    "flyctl",
+    "heroku",
+    "vault",
+    "nix",
+];
+
+/// How a file is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Access {
+    /// Its content is read or its existence looked at.
+    Read,
+    /// It is created, changed or removed.
+    Write,
+}
+
+/// A redirection to or from a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Redirect {
+    /// How the file is touched.
+    pub access: Access,
+    /// The file.
+    pub file: Word,
+}
+
+/// An assignment before a command or on its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Assign {
+    /// The variable.
+    pub name: String,
+    /// `NAME=VALUE` as written.
+    pub whole: Word,
+}
+
+/// What feeds a command's standard input.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Stdin {
+    /// Nothing on this line.
+    #[default]
+    Inherited,
+    /// Another command or a file.
+    Unknown,
+    /// A here-document or here-string.
+    Text(Word),
+}
+
+/// One simple command.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    /// The command word and its arguments; empty for bare assignments and redirections.
+    pub words: Vec<Word>,
+    /// Assignments before the command word.
+    pub assigns: Vec<Assign>,
+    /// Redirections to and from files.
+    pub redirects: Vec<Redirect>,
+    /// What feeds standard input.
+    pub stdin: Stdin,
+    /// Why no pattern may allow it, however well its text matches.
+    pub blocker: Option<&'static str>,
+    /// Whether it needs an allow of its own; a script inside a launcher's argument does not.
+    pub required: bool,
+    /// Why it may run anything: then every deny on a command possibly matches.
+    pub opaque: Option<&'static str>,
+    /// The argument vectors it runs as: itself, and what its launchers start.
+    pub views: Vec<Vec<Word>>,
+}
+
+impl Command {
+    /// The command in words, shortened.
+    pub(crate) fn label(&self) -> String {
+        let words = self
+            .assigns
+            .iter()
+            .map(|assign| &assign.whole)
+            .chain(&self.words);
+        let text = words
+            .map(|word| word.raw.as_str())
+            .collect::<Vec<_>>()
+            .join(" ");
+        shorten(&text)
+    }
+
+    /// The command word's value, if known.
+    pub(crate) fn program(&self) -> Option<String> {
+        self.words.first().and_then(Word::literal)
+    }
+
+    /// Looks through launchers: fills [`Self::views`] and [`Self::opaque`], returns scripts to read.
+    pub(crate) fn look_through(&mut self) -> Vec<String> {
+        let found = launch::look_through(&self.words, &self.stdin);
+        self.views = found.views;
+        self.opaque = self.opaque.or(found.opaque);
+        found.scripts
+    }
+
+    /// Every text a deny or ask pattern is compared with.
+    pub(crate) fn deny_texts(&self) -> Vec<Vec<Sym>> {
+        let mut texts = Vec::new();
+        for view in &self.views {
+            push_view_texts(view, &mut texts);
+        }
+        if !self.assigns.is_empty() {
+            let all: Vec<&Word> = self
+                .assigns
+                .iter()
+                .map(|assign| &assign.whole)
+                .chain(&self.words)
+                .collect();
+            texts.push(join(all.iter().map(|word| word.value.as_slice())));
+        }
+        texts.sort_unstable_by_key(Vec::len);
+        texts.dedup();
+        texts
+    }
+
+    /// What forbids an allow pattern to trust the text.
+    pub(crate) fn distrust(&self) -> Option<&'static str> {
+        self.blocker
+            .or_else(|| self.words.iter().find_map(|word| word.blocker))
+            .or_else(|| self.assigns.iter().find_map(|assign| assign.whole.blocker))
+    }
+}
+
+fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
+    let Some((program, arguments)) = view.split_first() else {
+        return;
+    };
+    let base = basename(&program.value);
+    texts.push(join(view.iter().map(|word| word.value.as_slice())));
+    texts.push(join(
+        view.iter()
+            .map(|word| raw_unless_unknown(word))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(Vec::as_slice),
+    ));
+    let with_base = |arguments: &[Word]| {
+        let rest = arguments.iter().map(|word| word.value.as_slice());
+        join(std::iter::once(base.as_slice()).chain(rest))
+    };
+    texts.push(with_base(arguments));
+    let has_subcommands =
+        known_text(&base).is_some_and(|name| SUBCOMMAND_PROGRAMS.contains(&name.as_str()));
+    if has_subcommands {
+        for start in subcommand_starts(arguments) {
+            texts.push(with_base(arguments.get(start..).unwrap_or_default()));
+        }
+    }
+}
+
+/// Where the subcommand may begin: an option may or may not take the next word as its value.
+fn subcommand_starts(arguments: &[Word]) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut open = vec![0usize];
+    while let Some(at) = open.pop() {
+        if at > MAX_OPTION_WORDS || starts.contains(&at) {
+            continue;
+        }
+        let Some(word) = arguments.get(at) else {
+            continue;
+        };
+        let is_option = matches!(word.value.first(), Some(Sym::Char('-') | Sym::Any));
+        if is_option {
+            if !open.contains(&(at + 1)) {
+                open.push(at + 1);
+            }
+            let has_value = word.value.contains(&Sym::Char('='));
+            if !has_value && !open.contains(&(at + 2)) {
+                open.push(at + 2);
+            }
+        }
+        if at > 0 && !matches!(word.value.first(), Some(Sym::Char('-'))) {
+            starts.push(at);
+        }
+    }
+    starts
+}
+
+fn raw_unless_unknown(word: &Word) -> Vec<Sym> {
+    if known_text(&word.value).is_some() {
+        syms(&word.raw)
+    } else {
+        word.value.clone()
+    }
+}
+
+/// What follows the last slash of a command word.
+pub(crate) fn basename(word: &[Sym]) -> Vec<Sym> {
+    let start = word
+        .iter()
+        .rposition(|sym| *sym == Sym::Char('/'))
+        .map_or(0, |at| at + 1);
+    word.get(start..).unwrap_or_default().to_vec()
+}
+
+/// Words joined by single blanks; blanks inside words count as they are.
+fn join<'a>(words: impl Iterator<Item = &'a [Sym]>) -> Vec<Sym> {
+    let mut text = Vec::new();
+    for word in words {
+        if !text.is_empty() {
+            text.push(Sym::Char(' '));
+        }
+        text.extend_from_slice(word);
+    }
+    text
+}
+
+/// A text cut to a length that fits a decision.
+pub(crate) fn shorten(text: &str) -> String {
+    if text.chars().count() <= MAX_LABEL_CHARS {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(MAX_LABEL_CHARS).collect();
+    short.push('…');
+    short
+}

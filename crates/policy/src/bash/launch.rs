@@ -1,0 +1,409 @@
+//! Programs that start other programs, as the deny side sees them.
+//!
+//! Owns how a launcher's own arguments end and what it runs: an argument vector, a script to read,
+//! or something that cannot be seen. Over-approximates where an option may take a value. The tables
+//! are in [`super::launchers`].
+//! Source: Claude Code findings 2.3 and 2.4.
+
+use super::command::{Stdin, basename};
+use super::launchers::{INTERPRETERS, Launcher, SHELLS, launcher};
+use super::scan::Word;
+use crate::glob::{Sym, known_text};
+
+/// Most argument vectors one command is followed into: deeper launcher chains count as opaque.
+const MAX_VIEWS: usize = 48;
+
+/// What a command may run.
+#[derive(Debug, Default)]
+pub(super) struct Launched {
+    /// Argument vectors, the command's own first.
+    pub views: Vec<Vec<Word>>,
+    /// Scripts in shell syntax.
+    pub scripts: Vec<String>,
+    /// Why it may run something that is in none of them.
+    pub opaque: Option<&'static str>,
+}
+
+impl Launched {
+    fn hide(&mut self, why: &'static str) {
+        self.opaque.get_or_insert(why);
+    }
+
+    fn script(&mut self, text: Option<String>) {
+        match text {
+            Some(text) => self.scripts.push(text),
+            None => self.hide("a script made at run time"),
+        }
+    }
+
+    fn view(&mut self, argv: &[Word]) {
+        if argv.is_empty() || self.views.iter().any(|view| view == argv) {
+            return;
+        }
+        if self.views.len() >= MAX_VIEWS {
+            return self.hide("too many launchers");
+        }
+        self.views.push(argv.to_vec());
+    }
+}
+
+/// Follows a command through its launchers.
+pub(super) fn look_through(words: &[Word], stdin: &Stdin) -> Launched {
+    let mut found = Launched::default();
+    found.view(words);
+    let mut next = 0;
+    while let Some(view) = found.views.get(next).cloned() {
+        next += 1;
+        step(&view, stdin, &mut found);
+    }
+    found
+}
+
+fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
+    let Some((program, arguments)) = argv.split_first() else {
+        return;
+    };
+    let assignment = is_assignment(program);
+    if assignment {
+        return found.view(arguments);
+    }
+    let Some(name) = known_text(&basename(&program.value)) else {
+        // What an unknown word starts may itself be a launcher.
+        return found.view(arguments);
+    };
+    if program.wild {
+        found.hide("a command word with wildcards");
+    }
+    let name = name.as_str();
+    if SHELLS.contains(&name) {
+        return shell(arguments, stdin, found);
+    }
+    if INTERPRETERS.iter().any(|known| is_version_of(name, known)) {
+        interpreter(arguments, stdin, found);
+    }
+    match name {
+        "eval" => found.script(join(arguments)),
+        "trap" => found.script(arguments.first().map_or(Some(String::new()), Word::literal)),
+        "alias" => {
+            for word in arguments {
+                let value = word.literal();
+                found.script(value.map(|v| {
+                    v.split_once('=')
+                        .map_or_else(String::new, |p| p.1.to_owned())
+                }));
+            }
+        }
+        "source" | "." => {
+            if arguments
+                .first()
+                .is_some_and(|file| file.literal().is_none())
+            {
+                found.hide("a script that is made at run time");
+            }
+        }
+        "find" | "fd" | "fdfind" => find(arguments, found),
+        "xargs" | "parallel" => xargs(name, arguments, found),
+        "git" => git(arguments, found),
+        "awk" | "gawk" | "mawk" | "nawk" => awk(arguments, found),
+        "at" | "batch" => match stdin {
+            Stdin::Text(text) => found.script(text.literal()),
+            _ => found.hide("a job read from input"),
+        },
+        "make" if arguments.iter().any(|word| word.literal().is_none()) => {
+            found.hide("a makefile that is made at run time");
+        }
+        _ => {}
+    }
+    if let Some(known) = launcher(name, arguments) {
+        launch(&known, arguments, found);
+    }
+}
+
+fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched) {
+    if name_lookup_only(known, arguments) {
+        return;
+    }
+    if known.opaque {
+        found.hide("a command run somewhere else");
+    }
+    for (position, word) in arguments.iter().enumerate() {
+        let text = word.literal();
+        let takes_script = known.script_options.iter().any(|option| {
+            text.as_deref().is_some_and(|text| {
+                text == *option
+                    || (option.len() == 2
+                        && text.starts_with('-')
+                        && !text.starts_with("--")
+                        && text.ends_with(option.trim_start_matches('-')))
+            })
+        });
+        if takes_script && let Some(script) = arguments.get(position + 1) {
+            found.script(script.literal());
+        }
+    }
+    for start in starts(known, arguments) {
+        let inner = arguments.get(start..).unwrap_or_default();
+        found.view(inner);
+        if known.joins_to_script && !inner.is_empty() {
+            match join(inner) {
+                Some(script) => found.scripts.push(script),
+                None => found.hide("a script made at run time"),
+            }
+        }
+    }
+}
+
+/// `command -v rm` only looks a name up.
+fn name_lookup_only(known: &Launcher, arguments: &[Word]) -> bool {
+    known.name == "command"
+        && arguments
+            .first()
+            .and_then(Word::literal)
+            .is_some_and(|option| {
+                option.starts_with('-') && (option.contains('v') || option.contains('V'))
+            })
+}
+
+/// Every place where the launched command may begin.
+fn starts(known: &Launcher, arguments: &[Word]) -> Vec<usize> {
+    let mut begins = Vec::new();
+    let mut seen = Vec::new();
+    let mut open = vec![(known.skip, known.positionals)];
+    while let Some((at, positionals)) = open.pop() {
+        if seen.contains(&(at, positionals)) {
+            continue;
+        }
+        seen.push((at, positionals));
+        let Some(word) = arguments.get(at) else {
+            continue;
+        };
+        let text = word.literal();
+        let as_operand = |open: &mut Vec<(usize, usize)>, begins: &mut Vec<usize>| {
+            if positionals > 0 {
+                open.push((at + 1, positionals - 1));
+            } else {
+                begins.push(at);
+            }
+        };
+        match text.as_deref() {
+            None => {
+                as_operand(&mut open, &mut begins);
+                open.push((at + 1, positionals));
+            }
+            Some("--") => match positionals {
+                0 => begins.push(at + 1),
+                left => open.push((at + 2, left - 1)),
+            },
+            Some(option) if option.starts_with('-') && option.len() > 1 => {
+                open.push((at + 1, positionals));
+                let attached = option.contains('=');
+                let flag = known.flags.contains(&option);
+                if !attached && !flag {
+                    open.push((at + 2, positionals));
+                }
+            }
+            Some(_) if known.assigns && is_assignment(word) => open.push((at + 1, positionals)),
+            Some(_) => as_operand(&mut open, &mut begins),
+        }
+    }
+    begins.sort_unstable();
+    begins.dedup();
+    begins
+}
+
+fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+    let mut at = 0;
+    while let Some(word) = arguments.get(at) {
+        let Some(text) = word.literal() else {
+            return found.hide("a shell script made at run time");
+        };
+        let short = text.starts_with('-') && !text.starts_with("--");
+        if short && text.contains('c') || text == "--command" {
+            let script = arguments
+                .get(at + 1..)
+                .unwrap_or_default()
+                .iter()
+                .find(|word| !matches!(word.value.first(), Some(Sym::Char('-' | '+'))));
+            return found.script(script.map_or(Some(String::new()), Word::literal));
+        }
+        if short && text.contains('s') {
+            break;
+        }
+        match text.as_str() {
+            "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file" => at += 2,
+            "-" | "--" => at += 1,
+            option if option.starts_with(['-', '+']) => at += 1,
+            // A script file is a program of its own.
+            _ => return,
+        }
+    }
+    match stdin {
+        Stdin::Inherited => {}
+        Stdin::Text(text) => found.script(text.literal()),
+        Stdin::Unknown => found.hide("a shell that reads its script from input"),
+    }
+}
+
+fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+    let mut has_file = false;
+    for word in arguments {
+        match word.literal() {
+            None => return found.hide("interpreter code made at run time"),
+            Some(text) if text == "-" => return found.hide("interpreter code from input"),
+            Some(text) if text == "eval" => return found.hide("interpreter code on the line"),
+            Some(text) if text.starts_with("--") => {
+                if ["--eval", "--print", "--exec", "--run"]
+                    .iter()
+                    .any(|o| text.starts_with(o))
+                {
+                    return found.hide("interpreter code on the line");
+                }
+            }
+            Some(text) if text.starts_with('-') => {
+                if text.contains(['c', 'e', 'E', 'r', 'p']) {
+                    return found.hide("interpreter code on the line");
+                }
+            }
+            Some(_) => {
+                has_file = true;
+                break;
+            }
+        }
+    }
+    if !has_file && !matches!(stdin, Stdin::Inherited) {
+        found.hide("interpreter code from input");
+    }
+}
+
+fn find(arguments: &[Word], found: &mut Launched) {
+    const ACTIONS: &[&str] = &[
+        "-exec",
+        "-execdir",
+        "-ok",
+        "-okdir",
+        "-x",
+        "-X",
+        "--exec",
+        "--exec-batch",
+    ];
+    for (position, word) in arguments.iter().enumerate() {
+        if !ACTIONS.iter().any(|action| word.is(action)) {
+            continue;
+        }
+        let rest = arguments.get(position + 1..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|word| word.is(";") || word.is("+"))
+            .unwrap_or(rest.len());
+        let inner: Vec<Word> = rest
+            .iter()
+            .take(end)
+            .map(|word| {
+                if word.is("{}") {
+                    Word::unknown("{}")
+                } else {
+                    word.clone()
+                }
+            })
+            .collect();
+        found.view(&inner);
+    }
+}
+
+fn xargs(name: &str, arguments: &[Word], found: &mut Launched) {
+    if name == "parallel" {
+        found.hide("commands built by parallel");
+    }
+    let Some(known) = launcher("xargs", arguments) else {
+        return;
+    };
+    for start in starts(&known, arguments) {
+        let mut inner = arguments.get(start..).unwrap_or_default().to_vec();
+        inner.push(Word::unknown("…"));
+        found.view(&inner);
+    }
+}
+
+fn git(arguments: &[Word], found: &mut Launched) {
+    for (position, word) in arguments.iter().enumerate() {
+        let after = arguments.get(position + 1..).unwrap_or_default();
+        let Some(text) = word.literal() else { continue };
+        match text.as_str() {
+            "-c" | "--config-env" => match after.first().map(Word::literal) {
+                Some(Some(setting)) => {
+                    if let Some((_, command)) = setting.split_once("=!") {
+                        found.scripts.push(command.to_owned());
+                    } else if runs_a_program(&setting) {
+                        found.hide("a program named by a git setting");
+                    }
+                }
+                _ => found.hide("a git setting made at run time"),
+            },
+            "-x" | "--exec" => found.script(after.first().and_then(Word::literal)),
+            "foreach" => found.script(join(after)),
+            "run"
+                if position > 0 && arguments.get(position - 1).is_some_and(|w| w.is("bisect")) =>
+            {
+                found.view(after);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn runs_a_program(setting: &str) -> bool {
+    let key = setting.split('=').next().unwrap_or_default().to_lowercase();
+    [
+        "pager",
+        "editor",
+        "command",
+        "helper",
+        "hookspath",
+        "sshcommand",
+        "external",
+        "driver",
+        "cmd",
+    ]
+    .iter()
+    .any(|word| key.contains(word))
+}
+
+fn awk(arguments: &[Word], found: &mut Launched) {
+    for word in arguments {
+        match word.literal() {
+            None => found.hide("an awk program made at run time"),
+            Some(text) if text.contains("system") || text.contains('|') => {
+                found.hide("an awk program that runs commands");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// `NAME=VALUE`.
+fn is_assignment(word: &Word) -> bool {
+    let name: Vec<Sym> = word
+        .value
+        .iter()
+        .copied()
+        .take_while(|sym| *sym != Sym::Char('='))
+        .collect();
+    name.len() < word.value.len()
+        && known_text(&name).is_some_and(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+}
+
+/// `python3.12` is a version of `python`.
+fn is_version_of(name: &str, known: &str) -> bool {
+    name.strip_prefix(known).is_some_and(|tail| {
+        tail.chars()
+            .all(|c| c.is_ascii_digit() || c == '.' || c == '-')
+    })
+}
+
+fn join(words: &[Word]) -> Option<String> {
+    let texts: Option<Vec<String>> = words.iter().map(Word::literal).collect();
+    texts.map(|texts| texts.join(" "))
+}

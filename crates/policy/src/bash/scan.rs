@@ -1,0 +1,602 @@
+//! Taking one shell word apart in a single pass.
+//!
+//! Owns quoting, escapes, substitutions and wildcards inside a word: what is known of its value,
+//! what code it runs, and whether its plain text can be trusted. Does not run or expand anything.
+//! Source: Claude Code findings 2.2, 2.3 and 5.3; bash(1) "EXPANSION".
+
+use super::guard::Unreadable;
+use super::vars::Variables;
+use crate::glob::{Sym, known_text, syms};
+
+/// Deepest nesting of quotes and substitutions inside one word.
+const MAX_NESTING: usize = 24;
+
+/// One word of a simple command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// As written.
+    pub raw: String,
+    /// The value after quote removal; unknown stretches where something is expanded.
+    pub value: Vec<Sym>,
+    /// The value as a path: tilde expanded, file-name wildcards as wildcards.
+    pub path: Vec<Sym>,
+    /// What forbids an allow rule to trust the text.
+    pub blocker: Option<&'static str>,
+    /// Whether an unquoted `*`, `?` or `[` stands in it.
+    pub wild: bool,
+    /// Whether the value is known but not as written: quotes, escapes, a substituted variable.
+    pub quoted: bool,
+    /// Scripts that expanding the word runs.
+    pub scripts: Vec<String>,
+}
+
+impl Word {
+    /// A word whose value is exactly this text.
+    pub(crate) fn known(text: &str) -> Self {
+        Self {
+            raw: text.to_owned(),
+            value: syms(text),
+            path: syms(text),
+            blocker: None,
+            wild: false,
+            quoted: false,
+            scripts: Vec::new(),
+        }
+    }
+
+    /// A word of which nothing is known.
+    pub(crate) fn unknown(raw: &str) -> Self {
+        Self {
+            value: vec![Sym::Any],
+            path: vec![Sym::Any],
+            blocker: Some("an unknown argument"),
+            ..Self::known(raw)
+        }
+    }
+
+    /// The value, if all of it is known.
+    pub(crate) fn literal(&self) -> Option<String> {
+        known_text(&self.value)
+    }
+
+    /// Whether the value is exactly `text`.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.literal().as_deref() == Some(text)
+    }
+
+    /// The word without its first `skip` symbols, for example the value of `--file=x`.
+    pub(crate) fn tail(&self, skip: usize) -> Self {
+        let cut = |syms: &[Sym]| syms.get(skip..).unwrap_or_default().to_vec();
+        Self {
+            value: cut(&self.value),
+            path: cut(&self.path),
+            ..self.clone()
+        }
+    }
+}
+
+/// Takes a word apart.
+///
+/// Errors: [`Unreadable`] where the extent of a nested construct is doubtful.
+pub(crate) fn word(raw: &str, variables: &Variables) -> Result<Word, Unreadable> {
+    let mut scanner = Scanner::new(raw, variables);
+    scanner.tilde();
+    while scanner.at < scanner.chars.len() {
+        scanner.unquoted(0)?;
+    }
+    scanner.braces();
+    Ok(scanner.finish(raw))
+}
+
+/// Takes the body of an expanding here-document apart: only `$`, backtick and backslash act.
+pub(crate) fn heredoc(raw: &str, variables: &Variables) -> Result<Word, Unreadable> {
+    let mut scanner = Scanner::new(raw, variables);
+    while scanner.at < scanner.chars.len() {
+        scanner.expanding(0)?;
+    }
+    Ok(scanner.finish(raw))
+}
+
+struct Scanner<'a> {
+    chars: Vec<char>,
+    at: usize,
+    variables: &'a Variables,
+    out: Word,
+    /// Unquoted text as written, for brace expansion.
+    bare: String,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(raw: &str, variables: &'a Variables) -> Self {
+        let mut out = Word::known("");
+        out.value.clear();
+        Self {
+            chars: raw.chars().collect(),
+            at: 0,
+            variables,
+            out,
+            bare: String::new(),
+        }
+    }
+
+    fn finish(mut self, raw: &str) -> Word {
+        raw.clone_into(&mut self.out.raw);
+        self.out
+    }
+
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn lit(&mut self, c: char) {
+        self.out.value.push(Sym::Char(c));
+        self.out.path.push(Sym::Char(c));
+    }
+
+    fn any(&mut self, why: &'static str) {
+        self.out.value.push(Sym::Any);
+        self.out.path.push(Sym::Any);
+        self.block(why);
+    }
+
+    fn block(&mut self, why: &'static str) {
+        self.out.blocker.get_or_insert(why);
+    }
+
+    /// A tilde at the start: the home directory, or another user's, which is not known.
+    fn tilde(&mut self) {
+        if self.peek(0) != Some('~') {
+            return;
+        }
+        let end = self
+            .chars
+            .iter()
+            .position(|c| *c == '/')
+            .unwrap_or(self.chars.len());
+        let name: String = self.chars.get(1..end).unwrap_or_default().iter().collect();
+        if name
+            .chars()
+            .any(|c| !(c.is_ascii_alphanumeric() || "._+-".contains(c)))
+        {
+            return;
+        }
+        self.at = end;
+        self.out.value.push(Sym::Char('~'));
+        self.out.value.extend(name.chars().map(Sym::Char));
+        if name.is_empty() {
+            self.out.path.extend(syms(self.variables.home()));
+        } else {
+            self.out.path.push(Sym::Any);
+        }
+    }
+
+    /// One piece of unquoted text.
+    fn unquoted(&mut self, depth: usize) -> Result<(), Unreadable> {
+        let Some(c) = self.peek(0) else { return Ok(()) };
+        match c {
+            '\'' => self.single(),
+            '"' => self.double(depth),
+            '\\' => {
+                self.at += 2;
+                self.out.quoted = true;
+                match self.chars.get(self.at - 1).copied() {
+                    Some('\n') => {}
+                    Some(escaped) => {
+                        if escaped.is_whitespace() {
+                            self.block("an escaped blank");
+                        }
+                        self.lit(escaped);
+                    }
+                    None => self.lit('\\'),
+                }
+                Ok(())
+            }
+            '$' if self.peek(1) == Some('\'') => self.ansi_c(),
+            '$' if self.peek(1) == Some('"') => {
+                self.at += 1;
+                self.any("translated text");
+                self.double(depth)
+            }
+            '$' | '`' => self.dollar(depth),
+            '(' | ')' => Err(Unreadable::Construct("a parenthesis inside a word")),
+            '*' | '?' | '[' => {
+                self.at += 1;
+                self.out.wild = true;
+                let lead = matches!(self.out.path.last(), None | Some(Sym::Char('/')));
+                self.out.value.push(Sym::Char(c));
+                self.bare.push(c);
+                self.out.path.push(match c {
+                    '*' => Sym::Segment { lead },
+                    '?' => Sym::One,
+                    _ => Sym::Segment { lead: false },
+                });
+                Ok(())
+            }
+            other => {
+                self.at += 1;
+                self.bare.push(other);
+                self.lit(other);
+                Ok(())
+            }
+        }
+    }
+
+    fn single(&mut self) -> Result<(), Unreadable> {
+        self.at += 1;
+        self.out.quoted = true;
+        loop {
+            let c = self.peek(0).ok_or(Unreadable::Syntax)?;
+            self.at += 1;
+            if c == '\'' {
+                return Ok(());
+            }
+            self.lit(c);
+        }
+    }
+
+    fn double(&mut self, depth: usize) -> Result<(), Unreadable> {
+        if depth > MAX_NESTING {
+            return Err(Unreadable::TooDeep);
+        }
+        self.at += 1;
+        self.out.quoted = true;
+        loop {
+            match self.peek(0).ok_or(Unreadable::Syntax)? {
+                '"' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                '\\' if self.peek(1) == Some('"') => {
+                    self.at += 2;
+                    self.lit('"');
+                }
+                _ => self.expanding(depth)?,
+            }
+        }
+    }
+
+    /// One piece of text in which only `$`, backtick and backslash act.
+    fn expanding(&mut self, depth: usize) -> Result<(), Unreadable> {
+        match (self.peek(0), self.peek(1)) {
+            (Some('\\'), Some('\n')) => self.at += 2,
+            (Some('\\'), Some(c @ ('$' | '`' | '\\'))) => {
+                self.at += 2;
+                self.lit(c);
+            }
+            (Some('$' | '`'), _) => return self.dollar(depth),
+            (Some(c), _) => {
+                self.at += 1;
+                self.lit(c);
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    fn ansi_c(&mut self) -> Result<(), Unreadable> {
+        self.at += 2;
+        self.out.quoted = true;
+        self.block("text with escape codes");
+        loop {
+            let c = self.peek(0).ok_or(Unreadable::Syntax)?;
+            self.at += 1;
+            match c {
+                '\'' => return Ok(()),
+                '\\' => {
+                    let code = self.peek(0).ok_or(Unreadable::Syntax)?;
+                    self.at += 1;
+                    self.escape_code(code);
+                }
+                other => self.lit(other),
+            }
+        }
+    }
+
+    fn escape_code(&mut self, code: char) {
+        let simple = match code {
+            'n' => Some('\n'),
+            't' => Some('\t'),
+            'r' => Some('\r'),
+            'a' => Some('\u{7}'),
+            'b' => Some('\u{8}'),
+            'e' | 'E' => Some('\u{1b}'),
+            'f' => Some('\u{c}'),
+            'v' => Some('\u{b}'),
+            '\\' | '\'' | '"' | '?' => Some(code),
+            _ => None,
+        };
+        if let Some(c) = simple {
+            return self.lit(c);
+        }
+        let (radix, longest, mut digits) = match code {
+            'x' => (16, 2, String::new()),
+            'u' => (16, 4, String::new()),
+            'U' => (16, 8, String::new()),
+            '0'..='7' => (8, 3, code.to_string()),
+            _ => return self.any("text with escape codes"),
+        };
+        while digits.len() < longest
+            && let Some(c) = self.peek(0).filter(|c| c.is_digit(radix))
+        {
+            digits.push(c);
+            self.at += 1;
+        }
+        match u32::from_str_radix(&digits, radix)
+            .ok()
+            .and_then(char::from_u32)
+        {
+            Some(c) if c.is_ascii() && c != '\0' => self.lit(c),
+            _ => self.any("text with escape codes"),
+        }
+    }
+
+    /// `$…` or a backtick.
+    fn dollar(&mut self, depth: usize) -> Result<(), Unreadable> {
+        if self.peek(0) == Some('`') {
+            return self.backquoted();
+        }
+        match self.peek(1) {
+            Some('(') => self.parenthesised(depth),
+            Some('{') => self.braced(depth),
+            Some('[') => Err(Unreadable::Construct("an old-style arithmetic expansion")),
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                let name: String = self
+                    .chars
+                    .iter()
+                    .skip(self.at + 1)
+                    .take_while(|c| c.is_ascii_alphanumeric() || **c == '_')
+                    .collect();
+                self.at += 1 + name.len();
+                self.variable(&name);
+                Ok(())
+            }
+            Some(c) if c.is_ascii_digit() || "@*#?-$!".contains(c) => {
+                self.at += 2;
+                self.any("a variable");
+                Ok(())
+            }
+            _ => {
+                self.at += 1;
+                self.lit('$');
+                Ok(())
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str) {
+        self.block("a variable");
+        self.out.quoted = true;
+        match self.variables.value(name) {
+            Some(value) => {
+                self.out.value.extend(syms(&value));
+                self.out.path.extend(syms(&value));
+            }
+            None => self.any("a variable"),
+        }
+    }
+
+    fn backquoted(&mut self) -> Result<(), Unreadable> {
+        let mut script = String::new();
+        self.at += 1;
+        loop {
+            let c = self.peek(0).ok_or(Unreadable::Syntax)?;
+            self.at += 1;
+            match (c, self.peek(0)) {
+                ('`', _) => break,
+                ('\\', Some(escaped @ ('`' | '\\' | '$'))) => {
+                    self.at += 1;
+                    script.push(escaped);
+                }
+                _ => script.push(c),
+            }
+        }
+        self.out.scripts.push(script);
+        self.any("a nested command");
+        Ok(())
+    }
+
+    /// `$(…)` or `$((…))`.
+    fn parenthesised(&mut self, depth: usize) -> Result<(), Unreadable> {
+        if let Some((text, after)) = cat_heredoc(&self.chars, self.at) {
+            self.at = after;
+            self.out.quoted = true;
+            text.chars().for_each(|c| self.lit(c));
+            return Ok(());
+        }
+        let start = self.at + 2;
+        let end = balanced(&self.chars, start, ')', depth + 1)?;
+        let inner: String = self
+            .chars
+            .get(start..end)
+            .unwrap_or_default()
+            .iter()
+            .collect();
+        self.at = end + 1;
+        let whole = inner.starts_with('(')
+            && balanced(&self.chars, start + 1, ')', depth + 1).is_ok_and(|at| at + 1 == end);
+        if !whole {
+            // Comments, here-documents and case patterns hold brackets that do not count.
+            if is_doubtful(&inner) {
+                return Err(Unreadable::Construct("a nested command of doubtful extent"));
+            }
+            self.out.scripts.push(inner);
+            self.any("a nested command");
+            return Ok(());
+        }
+        if inner.contains('`') || inner.contains("$(") || inner.contains('[') {
+            return Err(Unreadable::Construct("a nested command in arithmetic"));
+        }
+        if inner.contains(|c: char| c == '$' || c.is_alphabetic()) {
+            self.any("a variable in arithmetic");
+        } else {
+            // A number: as unknown as a variable to a deny, harmless to an allow.
+            self.out.value.push(Sym::Any);
+            self.out.path.push(Sym::Any);
+        }
+        Ok(())
+    }
+
+    /// `${…}`.
+    fn braced(&mut self, depth: usize) -> Result<(), Unreadable> {
+        let start = self.at + 2;
+        let end = balanced(&self.chars, start, '}', depth + 1)?;
+        let inner: String = self
+            .chars
+            .get(start..end)
+            .unwrap_or_default()
+            .iter()
+            .collect();
+        self.at = end + 1;
+        let is_name = inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && inner.starts_with(|c: char| !c.is_ascii_digit());
+        if is_name {
+            self.variable(&inner);
+            return Ok(());
+        }
+        let mut nested = Scanner::new(&inner, self.variables);
+        while nested.at < nested.chars.len() {
+            nested.loosely(depth + 1)?;
+        }
+        self.out.scripts.append(&mut nested.out.scripts);
+        self.any("a variable in braces");
+        Ok(())
+    }
+
+    /// Text inside `${…}`: only what runs code matters.
+    fn loosely(&mut self, depth: usize) -> Result<(), Unreadable> {
+        if depth > MAX_NESTING {
+            return Err(Unreadable::TooDeep);
+        }
+        match self.peek(0) {
+            Some('\'') => self.single(),
+            Some('"') => self.double(depth),
+            Some('$') if self.peek(1) == Some('\'') => self.ansi_c(),
+            Some('\\') => {
+                self.at += 2;
+                Ok(())
+            }
+            Some('$' | '`') => self.dollar(depth),
+            _ => {
+                self.at += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// `{a,b}` and `{1..3}` make several words of one.
+    fn braces(&mut self) {
+        let Some(open) = self.bare.find('{') else {
+            return;
+        };
+        let rest = self.bare.get(open..).unwrap_or_default();
+        if rest.contains('}') && (rest.contains(',') || rest.contains("..")) {
+            self.out.value = vec![Sym::Any];
+            self.out.path = vec![Sym::Any];
+            self.block("a brace expansion");
+        }
+    }
+}
+
+/// `$(cat <<'EOF' … EOF)` is only a way to write a long string.
+fn cat_heredoc(chars: &[char], at: usize) -> Option<(String, usize)> {
+    let rest: String = chars.get(at..)?.iter().collect();
+    let after_cat = rest.strip_prefix("$(cat <<")?;
+    let quote = after_cat
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '\'' | '"'))?;
+    let (tag, body) = after_cat.get(1..)?.split_once(quote)?;
+    let body = body.strip_prefix('\n')?;
+    if tag.is_empty() || !tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return None;
+    }
+    let closing = format!("{tag}\n");
+    let mut length = 0;
+    for line in body.split_inclusive('\n') {
+        if line == closing
+            || line
+                .strip_prefix(tag)
+                .is_some_and(|tail| tail.starts_with(')'))
+        {
+            let text = body.get(..length)?.trim_end_matches('\n').to_owned();
+            let tail = body.get(length + tag.len()..)?;
+            let blank = tail.len() - tail.trim_start().len();
+            tail.trim_start().strip_prefix(')')?;
+            let consumed = rest.len() - tail.len() + blank + 1;
+            let consumed_chars = rest.get(..consumed)?.chars().count();
+            return Some((text, at + consumed_chars));
+        }
+        length += line.len();
+    }
+    None
+}
+
+/// Whether a nested script holds a comment, a here-document or a case pattern.
+fn is_doubtful(script: &str) -> bool {
+    let mut previous = ' ';
+    let comment = script.chars().any(|c| {
+        let opens = c == '#' && (previous.is_whitespace() || ";&|()<>".contains(previous));
+        previous = c;
+        opens
+    });
+    comment || script.replace("<<<", "").contains("<<") || script.contains("esac")
+}
+
+/// Position of the bracket that closes the construct which starts at `start`.
+fn balanced(chars: &[char], start: usize, close: char, depth: usize) -> Result<usize, Unreadable> {
+    if depth > MAX_NESTING {
+        return Err(Unreadable::TooDeep);
+    }
+    let mut at = start;
+    let mut open_parens = 0usize;
+    while let Some(c) = chars.get(at).copied() {
+        let next = chars.get(at + 1).copied();
+        at = match (c, next) {
+            ('\\', _) => at + 2,
+            ('\'', _) => find(chars, at + 1, '\'')? + 1,
+            ('`', _) => find(chars, at + 1, '`')? + 1,
+            ('"', _) => close_double(chars, at + 1, depth + 1)? + 1,
+            ('$', Some('(')) => balanced(chars, at + 2, ')', depth + 1)? + 1,
+            ('$', Some('{')) => balanced(chars, at + 2, '}', depth + 1)? + 1,
+            _ if c == close && open_parens == 0 => return Ok(at),
+            ('(', _) if close == ')' => {
+                open_parens += 1;
+                at + 1
+            }
+            (')', _) if close == ')' => {
+                open_parens -= 1;
+                at + 1
+            }
+            _ => at + 1,
+        };
+    }
+    Err(Unreadable::Syntax)
+}
+
+fn close_double(chars: &[char], start: usize, depth: usize) -> Result<usize, Unreadable> {
+    let mut at = start;
+    while let Some(c) = chars.get(at).copied() {
+        let next = chars.get(at + 1).copied();
+        at = match (c, next) {
+            ('"', _) => return Ok(at),
+            ('\\', _) => at + 2,
+            ('`', _) => find(chars, at + 1, '`')? + 1,
+            ('$', Some('(')) => balanced(chars, at + 2, ')', depth + 1)? + 1,
+            ('$', Some('{')) => balanced(chars, at + 2, '}', depth + 1)? + 1,
+            _ => at + 1,
+        };
+    }
+    Err(Unreadable::Syntax)
+}
+
+/// Position of the next unescaped `wanted`; single quotes know no escapes.
+fn find(chars: &[char], start: usize, wanted: char) -> Result<usize, Unreadable> {
+    let mut at = start;
+    while let Some(c) = chars.get(at).copied() {
+        if c == wanted {
+            return Ok(at);
+        }
+        at += if c == '\\' && wanted != '\'' { 2 } else { 1 };
+    }
+    Err(Unreadable::Syntax)
+}

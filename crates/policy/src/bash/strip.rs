@@ -1,0 +1,187 @@
+//! The texts an allow pattern is compared with: as written, then without harmless wrappers.
+//!
+//! Owns the short lists that Claude Code strips on its allow side. Anything longer would allow what
+//! it does not.
+//! Source: Claude Code findings 2.2.
+
+use super::command::Command;
+use super::scan::Word;
+
+/// Variables that may be set before an allowed command without changing what it does.
+const SAFE_VARIABLES: &[&str] = &[
+    "NODE_ENV",
+    "CI",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHONUNBUFFERED",
+    "GOOS",
+    "CGO_ENABLED",
+    "TERM",
+    "ANTHROPIC_API_KEY",
+];
+
+/// Programs whose command cannot be checked even where a pattern covers it.
+const NEVER_BY_PATTERN: &[&str] = &["eval", "exec", "coproc", "nocorrect", "trap", "source", "."];
+
+/// Programs that only an exact rule allows.
+const ONLY_EXACT: &[&str] = &["watch", "setsid", "ionice", "flock", "chrt", "strace"];
+
+/// Actions of `find` that run or remove something.
+const FIND_ACTIONS: &[&str] = &[
+    "-exec", "-execdir", "-ok", "-okdir", "-delete", "-fprint", "-fprint0", "-fprintf", "-fls",
+];
+
+/// The texts of a command in the order in which wrappers come off.
+///
+/// The first is the command as written; an exact rule is compared with it alone where blanks matter.
+pub(crate) fn allow_texts(command: &Command) -> Vec<String> {
+    let mut texts = vec![text_of(command, &command.words)];
+    let safe = |name: &str| SAFE_VARIABLES.contains(&name);
+    if !command.assigns.iter().all(|assign| safe(&assign.name)) {
+        return texts;
+    }
+    let mut words = command.words.as_slice();
+    if !command.assigns.is_empty() {
+        texts.push(join(words));
+    }
+    while let Some(inner) = unwrap(words) {
+        words = inner;
+        texts.push(join(words));
+    }
+    texts
+}
+
+/// The argument vector an allow looks at last: without safe assignments and wrappers.
+pub(crate) fn innermost(command: &Command) -> &[Word] {
+    let mut words = command.words.as_slice();
+    while let Some(inner) = unwrap(words) {
+        words = inner;
+    }
+    words
+}
+
+/// Why a pattern other than an exact one may not allow the command.
+pub(crate) fn only_exact(command: &Command) -> Option<&'static str> {
+    let words = innermost(command);
+    let program = words.first().and_then(Word::literal)?;
+    if ONLY_EXACT.contains(&program.as_str()) {
+        return Some("what it starts cannot be checked");
+    }
+    if program == "find" {
+        if words
+            .iter()
+            .any(|word| FIND_ACTIONS.iter().any(|action| word.is(action)))
+        {
+            return Some("find with an action");
+        }
+        if words.iter().any(|word| word.wild) {
+            return Some("find with an unquoted wildcard");
+        }
+    }
+    None
+}
+
+/// Why no pattern at all may allow the command.
+pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
+    let program = innermost(command).first().and_then(Word::literal)?;
+    NEVER_BY_PATTERN
+        .contains(&program.as_str())
+        .then_some("a command that evaluates its arguments as code")
+}
+
+/// What a wrapper starts, where its own arguments are of a known shape.
+fn unwrap(words: &[Word]) -> Option<&[Word]> {
+    let (program, rest) = words.split_first()?;
+    let texts: Vec<String> = rest
+        .iter()
+        .map(|word| word.literal().unwrap_or_default())
+        .collect();
+    let text = |at: usize| texts.get(at).map_or("", String::as_str);
+    let skip = match program.literal()?.as_str() {
+        "nohup" | "builtin" | "noglob" | "time" => 0,
+        "command" => usize::from(text(0) == "-p"),
+        "nice" => match text(0) {
+            "-n" if is_number(text(1)) => 2,
+            option if option.strip_prefix('-').is_some_and(is_number) => 1,
+            _ => 0,
+        },
+        "stdbuf" => {
+            let options = texts
+                .iter()
+                .take_while(|text| is_stdbuf_option(text))
+                .count();
+            if options == 0 {
+                return None;
+            }
+            options
+        }
+        "timeout" => timeout_arguments(&texts)?,
+        "xargs" => 0,
+        _ => return None,
+    };
+    let inner = rest.get(skip..)?;
+    let begins_plainly = inner
+        .first()?
+        .literal()
+        .is_some_and(|text| !text.starts_with('-'));
+    begins_plainly.then_some(inner)
+}
+
+fn timeout_arguments(texts: &[String]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let text = texts.get(at)?;
+        at += match text.as_str() {
+            "--foreground" | "--preserve-status" | "-v" | "--verbose" => 1,
+            "-s" | "-k" | "--signal" | "--kill-after" => 2,
+            option if option.starts_with("--signal=") || option.starts_with("--kill-after=") => 1,
+            duration => {
+                let number = duration.trim_end_matches(['s', 'm', 'h', 'd']);
+                return number.parse::<f32>().is_ok().then_some(at + 1);
+            }
+        };
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .trim_start_matches('-')
+            .chars()
+            .all(|c| c.is_ascii_digit())
+}
+
+/// `-oL`, with the mode attached.
+fn is_stdbuf_option(text: &str) -> bool {
+    let mode = ["-i", "-o", "-e"]
+        .iter()
+        .find_map(|option| text.strip_prefix(option));
+    mode.is_some_and(|mode| mode == "L" || is_number(mode))
+}
+
+fn text_of(command: &Command, words: &[Word]) -> String {
+    let assigns = command
+        .assigns
+        .iter()
+        .map(|assign| assign.whole.raw.clone());
+    let words = (!words.is_empty()).then(|| join(words));
+    assigns.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The words as written, but the command word without its quotes.
+fn join(words: &[Word]) -> String {
+    let Some((program, rest)) = words.split_first() else {
+        return String::new();
+    };
+    let first = program.literal().unwrap_or_else(|| program.raw.clone());
+    let rest = rest.iter().map(|word| word.raw.clone());
+    std::iter::once(first)
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

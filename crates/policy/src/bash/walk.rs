@@ -1,0 +1,538 @@
+//! From the syntax tree to the list of simple commands.
+//!
+//! Owns the walk over every construct of the grammar, so that nothing that runs is left out:
+//! substitutions, function bodies, loops, scripts inside launchers' arguments.
+//! Source: architecture section 4, item 1; Claude Code findings 2.2, 2.3 and 5.3.
+
+use super::command::{Access, Assign, Command, Redirect, Stdin};
+use super::guard::{self, Unreadable};
+use super::scan::{self, Word};
+use super::vars::Variables;
+use crate::glob::known_text;
+use crate::paths;
+use brush_parser::ast;
+
+/// Most simple commands in one line, nested ones included: the fail-closed end of expansion.
+const MAX_COMMANDS: usize = 400;
+
+/// Deepest nesting of scripts inside scripts.
+const MAX_SCRIPT_DEPTH: usize = 12;
+
+/// Most directories a line can change to before its relative paths count as unknown.
+const MAX_DIRECTORIES: usize = 16;
+
+/// What surrounds a command.
+#[derive(Clone, Copy)]
+struct Around {
+    blocker: Option<&'static str>,
+    required: bool,
+    piped: bool,
+    depth: usize,
+}
+
+impl Around {
+    fn blocked(self, why: &'static str) -> Self {
+        Self {
+            blocker: self.blocker.or(Some(why)),
+            ..self
+        }
+    }
+}
+
+/// Collects the simple commands of a line.
+pub(super) struct Walker {
+    /// What was found, in order of appearance.
+    pub commands: Vec<Command>,
+    /// The working directory and every directory the line may change to.
+    pub directories: Vec<String>,
+    /// Whether it may change to a directory that is not known.
+    pub unknown_directory: bool,
+    variables: Variables,
+    /// Set by an assignment that changes how all later words are read.
+    distrust: Option<&'static str>,
+}
+
+impl Walker {
+    pub(super) fn new(cwd: &str, home: &str) -> Self {
+        Self {
+            commands: Vec::new(),
+            directories: vec![cwd.to_owned()],
+            unknown_directory: false,
+            variables: Variables::new(home),
+            distrust: None,
+        }
+    }
+
+    /// Walks the line itself.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), Unreadable> {
+        let around = Around {
+            blocker: None,
+            required: true,
+            piped: false,
+            depth: 0,
+        };
+        self.script(text, around)?;
+        if let Some(why) = self.distrust {
+            for command in &mut self.commands {
+                command.blocker.get_or_insert(why);
+            }
+        }
+        Ok(())
+    }
+
+    fn script(&mut self, text: &str, around: Around) -> Result<(), Unreadable> {
+        if around.depth > MAX_SCRIPT_DEPTH {
+            return Err(Unreadable::TooDeep);
+        }
+        let program = guard::parse(text)?;
+        for list in &program.complete_commands {
+            self.list(list, around)?;
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, scripts: &[String], around: Around) -> Result<(), Unreadable> {
+        let inside = Around {
+            required: false,
+            piped: false,
+            depth: around.depth + 1,
+            ..around.blocked("a nested command")
+        };
+        scripts
+            .iter()
+            .try_for_each(|script| self.script(script, inside))
+    }
+
+    fn list(&mut self, list: &ast::CompoundList, around: Around) -> Result<(), Unreadable> {
+        for ast::CompoundListItem(and_or, separator) in &list.0 {
+            let around = match separator {
+                ast::SeparatorOperator::Async => around.blocked("a background job"),
+                ast::SeparatorOperator::Sequence => around,
+            };
+            for (_, pipeline) in and_or.iter() {
+                self.pipeline(pipeline, around)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &ast::Pipeline, around: Around) -> Result<(), Unreadable> {
+        let around = match &pipeline.timed {
+            Some(timed) if timed.is_posix_output() => around.blocked("time with options"),
+            _ => around,
+        };
+        for (position, command) in pipeline.seq.iter().enumerate() {
+            self.command(
+                command,
+                Around {
+                    piped: around.piped || position > 0,
+                    ..around
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: &ast::Command, around: Around) -> Result<(), Unreadable> {
+        match command {
+            ast::Command::Simple(simple) => self.simple(simple, around),
+            ast::Command::Compound(compound, redirects) => {
+                self.compound(compound, around)?;
+                self.outer_redirects(redirects.as_ref(), around)
+            }
+            ast::Command::Function(function) => {
+                let around = around.blocked("a function definition");
+                self.compound(&function.body.0, around)?;
+                self.outer_redirects(function.body.1.as_ref(), around)
+            }
+            ast::Command::ExtendedTest(test, redirects) => {
+                self.test(&test.expr, around)?;
+                self.outer_redirects(redirects.as_ref(), around)
+            }
+        }
+    }
+
+    fn compound(
+        &mut self,
+        compound: &ast::CompoundCommand,
+        around: Around,
+    ) -> Result<(), Unreadable> {
+        use ast::CompoundCommand as C;
+        match compound {
+            C::BraceGroup(group) => self.list(&group.list, around.blocked("a group in braces")),
+            C::Subshell(shell) => self.list(&shell.list, around.blocked("a subshell")),
+            C::ForClause(clause) => {
+                for value in clause.values.iter().flatten() {
+                    self.word(&value.value, around)?;
+                }
+                self.variables.assign(&clause.variable_name, None);
+                self.list(&clause.body.list, around)
+            }
+            C::CaseClause(clause) => {
+                let around = around.blocked("a case statement");
+                self.word(&clause.value.value, around)?;
+                for case in &clause.cases {
+                    for pattern in &case.patterns {
+                        self.pattern(&pattern.value, around)?;
+                    }
+                    if let Some(list) = &case.cmd {
+                        self.list(list, around)?;
+                    }
+                }
+                Ok(())
+            }
+            C::IfClause(clause) => {
+                self.list(&clause.condition, around)?;
+                self.list(&clause.then, around)?;
+                for branch in clause.elses.iter().flatten() {
+                    if let Some(condition) = &branch.condition {
+                        self.list(condition, around)?;
+                    }
+                    self.list(&branch.body, around)?;
+                }
+                Ok(())
+            }
+            C::WhileClause(clause) | C::UntilClause(clause) => {
+                self.list(&clause.0, around)?;
+                self.list(&clause.1.list, around)
+            }
+            C::Coprocess(process) => self.command(&process.body, around.blocked("a coprocess")),
+            C::Arithmetic(expression) => self.arithmetic(&expression.expr.value),
+            C::ArithmeticForClause(clause) => {
+                for part in [&clause.initializer, &clause.condition, &clause.updater] {
+                    if let Some(part) = part {
+                        self.arithmetic(&part.value)?;
+                    }
+                }
+                self.list(&clause.body.list, around.blocked("an arithmetic loop"))
+            }
+        }
+    }
+
+    /// Arithmetic outside words: it runs code only through substitutions and array indices.
+    fn arithmetic(&self, text: &str) -> Result<(), Unreadable> {
+        if text.contains(['$', '`', '[']) {
+            return Err(Unreadable::Construct("a nested command in arithmetic"));
+        }
+        Ok(())
+    }
+
+    fn test(&mut self, test: &ast::ExtendedTestExpr, around: Around) -> Result<(), Unreadable> {
+        use ast::ExtendedTestExpr as T;
+        match test {
+            T::And(left, right) | T::Or(left, right) => {
+                self.test(left, around)?;
+                self.test(right, around)
+            }
+            T::Not(inner) | T::Parenthesized(inner) => self.test(inner, around),
+            T::UnaryTest(_, word) => self.pattern(&word.value, around),
+            T::BinaryTest(_, left, right) => {
+                self.pattern(&left.value, around)?;
+                self.pattern(&right.value, around)
+            }
+        }
+    }
+
+    /// A word that may hold a pattern or a regular expression, in which brackets are plain text.
+    fn pattern(&mut self, raw: &str, around: Around) -> Result<(), Unreadable> {
+        if raw.contains(['$', '`']) {
+            self.word(raw, around).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes a word apart and walks the scripts in it.
+    fn word(&mut self, raw: &str, around: Around) -> Result<Word, Unreadable> {
+        let word = scan::word(raw, &self.variables)?;
+        self.nested(&word.scripts, around)?;
+        Ok(word)
+    }
+
+    fn simple(&mut self, simple: &ast::SimpleCommand, around: Around) -> Result<(), Unreadable> {
+        let mut command = empty(around);
+        for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
+            self.item(item, &mut command, around)?;
+        }
+        if let Some(program) = &simple.word_or_name {
+            command.words.push(self.word(&program.value, around)?);
+        }
+        for item in simple.suffix.iter().flat_map(|suffix| &suffix.0) {
+            self.item(item, &mut command, around)?;
+        }
+        self.finish(command, around)
+    }
+
+    fn finish(&mut self, mut command: Command, around: Around) -> Result<(), Unreadable> {
+        if self.commands.len() >= MAX_COMMANDS {
+            return Err(Unreadable::TooMany);
+        }
+        let scripts = command.look_through();
+        self.note_assignments(&command);
+        let changes = command
+            .program()
+            .is_some_and(|name| name == "cd" || name == "pushd");
+        let target = changes.then(|| directory_of(&command)).flatten();
+        self.commands.push(command);
+        self.nested(&scripts, around)?;
+        match target {
+            Some(Some(target)) if self.directories.len() < MAX_DIRECTORIES => {
+                let home = self.variables.home();
+                let from: Vec<String> = self.directories.clone();
+                for directory in from {
+                    let next = paths::absolute(&target, &directory, home);
+                    if !self.directories.contains(&next) && self.directories.len() < MAX_DIRECTORIES
+                    {
+                        self.directories.push(next);
+                    }
+                }
+            }
+            Some(_) => self.unknown_directory = true,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Follows `X=1` and `export X=1`, and notices what changes the reading of later words.
+    fn note_assignments(&mut self, command: &Command) {
+        let declares = command.program().is_some_and(|name| {
+            ["export", "declare", "local", "readonly", "typeset"].contains(&name.as_str())
+        });
+        if command.assigns.iter().any(|assign| assign.name == "IFS") {
+            self.distrust = Some("an assignment to IFS");
+        }
+        let bare = command.words.is_empty().then_some(&command.assigns);
+        for assign in bare.into_iter().flatten() {
+            let skip = assign.name.chars().count() + 1;
+            self.variables
+                .assign(&assign.name, assign.whole.tail(skip).literal());
+        }
+        if declares {
+            for word in &command.words {
+                match word
+                    .literal()
+                    .as_deref()
+                    .and_then(|text| text.split_once('='))
+                {
+                    Some((name, value)) => self.variables.assign(name, Some(value.to_owned())),
+                    None => {
+                        let name = word.raw.split('=').next().unwrap_or_default();
+                        self.variables.assign(name, None);
+                    }
+                }
+            }
+        }
+        if command
+            .program()
+            .is_some_and(|name| ["read", "mapfile", "getopts", "printf"].contains(&name.as_str()))
+        {
+            for word in &command.words {
+                if let Some(name) = word.literal() {
+                    self.variables.assign(&name, None);
+                }
+            }
+        }
+    }
+
+    fn item(
+        &mut self,
+        item: &ast::CommandPrefixOrSuffixItem,
+        command: &mut Command,
+        around: Around,
+    ) -> Result<(), Unreadable> {
+        use ast::CommandPrefixOrSuffixItem as I;
+        match item {
+            I::Word(word) => command.words.push(self.word(&word.value, around)?),
+            I::IoRedirect(redirect) => self.redirect(redirect, command, around)?,
+            I::ProcessSubstitution(_, shell) => {
+                self.substituted(shell, around)?;
+                let mut word = Word::unknown("<(…)");
+                word.blocker = Some("a command used as a file");
+                command.words.push(word);
+            }
+            I::AssignmentWord(assignment, word) => {
+                let (name, whole) = self.assignment(assignment, word, around)?;
+                if command.words.is_empty() {
+                    command.assigns.push(Assign { name, whole });
+                } else {
+                    command.words.push(whole);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn assignment(
+        &mut self,
+        assignment: &ast::Assignment,
+        word: &ast::Word,
+        around: Around,
+    ) -> Result<(String, Word), Unreadable> {
+        let name = match &assignment.name {
+            ast::AssignmentName::VariableName(name) => name.clone(),
+            ast::AssignmentName::ArrayElementName(name, index) => {
+                self.word(index, around)?;
+                name.clone()
+            }
+        };
+        let whole = match &assignment.value {
+            ast::AssignmentValue::Scalar(_) if !word.value.contains('[') => {
+                self.word(&word.value, around)?
+            }
+            ast::AssignmentValue::Scalar(value) => {
+                self.word(&value.value, around)?;
+                Word::unknown(&word.value)
+            }
+            ast::AssignmentValue::Array(elements) => {
+                for (index, element) in elements {
+                    if let Some(index) = index {
+                        self.word(&index.value, around)?;
+                    }
+                    self.word(&element.value, around)?;
+                }
+                self.variables.assign(&name, None);
+                Word::unknown(&word.value)
+            }
+        };
+        Ok((name, whole))
+    }
+
+    fn substituted(
+        &mut self,
+        shell: &ast::SubshellCommand,
+        around: Around,
+    ) -> Result<(), Unreadable> {
+        let inside = Around {
+            required: false,
+            piped: false,
+            depth: around.depth + 1,
+            ..around.blocked("a command used as a file")
+        };
+        if inside.depth > MAX_SCRIPT_DEPTH {
+            return Err(Unreadable::TooDeep);
+        }
+        self.list(&shell.list, inside)
+    }
+
+    fn redirect(
+        &mut self,
+        redirect: &ast::IoRedirect,
+        command: &mut Command,
+        around: Around,
+    ) -> Result<(), Unreadable> {
+        use ast::IoFileRedirectKind as K;
+        use ast::IoFileRedirectTarget as T;
+        match redirect {
+            ast::IoRedirect::File(_, kind, target) => {
+                let accesses: &[Access] = match kind {
+                    K::Read | K::DuplicateInput => &[Access::Read],
+                    K::Write | K::Append | K::Clobber | K::DuplicateOutput => &[Access::Write],
+                    K::ReadAndWrite => &[Access::Read, Access::Write],
+                };
+                if accesses.contains(&Access::Read) {
+                    command.stdin = Stdin::Unknown;
+                }
+                match target {
+                    T::Fd(_) => {}
+                    T::ProcessSubstitution(_, shell) => {
+                        self.substituted(shell, around)?;
+                        command.blocker.get_or_insert("a command used as a file");
+                    }
+                    T::Duplicate(word) if is_descriptor(&word.value) => {}
+                    T::Filename(word) | T::Duplicate(word) => {
+                        let file = self.word(&word.value, around)?;
+                        let touch = |access| Redirect {
+                            access,
+                            file: file.clone(),
+                        };
+                        command
+                            .redirects
+                            .extend(accesses.iter().copied().map(touch));
+                    }
+                }
+            }
+            ast::IoRedirect::OutputAndError(word, _) => {
+                let file = self.word(&word.value, around)?;
+                command.redirects.push(Redirect {
+                    access: Access::Write,
+                    file,
+                });
+            }
+            ast::IoRedirect::HereString(_, word) => {
+                let text = self.word(&word.value, around)?;
+                if let Some(why) = text.blocker {
+                    command.blocker.get_or_insert(why);
+                }
+                command.stdin = Stdin::Text(text);
+            }
+            ast::IoRedirect::HereDocument(_, document) => {
+                let text = if document.requires_expansion {
+                    command.blocker.get_or_insert("an expanding here-document");
+                    let text = scan::heredoc(&document.doc.value, &self.variables)?;
+                    self.nested(&text.scripts, around)?;
+                    text
+                } else {
+                    Word::known(&document.doc.value)
+                };
+                command.stdin = Stdin::Text(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Redirections of a whole compound command.
+    fn outer_redirects(
+        &mut self,
+        redirects: Option<&ast::RedirectList>,
+        around: Around,
+    ) -> Result<(), Unreadable> {
+        let Some(redirects) = redirects.filter(|list| !list.0.is_empty()) else {
+            return Ok(());
+        };
+        let mut command = empty(around);
+        for redirect in &redirects.0 {
+            self.redirect(redirect, &mut command, around)?;
+        }
+        self.finish(command, around)
+    }
+}
+
+fn empty(around: Around) -> Command {
+    Command {
+        words: Vec::new(),
+        assigns: Vec::new(),
+        redirects: Vec::new(),
+        stdin: if around.piped {
+            Stdin::Unknown
+        } else {
+            Stdin::Inherited
+        },
+        blocker: around.blocker,
+        required: around.required,
+        opaque: None,
+        views: Vec::new(),
+    }
+}
+
+/// The directory a `cd` goes to: outer `None` without a command, inner `None` where not known.
+#[expect(
+    clippy::option_option,
+    reason = "no change and an unknown change are different answers"
+)]
+fn directory_of(command: &Command) -> Option<Option<String>> {
+    let target = command
+        .words
+        .iter()
+        .skip(1)
+        .find(|word| !matches!(word.raw.as_str(), "-L" | "-P" | "-e" | "-@" | "--"));
+    match target {
+        None => Some(Some("~".to_owned())),
+        Some(word) => Some(known_text(&word.path).filter(|path| path != "-")),
+    }
+}
+
+/// `2>&1`, `>&-`: no file is meant.
+fn is_descriptor(text: &str) -> bool {
+    let number = text.trim_end_matches('-');
+    !text.is_empty() && number.chars().all(|c| c.is_ascii_digit())
+}

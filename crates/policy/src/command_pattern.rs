@@ -1,0 +1,119 @@
+//! Patterns over shell commands: exact, with wildcards, or a prefix.
+//!
+//! Owns how the text of a Bash specifier is read and what text it covers on either side.
+//! Source: Claude Code findings 2.2 and 2.3; architecture section 4 (the spaced bar).
+
+use crate::bundle::Dialect;
+use crate::glob::{Glob, Match, Sym};
+use cairn_event::Effect;
+
+/// One compiled command pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandPattern {
+    /// The text of an exact pattern.
+    exact: Option<String>,
+    /// The pattern with wildcards, blanks collapsed.
+    glob: Glob,
+    /// The command alone, where a trailing ` *` or `:*` also covers it without arguments.
+    bare: Option<Glob>,
+    /// Whether it holds an operator, and so is compared with the whole line.
+    pub whole_line: bool,
+}
+
+/// The alternatives of a specifier: a spaced bar separates them in a deny or ask written for Cairn.
+pub(crate) fn alternatives(specifier: &str, effect: Effect, dialect: Dialect) -> Vec<&str> {
+    if has_bar(specifier) && dialect == Dialect::Cairn && effect != Effect::Allow {
+        specifier.split(" | ").collect()
+    } else {
+        vec![specifier]
+    }
+}
+
+/// Whether a specifier holds a bar with blanks around it.
+pub(crate) fn has_bar(specifier: &str) -> bool {
+    specifier.contains(" | ")
+}
+
+impl CommandPattern {
+    /// Compiles a specifier; `None` where nothing is left of it.
+    pub(crate) fn compile(specifier: &str) -> Option<Self> {
+        let text = specifier.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let whole_line = ["&&", "||", ";", "|", "&", "\n"]
+            .iter()
+            .any(|op| text.contains(op));
+        if let Some(prefix) = text.strip_suffix(":*").filter(|prefix| !prefix.is_empty()) {
+            let bare = Glob::with_escapes(&collapse(prefix));
+            let glob = bare.followed_by_arguments();
+            return Some(Self {
+                exact: None,
+                glob,
+                bare: Some(bare),
+                whole_line,
+            });
+        }
+        let collapsed = collapse(text);
+        let glob = Glob::with_escapes(&collapsed);
+        if glob.stars() == 0 {
+            let exact = Some(text.to_owned());
+            return Some(Self {
+                exact,
+                glob: Glob::literal(&collapsed),
+                bare: None,
+                whole_line,
+            });
+        }
+        let bare = collapsed
+            .strip_suffix(" *")
+            .map(Glob::with_escapes)
+            .filter(|bare| bare.stars() == 0 && glob.stars() == 1);
+        Some(Self {
+            exact: None,
+            glob,
+            bare,
+            whole_line,
+        })
+    }
+
+    /// Whether the pattern has no wildcard.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact.is_some()
+    }
+
+    /// Deny and ask: the text may hold unknown stretches.
+    pub(crate) fn covers(&self, text: &[Sym]) -> Match {
+        let bare = self
+            .bare
+            .as_ref()
+            .map_or(Match::No, |bare| bare.matches(text));
+        bare.max(self.glob.matches(text))
+    }
+
+    /// Allow: `text` is one form of a command, `source` the line it stands on.
+    ///
+    /// An exact pattern compares blanks too, so the form must stand on the line as it is.
+    pub(crate) fn allows(&self, text: &str, source: &str) -> bool {
+        match &self.exact {
+            Some(exact) => exact == text && source.contains(text),
+            None => {
+                self.glob.matches_text(text)
+                    || self
+                        .bare
+                        .as_ref()
+                        .is_some_and(|bare| bare.matches_text(text))
+            }
+        }
+    }
+
+    /// Allow: a pattern with an operator covers only the identical line.
+    pub(crate) fn is_line(&self, source: &str) -> bool {
+        self.whole_line && self.exact.as_deref() == Some(source)
+    }
+}
+
+/// Runs of blanks become one: commands are compared in that form.
+fn collapse(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,279 @@
+//! Wildcard patterns against text that may hold unknown stretches.
+//!
+//! Owns the one matcher behind Bash patterns, parameter values, tool names and addresses. A shell
+//! word such as `$X` is an unknown stretch: a pattern then matches for sure, possibly, or not.
+//! Source: architecture section 4; Claude Code findings 2.2 and 2.3.
+
+/// One symbol of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sym {
+    /// A character that is known.
+    Char(char),
+    /// Any characters, also none: a variable, a substitution.
+    Any,
+    /// What a file-name wildcard `*` can stand for: no slash, and no leading dot where `lead`.
+    Segment {
+        /// Whether the wildcard opens a path segment.
+        lead: bool,
+    },
+    /// One character other than a slash: the file-name wildcards `?` and `[…]`.
+    One,
+}
+
+/// Whether a pattern covers a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Match {
+    /// It cannot.
+    No,
+    /// It does for some values of the unknown stretches.
+    Possible,
+    /// It does whatever the unknown stretches are.
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tok {
+    Lit(char),
+    Star,
+}
+
+/// A pattern in which `*` stands for any characters and everything else for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glob {
+    toks: Vec<Tok>,
+}
+
+impl Glob {
+    /// Every `*` is a wildcard.
+    pub(crate) fn new(pattern: &str) -> Self {
+        let mut toks = Vec::with_capacity(pattern.len());
+        for c in pattern.chars() {
+            push(&mut toks, if c == '*' { Tok::Star } else { Tok::Lit(c) });
+        }
+        Self { toks }
+    }
+
+    /// As [`Self::new`], but `\*` stands for a backslash and an asterisk.
+    pub(crate) fn with_escapes(pattern: &str) -> Self {
+        let mut toks = Vec::with_capacity(pattern.len());
+        let mut after_backslash = false;
+        for c in pattern.chars() {
+            let wild = c == '*' && !after_backslash;
+            push(&mut toks, if wild { Tok::Star } else { Tok::Lit(c) });
+            after_backslash = c == '\\';
+        }
+        Self { toks }
+    }
+
+    /// A pattern without wildcards.
+    pub(crate) fn literal(text: &str) -> Self {
+        Self {
+            toks: text.chars().map(Tok::Lit).collect(),
+        }
+    }
+
+    /// The same pattern with ` *` after it.
+    pub(crate) fn followed_by_arguments(&self) -> Self {
+        let mut toks = self.toks.clone();
+        push(&mut toks, Tok::Lit(' '));
+        push(&mut toks, Tok::Star);
+        Self { toks }
+    }
+
+    /// Number of wildcards; neighbouring ones count once.
+    pub(crate) fn stars(&self) -> usize {
+        self.toks.iter().filter(|tok| **tok == Tok::Star).count()
+    }
+
+    /// Matches text without unknown stretches.
+    pub(crate) fn matches_text(&self, text: &str) -> bool {
+        let syms: Vec<Sym> = text.chars().map(Sym::Char).collect();
+        self.run(&syms, Certainty::Sure)
+    }
+
+    /// Matches text that may hold unknown stretches.
+    pub(crate) fn matches(&self, text: &[Sym]) -> Match {
+        if self.run(text, Certainty::Sure) {
+            Match::Yes
+        } else if text.iter().all(|sym| matches!(sym, Sym::Char(_))) {
+            Match::No
+        } else if self.run(text, Certainty::Possible) {
+            Match::Possible
+        } else {
+            Match::No
+        }
+    }
+
+    /// Walks the text once, keeping the set of pattern positions that are reachable.
+    fn run(&self, text: &[Sym], certainty: Certainty) -> bool {
+        if self.opening_differs(text) {
+            return false;
+        }
+        let end = self.toks.len();
+        let mut reached = vec![false; end + 1];
+        if let Some(start) = reached.first_mut() {
+            *start = true;
+        }
+        self.skip_stars(&mut reached);
+        let mut next = vec![false; end + 1];
+        for sym in text {
+            next.fill(false);
+            match (sym, certainty) {
+                (Sym::Char(c), _) => self.step(&reached, &mut next, |lit| lit == *c),
+                (Sym::One, Certainty::Possible) => {
+                    self.step(&reached, &mut next, |lit| lit != '/');
+                }
+                (Sym::Any, Certainty::Possible) => {
+                    let first = reached.iter().position(|hit| *hit);
+                    next.iter_mut()
+                        .skip(first.unwrap_or(end + 1))
+                        .for_each(|hit| *hit = true);
+                }
+                (Sym::Segment { lead }, Certainty::Possible) => {
+                    self.step_segment(&reached, &mut next, *lead);
+                }
+                (_, Certainty::Sure) => self.step(&reached, &mut next, |_| false),
+            }
+            self.skip_stars(&mut next);
+            std::mem::swap(&mut reached, &mut next);
+            if reached.iter().all(|hit| !hit) {
+                return false;
+            }
+        }
+        reached.last().copied().unwrap_or(false)
+    }
+
+    /// Most patterns begin with a command's name, and most commands with another one.
+    fn opening_differs(&self, text: &[Sym]) -> bool {
+        self.toks
+            .iter()
+            .zip(text)
+            .find_map(|pair| match pair {
+                (Tok::Lit(wanted), Sym::Char(found)) if wanted == found => None,
+                (Tok::Lit(_), Sym::Char(_)) => Some(true),
+                _ => Some(false),
+            })
+            .unwrap_or(false)
+    }
+
+    fn step(&self, from: &[bool], to: &mut [bool], accepts: impl Fn(char) -> bool) {
+        for (position, tok) in self.toks.iter().enumerate() {
+            if !from.get(position).copied().unwrap_or(false) {
+                continue;
+            }
+            let landed = match tok {
+                Tok::Star => Some(position),
+                Tok::Lit(c) if accepts(*c) => Some(position + 1),
+                Tok::Lit(_) => None,
+            };
+            if let Some(hit) = landed.and_then(|at| to.get_mut(at)) {
+                *hit = true;
+            }
+        }
+    }
+
+    /// Any run of characters without slash; `fresh` has taken none, `to` at least one.
+    fn step_segment(&self, fresh: &[bool], to: &mut [bool], lead: bool) {
+        self.step(fresh, to, |lit| lit != '/' && !(lead && lit == '.'));
+        for (position, tok) in self.toks.iter().enumerate() {
+            if !to.get(position).copied().unwrap_or(false) {
+                continue;
+            }
+            if !matches!(tok, Tok::Lit('/'))
+                && let Some(hit) = to.get_mut(position + 1)
+            {
+                *hit = true;
+            }
+        }
+        for (hit, fresh) in to.iter_mut().zip(fresh) {
+            *hit |= fresh;
+        }
+    }
+
+    fn skip_stars(&self, reached: &mut [bool]) {
+        for (position, tok) in self.toks.iter().enumerate() {
+            if *tok == Tok::Star
+                && reached.get(position).copied().unwrap_or(false)
+                && let Some(hit) = reached.get_mut(position + 1)
+            {
+                *hit = true;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Certainty {
+    Sure,
+    Possible,
+}
+
+fn push(toks: &mut Vec<Tok>, tok: Tok) {
+    if tok != Tok::Star || toks.last() != Some(&Tok::Star) {
+        toks.push(tok);
+    }
+}
+
+/// The symbols of a known text.
+pub(crate) fn syms(text: &str) -> Vec<Sym> {
+    text.chars().map(Sym::Char).collect()
+}
+
+/// The text, if every symbol of it is known.
+pub(crate) fn known_text(syms: &[Sym]) -> Option<String> {
+    syms.iter()
+        .map(|sym| match sym {
+            Sym::Char(c) => Some(*c),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(text: &str) -> Vec<Sym> {
+        text.chars()
+            .map(|c| if c == '$' { Sym::Any } else { Sym::Char(c) })
+            .collect()
+    }
+
+    #[test]
+    fn literal_text() {
+        assert!(Glob::new("git * main").matches_text("git log --oneline main"));
+        assert!(!Glob::new("git * main").matches_text("git main"));
+        assert!(Glob::new("x** *").matches_text("xyz 1"));
+        assert!(!Glob::with_escapes("echo2 \\*").matches_text("echo2 x"));
+        assert!(Glob::with_escapes("echo2 \\*").matches_text("echo2 \\*"));
+        assert!(Glob::new("").matches_text(""));
+        assert!(!Glob::new("").matches_text("a"));
+    }
+
+    #[test]
+    fn unknown_stretches() {
+        let rm = Glob::new("rm *");
+        assert_eq!(rm.matches(&unknown("rm $")), Match::Yes);
+        assert_eq!(rm.matches(&unknown("$ x")), Match::Possible);
+        assert_eq!(rm.matches(&unknown("r$ x")), Match::Possible);
+        assert_eq!(rm.matches(&unknown("git $")), Match::No);
+        assert_eq!(
+            Glob::new("git push *").matches(&unknown("git commit $")),
+            Match::No
+        );
+        assert_eq!(
+            Glob::new("git push *").matches(&unknown("git $")),
+            Match::Possible
+        );
+    }
+
+    #[test]
+    fn file_name_wildcards_do_not_cross_segments_or_find_dot_files() {
+        let env = Glob::new("/w/*.env");
+        let path = |lead| [syms("/w/"), vec![Sym::Segment { lead }]].concat();
+        assert_eq!(env.matches(&path(false)), Match::Possible);
+        assert_eq!(Glob::new("/w/.env").matches(&path(true)), Match::No);
+        assert_eq!(Glob::new("/w/a/b").matches(&path(true)), Match::No);
+        assert_eq!(Glob::new("/w/a").matches(&path(true)), Match::Possible);
+    }
+}
