@@ -42,7 +42,7 @@ pub(crate) fn evaluate(
         .iter()
         .map(|rule| Hit {
             rule,
-            found: matching::matches(&rule.kind, rule.rule.effect, part, parts, request),
+            found: matching::matches(rule, part, parts, request),
         })
         .filter(|hit| hit.found != Match::No)
         .collect();

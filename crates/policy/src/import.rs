@@ -27,6 +27,8 @@ pub enum SettingsSource {
     Project {
         /// That directory, absolute.
         root: String,
+        /// Whether somebody vouched for it; Claude Code ignores the allows of other projects.
+        trusted: bool,
     },
     /// A project's local settings: the directory the session starts in.
     Local {
@@ -79,7 +81,7 @@ impl SettingsSource {
     fn anchor(&self) -> Option<&str> {
         match self {
             Self::User { config_dir: dir }
-            | Self::Project { root: dir }
+            | Self::Project { root: dir, .. }
             | Self::Local { cwd: dir }
             | Self::Managed { dir }
             | Self::FlagFile { dir } => Some(dir),
@@ -106,6 +108,11 @@ pub fn import_settings(bytes: &[u8], source: &SettingsSource) -> Result<Imported
         ("allow", Effect::Allow),
     ] {
         let list = permissions.and_then(|permissions| permissions.get(member));
+        let untrusted = matches!(source, SettingsSource::Project { trusted: false, .. });
+        if untrusted && effect == Effect::Allow && list.is_some() {
+            imported.skip("permissions.allow of a project that nobody vouched for");
+            continue;
+        }
         for (position, entry) in list
             .and_then(Value::as_array)
             .into_iter()

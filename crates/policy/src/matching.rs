@@ -4,12 +4,14 @@
 //! allow must be certain, a deny or ask also counts where it is possible.
 //! Source: Claude Code findings 2.1 to 2.6; architecture section 4.
 
-use crate::bash::{Access, Command, Line, strip};
+use crate::bash::{Access, Command, Line, access, strip};
+use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
+use crate::compile::CompiledRule;
 use crate::domain;
 use crate::glob::{Glob, Match, Sym, known_text};
 use crate::parts::{Part, Parts, What};
-use crate::paths::PathPattern;
+use crate::paths::{self, PathPattern};
 use crate::pattern::Kind;
 use crate::protected;
 use crate::request::Request;
@@ -21,14 +23,9 @@ use serde_json::Value;
 /// For an allow, [`Match::Possible`] means that the text fits but something forbids trusting it; it
 /// then lifts a broader deny to an ask and does nothing else. For a deny or ask it means that the
 /// part cannot be shown not to match.
-pub(crate) fn matches(
-    kind: &Kind,
-    effect: Effect,
-    part: &Part,
-    parts: &Parts,
-    request: &Request,
-) -> Match {
-    let found = match kind {
+pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: &Request) -> Match {
+    let effect = rule.rule.effect;
+    let found = match &rule.kind {
         Kind::Tool(tool) => yes(is_tool(tool, &request.tool)),
         Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool)
             || (request.tool == "Monitor" && glob.matches_text("Bash"))),
@@ -39,10 +36,15 @@ pub(crate) fn matches(
             yes(is_tool(tool, &request.tool) && parameter_is(&request.input, name, value))
         }
         Kind::Command(patterns) => {
-            return any(patterns.iter().map(|one| command(one, effect, part, parts)));
+            let found = any(patterns.iter().map(|one| command(one, effect, part, parts)));
+            if effect == Effect::Allow && leaves_project(part, parts, request, rule.rule.dialect) {
+                found.min(Match::Possible)
+            } else {
+                found
+            }
         }
-        Kind::ReadPath(path) => return file(path, Access::Read, effect, part, request),
-        Kind::EditPath(path) => return file(path, Access::Write, effect, part, request),
+        Kind::ReadPath(path) => file(path, Access::Read, effect, part, request),
+        Kind::EditPath(path) => file(path, Access::Write, effect, part, request),
         Kind::Domain(pattern) if request.tool == "WebFetch" => {
             match request
                 .input
@@ -95,6 +97,34 @@ fn trusted(found: Match, part: &Part, parts: &Parts, request: &Request) -> Match
     } else {
         found
     }
+}
+
+/// Whether a command pattern is not enough for a command, because it names files.
+///
+/// Claude Code asks before known file programs look outside the project, whatever the pattern; and
+/// an imported pattern does not stand for the permission to change files either.
+fn leaves_project(part: &Part, parts: &Parts, request: &Request, dialect: Dialect) -> bool {
+    let What::Command { index, .. } = &part.what else {
+        return false;
+    };
+    let (Some(command), Some(line)) = (command_at(parts, *index), &parts.line) else {
+        return false;
+    };
+    access::checked(command).iter().any(|file| {
+        let outside = line
+            .absolute_forms(&file.path, &request.home)
+            .iter()
+            .any(|form| {
+                known_text(form).is_none_or(|path| {
+                    let target = request
+                        .resolution(&path)
+                        .and_then(|found| found.target.as_deref());
+                    !paths::is_within(&path, &request.cwd)
+                        || target.is_some_and(|target| !paths::is_within(target, &request.cwd))
+                })
+            });
+        outside || (file.access == Access::Write && dialect == Dialect::Claude)
+    })
 }
 
 fn writes_protected(request: &Request) -> bool {

@@ -141,6 +141,11 @@ const GIT_WRITES: &[&str] = &[
     "checkout", "restore", "rm", "mv", "apply", "reset", "clean", "stash",
 ];
 
+/// Listed programs whose arguments are mostly addresses.
+const NETWORK: &[&str] = &[
+    "curl", "wget", "http", "ssh", "scp", "sftp", "rsync", "nc", "socat", "mail", "mutt",
+];
+
 /// A file a command touches.
 #[derive(Clone, Debug)]
 pub(crate) struct FileAccess {
@@ -157,6 +162,44 @@ pub(crate) fn accesses(command: &Command) -> Vec<FileAccess> {
         of_view(view, &mut found);
     }
     found
+}
+
+/// Programs whose files Claude Code checks even where a pattern allows the command.
+const CHECKED_READERS: &[&str] = &[
+    "cd", "ls", "cat", "head", "tail", "wc", "sort", "grep", "rg", "diff", "file", "stat", "du",
+    "tree", "jq", "sed", "find", "nl", "base64", "strings", "awk", "uniq", "cut",
+];
+
+/// As [`CHECKED_READERS`], for programs that change files.
+const CHECKED_WRITERS: &[&str] = &["rm", "rmdir", "mv", "cp", "touch", "mkdir"];
+
+/// The files that an allow pattern on the command does not cover by itself.
+///
+/// An argument that only looks like a path (a pattern of `grep`) counts where it begins like one.
+pub(crate) fn checked(command: &Command) -> Vec<FileAccess> {
+    let Some((program, arguments)) = super::strip::innermost(command).split_first() else {
+        return Vec::new();
+    };
+    let Some(name) = program.literal() else {
+        return Vec::new();
+    };
+    let edits = name == "sed" && arguments.iter().any(edits_in_place);
+    let access = if CHECKED_WRITERS.contains(&name.as_str()) || edits {
+        Access::Write
+    } else if CHECKED_READERS.contains(&name.as_str()) {
+        Access::Read
+    } else {
+        return Vec::new();
+    };
+    arguments
+        .iter()
+        .filter(|word| !matches!(word.value.first(), Some(Sym::Char('-'))))
+        .map(|word| FileAccess {
+            access,
+            path: word.path.clone(),
+        })
+        .filter(|file| known_text(&file.path).is_some())
+        .collect()
 }
 
 /// The files `tee` writes, which count like redirections.
@@ -197,6 +240,10 @@ fn of_view(view: &[Word], found: &mut Vec<FileAccess>) {
     }
     for word in arguments {
         for path in candidates(word) {
+            // An address made at run time is no file; a file made at run time may be any.
+            if path.first() == Some(&Sym::Any) && NETWORK.contains(&name) {
+                continue;
+            }
             if reads {
                 found.push(FileAccess {
                     access: Access::Read,
