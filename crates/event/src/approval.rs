@@ -34,7 +34,10 @@ pub enum ApprovalError {
 ///
 /// Why: approvals can be gathered in any order, before the entry itself is signed.
 pub fn approval_message(payload: &Payload) -> Result<Vec<u8>, PayloadError> {
-    let bare = Payload { approvals: Vec::new(), ..payload.clone() };
+    let bare = Payload {
+        approvals: Vec::new(),
+        ..payload.clone()
+    };
     let digest = Sha256::of(&to_canonical(&bare.to_value()?));
     Ok(format!("cairn-approval-v1\n{digest}").into_bytes())
 }
@@ -44,14 +47,21 @@ pub fn approval_message(payload: &Payload) -> Result<Vec<u8>, PayloadError> {
 /// Errors: [`ApprovalError`]; the administrator is told and nothing is submitted.
 pub fn approve(payload: &Payload, signer: &dyn EntrySigner) -> Result<Approval, ApprovalError> {
     let sig = signer.sign(&approval_message(payload)?)?;
-    Ok(Approval { kid: signer.public_key().kid(), sig: to_base64url(&sig) })
+    Ok(Approval {
+        kid: signer.public_key().kid(),
+        sig: to_base64url(&sig),
+    })
 }
 
 impl Approval {
     /// Whether this is `key`'s valid approval of `payload`.
     pub fn is_valid(&self, payload: &Payload, key: &PublicKey) -> bool {
-        let Ok(message) = approval_message(payload) else { return false };
-        let Some(signature) = from_base64url(&self.sig) else { return false };
+        let Ok(message) = approval_message(payload) else {
+            return false;
+        };
+        let Some(signature) = from_base64url(&self.sig) else {
+            return false;
+        };
         self.kid == key.kid() && key.verifies(&message, &signature)
     }
 }

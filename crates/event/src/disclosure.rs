@@ -58,11 +58,7 @@ impl Disclosure {
     ///
     /// Errors: [`DisclosureError::TooLong`]; shorten the value with [`bounded_value`] first.
     /// Trap: a salt must never be used twice; equal salts make equal values recognisable.
-    pub fn new(
-        salt: [u8; SALT_BYTES],
-        name: &str,
-        value: Value,
-    ) -> Result<Self, DisclosureError> {
+    pub fn new(salt: [u8; SALT_BYTES], name: &str, value: Value) -> Result<Self, DisclosureError> {
         let parts = Value::Array(vec![
             Value::String(to_base64url(&salt)),
             Value::String(name.to_owned()),
@@ -72,7 +68,11 @@ impl Disclosure {
         if encoded.len() > MAX_DISCLOSURE_BYTES {
             return Err(DisclosureError::TooLong(encoded.len()));
         }
-        Ok(Self { encoded, name: name.to_owned(), value })
+        Ok(Self {
+            encoded,
+            name: name.to_owned(),
+            value,
+        })
     }
 
     /// Reads a disclosure somebody presents. Floats are allowed in values: tool inputs hold them.
@@ -92,7 +92,11 @@ impl Disclosure {
         if !salted || !plain {
             return Err(DisclosureError::Shape);
         }
-        Ok(Self { encoded: encoded.to_owned(), name: name.clone(), value: value.clone() })
+        Ok(Self {
+            encoded: encoded.to_owned(),
+            name: name.clone(),
+            value: value.clone(),
+        })
     }
 
     /// The text that is presented and hashed.
@@ -139,7 +143,10 @@ pub fn bounded_value(value: Value) -> Value {
         }
         Value::Array(items) => Value::Array(items.into_iter().map(bounded_value).collect()),
         Value::Object(members) => Value::Object(
-            members.into_iter().map(|(name, member)| (name, bounded_value(member))).collect(),
+            members
+                .into_iter()
+                .map(|(name, member)| (name, bounded_value(member)))
+                .collect(),
         ),
         other => other,
     }
@@ -170,9 +177,15 @@ mod tests {
         let short = to_base64url(br#"["AAAA","email","x"]"#);
         assert_eq!(Disclosure::parse(&short), Err(DisclosureError::Shape));
         let reserved = Disclosure::new([1; 16], "_sd", Value::Null).unwrap();
-        assert_eq!(Disclosure::parse(reserved.encoded()), Err(DisclosureError::Shape));
+        assert_eq!(
+            Disclosure::parse(reserved.encoded()),
+            Err(DisclosureError::Shape)
+        );
         let array_element = to_base64url(br#"["AAAAAAAAAAAAAAAAAAAAAA","x"]"#);
-        assert_eq!(Disclosure::parse(&array_element), Err(DisclosureError::Shape));
+        assert_eq!(
+            Disclosure::parse(&array_element),
+            Err(DisclosureError::Shape)
+        );
     }
 
     #[test]
@@ -181,6 +194,9 @@ mod tests {
         let bounded = bounded_value(serde_json::json!({ "content": long, "path": "/a" }));
         assert_eq!(bounded["path"], "/a");
         assert_eq!(bounded["content"]["bytes"], MAX_DISCLOSED_STRING_BYTES + 1);
-        assert_eq!(bounded["content"]["sha256"], Sha256::of(long.as_bytes()).to_string());
+        assert_eq!(
+            bounded["content"]["sha256"],
+            Sha256::of(long.as_bytes()).to_string()
+        );
     }
 }

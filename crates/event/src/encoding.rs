@@ -95,7 +95,10 @@ mod tests {
     fn hex_is_lower_case_and_exact() {
         let digest = Sha256::of(b"");
         let text = digest.to_string();
-        assert_eq!(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            text,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         assert_eq!(Sha256::from_hex(&text), Some(digest));
         assert_eq!(Sha256::from_hex(&text.to_uppercase()), None);
         assert_eq!(Sha256::from_hex(&text[1..]), None);

@@ -83,7 +83,13 @@ impl Integrity {
         let header = decoded(header)?;
         let (kid, typ) = parse_header(&header)?;
         let (payload, signature) = (decoded(payload)?, decoded(signature)?);
-        Ok(Self { kid, typ, payload, signed_bytes, signature })
+        Ok(Self {
+            kid,
+            typ,
+            payload,
+            signed_bytes,
+            signature,
+        })
     }
 
     /// Checks the signature over `bytes`, which must be those that were parsed.
@@ -92,9 +98,14 @@ impl Integrity {
     pub fn verify(&self, bytes: &[u8], key: &PublicKey) -> Result<(), EntryError> {
         let offered = key.kid();
         if offered != self.kid {
-            return Err(EntryError::OtherKey { named: self.kid.clone(), offered });
+            return Err(EntryError::OtherKey {
+                named: self.kid.clone(),
+                offered,
+            });
         }
-        let signed = bytes.get(..self.signed_bytes).ok_or(EntryError::NotCompact)?;
+        let signed = bytes
+            .get(..self.signed_bytes)
+            .ok_or(EntryError::NotCompact)?;
         if key.verifies(signed, &self.signature) {
             Ok(())
         } else {
@@ -105,7 +116,9 @@ impl Integrity {
 
 fn parse_header(bytes: &[u8]) -> Result<(Kid, String), EntryError> {
     let value = parse_canonical(bytes).map_err(EntryError::HeaderJson)?;
-    let Value::Object(members) = &value else { return Err(EntryError::Header) };
+    let Value::Object(members) = &value else {
+        return Err(EntryError::Header);
+    };
     let word = |name: &str| members.get(name).and_then(Value::as_str);
     match (word("alg"), word("kid"), word("typ")) {
         (Some(ALG), Some(kid), Some(typ)) if members.len() == 3 => {
@@ -137,7 +150,11 @@ impl Entry {
             return Err(EntryError::Header);
         }
         let payload = Payload::parse(&integrity.payload)?;
-        Ok(Self { bytes: bytes.to_vec(), integrity, payload })
+        Ok(Self {
+            bytes: bytes.to_vec(),
+            integrity,
+            payload,
+        })
     }
 
     /// The exact bytes.

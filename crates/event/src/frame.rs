@@ -62,7 +62,9 @@ impl Frame {
         let body = line.strip_suffix('~').ok_or(FrameError::Tilde)?;
         let mut parts = body.split('~');
         let entry = Entry::parse(parts.next().unwrap_or_default().as_bytes())?;
-        let disclosures = parts.map(Disclosure::parse).collect::<Result<Vec<_>, _>>()?;
+        let disclosures = parts
+            .map(Disclosure::parse)
+            .collect::<Result<Vec<_>, _>>()?;
         let frame = Self { entry, disclosures };
         frame.check()?;
         Ok(frame)
@@ -97,7 +99,10 @@ impl Frame {
 
     /// The disclosed value of a confidential member; `None` where it is withheld or erased.
     pub fn disclosed(&self, name: &str) -> Option<&serde_json::Value> {
-        self.disclosures.iter().find(|one| one.name() == name).map(Disclosure::value)
+        self.disclosures
+            .iter()
+            .find(|one| one.name() == name)
+            .map(Disclosure::value)
     }
 }
 

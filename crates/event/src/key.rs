@@ -92,7 +92,12 @@ struct Jwk {
 impl Serialize for PublicKey {
     fn serialize<S: serde::Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let x = to_base64url(self.as_bytes());
-        Jwk { crv: "Ed25519".into(), kty: "OKP".into(), x }.serialize(writer)
+        Jwk {
+            crv: "Ed25519".into(),
+            kty: "OKP".into(),
+            x,
+        }
+        .serialize(writer)
     }
 }
 
@@ -101,7 +106,9 @@ impl<'de> Deserialize<'de> for PublicKey {
         use serde::de::Error;
         let jwk = Jwk::deserialize(reader)?;
         if jwk.crv != "Ed25519" || jwk.kty != "OKP" {
-            return Err(D::Error::custom("expected a JWK with kty OKP and crv Ed25519"));
+            return Err(D::Error::custom(
+                "expected a JWK with kty OKP and crv Ed25519",
+            ));
         }
         let bytes = from_base64url(&jwk.x).and_then(|x| <[u8; 32]>::try_from(x).ok());
         let bytes = bytes.ok_or_else(|| D::Error::custom(KeyError::Encoding))?;
@@ -171,8 +178,14 @@ mod tests {
     fn small_order_keys_are_refused() {
         let mut identity = [0u8; 32];
         identity[0] = 1;
-        assert_eq!(PublicKey::from_bytes(&identity).unwrap_err(), KeyError::SmallOrder);
-        assert_eq!(PublicKey::from_bytes(&[0u8; 32]).unwrap_err(), KeyError::SmallOrder);
+        assert_eq!(
+            PublicKey::from_bytes(&identity).unwrap_err(),
+            KeyError::SmallOrder
+        );
+        assert_eq!(
+            PublicKey::from_bytes(&[0u8; 32]).unwrap_err(),
+            KeyError::SmallOrder
+        );
     }
 
     #[test]

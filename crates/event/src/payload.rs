@@ -201,7 +201,9 @@ impl Payload {
         let payload = Self::from_wire(wire)?;
         // A null, an empty list or a default written out would be a second way to say the same.
         if payload.to_value()? != value {
-            return Err(PayloadError::Members("a member is written in a second way".into()));
+            return Err(PayloadError::Members(
+                "a member is written in a second way".into(),
+            ));
         }
         payload.check()?;
         Ok(payload)
@@ -259,9 +261,12 @@ impl Payload {
             return Err(PayloadError::Members("`_sd_alg` is not sha-256".into()));
         }
         let link = match (wire.device, wire.chain, wire.seq) {
-            (Some(device), Some(chain), Some(seq)) => {
-                Some(Link { device, chain, seq, prev: wire.prev })
-            }
+            (Some(device), Some(chain), Some(seq)) => Some(Link {
+                device,
+                chain,
+                seq,
+                prev: wire.prev,
+            }),
             (None, None, None) if wire.prev.is_none() => None,
             _ => return Err(PayloadError::Family(body.kind())),
         };
@@ -280,7 +285,16 @@ impl Payload {
         };
         let (log, time_ms, ext) = (wire.log, wire.time_ms, wire.ext);
         let (approvals, sd) = (wire.approvals, wire.sd);
-        Ok(Self { log, time_ms, link, context, body, approvals, sd, ext })
+        Ok(Self {
+            log,
+            time_ms,
+            link,
+            context,
+            body,
+            approvals,
+            sd,
+            ext,
+        })
     }
 
     fn check(&self) -> Result<(), PayloadError> {
@@ -303,12 +317,18 @@ impl Payload {
         if self.log.is_empty() || self.log.len() > MAX_ORIGIN_BYTES {
             return Err(PayloadError::Identifier("log"));
         }
-        for (name, value) in
-            [("person", &self.context.person), ("session", &self.context.session)]
-        {
-            value.as_deref().map_or(Ok(()), |value| identifier(name, value))?;
+        for (name, value) in [
+            ("person", &self.context.person),
+            ("session", &self.context.session),
+        ] {
+            value
+                .as_deref()
+                .map_or(Ok(()), |value| identifier(name, value))?;
         }
-        self.context.teams.iter().try_for_each(|team| identifier("teams", team))?;
+        self.context
+            .teams
+            .iter()
+            .try_for_each(|team| identifier("teams", team))?;
         sorted("teams", &self.context.teams)?;
         sorted("redactions", &self.context.redactions)?;
         sorted("_sd", &self.sd)?;
@@ -329,13 +349,23 @@ pub fn possession_message(device: &str, chain: &Kid, log: &str) -> Vec<u8> {
 fn identifier(name: &'static str, value: &str) -> Result<(), PayloadError> {
     let plain = !value.is_empty()
         && value.len() <= MAX_ID_BYTES
-        && !value.chars().any(|letter| letter.is_control() || letter.is_whitespace());
-    if plain { Ok(()) } else { Err(PayloadError::Identifier(name)) }
+        && !value
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace());
+    if plain {
+        Ok(())
+    } else {
+        Err(PayloadError::Identifier(name))
+    }
 }
 
 fn sorted<T: Ord>(name: &'static str, list: &[T]) -> Result<(), PayloadError> {
     let strictly_ascending = list.is_sorted_by(|left, right| left < right);
-    if strictly_ascending { Ok(()) } else { Err(PayloadError::Order(name)) }
+    if strictly_ascending {
+        Ok(())
+    } else {
+        Err(PayloadError::Order(name))
+    }
 }
 
 fn members(error: serde_json::Error) -> PayloadError {

@@ -25,7 +25,12 @@ pub struct PostureValue {
 impl PostureValue {
     /// A field that could not be established, with the reason as its source.
     pub fn unknown(reason: &str) -> Self {
-        Self { age_ms: 0, evidence: 0, source: reason.to_owned(), value: UNKNOWN.to_owned() }
+        Self {
+            age_ms: 0,
+            evidence: 0,
+            source: reason.to_owned(),
+            value: UNKNOWN.to_owned(),
+        }
     }
 
     /// Whether the value is known.
@@ -44,7 +49,10 @@ impl Posture {
     ///
     /// Trap: absent and unknown are one case on purpose, so that no condition can tell them apart.
     pub fn known(&self, field: &str) -> Option<&str> {
-        self.0.get(field).filter(|field| field.is_known()).map(|field| field.value.as_str())
+        self.0
+            .get(field)
+            .filter(|field| field.is_known())
+            .map(|field| field.value.as_str())
     }
 
     /// SHA-256 over the canonical values, evidence and sources; ages are left out so that an
@@ -72,8 +80,12 @@ mod tests {
     use super::*;
 
     fn posture(value: &str, age_ms: u64) -> Posture {
-        let field =
-            PostureValue { age_ms, evidence: 2, source: "sysfs".into(), value: value.into() };
+        let field = PostureValue {
+            age_ms,
+            evidence: 2,
+            source: "sysfs".into(),
+            value: value.into(),
+        };
         Posture(BTreeMap::from([("disk_encryption".to_owned(), field)]))
     }
 

@@ -20,18 +20,36 @@ pub fn replacement(rule: &str) -> String {
 
 /// Rule name and pattern. The group `s`, where there is one, is the secret; else the whole match.
 const RULES: &[(&str, &str)] = &[
-    ("private-key", r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)"),
+    (
+        "private-key",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)",
+    ),
     ("aws-access-key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})\b"),
+    (
+        "github-token",
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})\b",
+    ),
     ("gitlab-token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
     ("anthropic-key", r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
     ("openai-key", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_-]{32,}"),
     ("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
     ("npm-token", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    ("authorization", r"(?i)\bauthorization\s*[:=]\s*['\x22]?(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/=-]{8,})"),
-    ("url-password", r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\x22]+:(?P<s>[^\s/@'\x22]+)@"),
-    ("named-secret", r"(?i)\b[A-Za-z0-9_-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|private[_-]?token)[A-Za-z0-9_-]*['\x22]?\s*[:=]\s*['\x22]?(?P<s>[^\s'\x22,;&|)}\]]{6,})"),
+    (
+        "jwt",
+        r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    ),
+    (
+        "authorization",
+        r"(?i)\bauthorization\s*[:=]\s*['\x22]?(?:bearer|basic|token)\s+(?P<s>[A-Za-z0-9._~+/=-]{8,})",
+    ),
+    (
+        "url-password",
+        r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\x22]+:(?P<s>[^\s/@'\x22]+)@",
+    ),
+    (
+        "named-secret",
+        r"(?i)\b[A-Za-z0-9_-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token|private[_-]?token)[A-Za-z0-9_-]*['\x22]?\s*[:=]\s*['\x22]?(?P<s>[^\s'\x22,;&|)}\]]{6,})",
+    ),
 ];
 
 /// The compiled rule set. Compile once; matching is linear in the text.
@@ -44,8 +62,12 @@ impl Redactor {
     ///
     /// Errors: a pattern that does not compile; covered by a test, so the caller treats it as fatal.
     pub fn new() -> Result<Self, regex::Error> {
-        let compiled = RULES.iter().map(|(name, pattern)| Ok((*name, Regex::new(pattern)?)));
-        Ok(Self { rules: compiled.collect::<Result<_, regex::Error>>()? })
+        let compiled = RULES
+            .iter()
+            .map(|(name, pattern)| Ok((*name, Regex::new(pattern)?)));
+        Ok(Self {
+            rules: compiled.collect::<Result<_, regex::Error>>()?,
+        })
     }
 
     /// Replaces secrets in every string of `value`, member names included only as context.
@@ -76,7 +98,9 @@ impl Redactor {
                 if let Some(redacted) = self.redact_text(pointer, text, counts) {
                     *text = redacted;
                 } else if member.is_some_and(|member| self.names_a_secret(member, text)) {
-                    *counts.entry((pointer.to_owned(), "named-secret")).or_default() += 1;
+                    *counts
+                        .entry((pointer.to_owned(), "named-secret"))
+                        .or_default() += 1;
                     *text = replacement("named-secret");
                 }
             }
@@ -99,7 +123,11 @@ impl Redactor {
         if text.starts_with('$') || text.contains("[redacted:") {
             return false;
         }
-        let assignment = format!("{member}={text}");
+        if text.chars().count() < 6 {
+            return false;
+        }
+        // Only the name is judged here; what the text itself assigns was judged before.
+        let assignment = format!("{member}=xxxxxx");
         let named = self.rules.iter().find(|(name, _)| *name == "named-secret");
         named.is_some_and(|(_, pattern)| pattern.is_match(&assignment))
     }
@@ -153,13 +181,33 @@ mod tests {
     #[test]
     fn secrets_with_a_shape_are_replaced() {
         for (command, rule, secret) in [
-            ("aws configure set k AKIAABCDEFGHIJKLMNOP", "aws-access-key", "AKIAABCDEFGHIJKLMNOP"),
-            ("export T=ghp_0123456789abcdefghijABCDEFGHIJ012345", "github-token", "ghp_0123"),
-            ("curl -H 'Authorization: Bearer abcdefgh12345678' x", "authorization", "abcdefgh1"),
-            ("git clone https://ann:hunter22@host/x", "url-password", "hunter22"),
+            (
+                "aws configure set k AKIAABCDEFGHIJKLMNOP",
+                "aws-access-key",
+                "AKIAABCDEFGHIJKLMNOP",
+            ),
+            (
+                "export T=ghp_0123456789abcdefghijABCDEFGHIJ012345",
+                "github-token",
+                "ghp_0123",
+            ),
+            (
+                "curl -H 'Authorization: Bearer abcdefgh12345678' x",
+                "authorization",
+                "abcdefgh1",
+            ),
+            (
+                "git clone https://ann:hunter22@host/x",
+                "url-password",
+                "hunter22",
+            ),
             ("PGPASSWORD=hunter22 psql", "named-secret", "hunter22"),
             ("mysql --password=hunter22", "named-secret", "hunter22"),
-            (concat!("echo sk-", "ant-api03-abcdefghijklmnop"), "anthropic-key", "abcdefghijklmnop"),
+            (
+                concat!("echo sk-", "ant-api03-abcdefghijklmnop"),
+                "anthropic-key",
+                "abcdefghijklmnop",
+            ),
         ] {
             let (text, rules) = redacted(command);
             assert!(!text.contains(secret), "{text}");
@@ -183,7 +231,8 @@ mod tests {
 
     #[test]
     fn member_names_count_as_context() {
-        let mut value = json!({ "env": { "API_KEY": "zzzzzzzzzz" }, "list": ["AKIAABCDEFGHIJKLMNOP"] });
+        let mut value =
+            json!({ "env": { "API_KEY": "zzzzzzzzzz" }, "list": ["AKIAABCDEFGHIJKLMNOP"] });
         let made = Redactor::new().unwrap().redact("definition", &mut value);
         assert_eq!(value["env"]["API_KEY"], "[redacted:named-secret]");
         assert_eq!(made.len(), 2);

@@ -1,0 +1,346 @@
+//! The typed client: one method a call, problems as errors, bounded bodies.
+
+use crate::access::{EnrollRequest, EnrollStarted, EnrollStatus, TokenAnswer, TokenRequest};
+use crate::distribution::{GenesisAnswer, PolicyAnswer, RosterAnswer};
+use crate::event_stream::{EventReader, StreamEvent};
+use crate::paths;
+use crate::problem::{Family, Problem};
+use crate::submission::{SubmitResponse, Wait};
+use cairn_event::{Sha256, frame};
+use futures_util::{Stream, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for an answer beyond what the call itself asks the server to wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Largest answer body accepted: a full bundle of largest entries, decoded, twice.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1_048_576;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server answered with a problem body.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// The server could not be reached or did not answer in time. Retry.
+    #[error("server unreachable: {0}")]
+    Unreachable(String),
+    /// The answer is not what the surface says. Fatal for this server version.
+    #[error("answer of `{path}` not understood: {detail}")]
+    Answer {
+        /// The path called.
+        path: String,
+        /// What was wrong.
+        detail: String,
+    },
+    /// The server's address is not an http or https address.
+    #[error("`{0}` is not an http or https address")]
+    Address(String),
+}
+
+impl ClientError {
+    /// What the caller should do.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Problem(problem) => problem.family,
+            Self::Unreachable(_) => Family::Retry,
+            Self::Answer { .. } => Family::Fatal,
+            Self::Address(_) => Family::Refused,
+        }
+    }
+}
+
+/// A connection pool to one server, with an access token or without.
+#[derive(Clone, Debug)]
+pub struct Client {
+    base: String,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client for `http://host:port` or `https://…`; a trailing slash is dropped.
+    ///
+    /// Errors: [`ClientError::Address`], or [`ClientError::Unreachable`] when TLS cannot be set up.
+    pub fn new(base: &str) -> Result<Self, ClientError> {
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            return Err(ClientError::Address(base.to_owned()));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A proxy from the environment would see, and could answer for, every decision record.
+            .no_proxy()
+            .build()
+            .map_err(unreachable_server)?;
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            token: None,
+            http,
+        })
+    }
+
+    /// The same client with an access token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The server's address.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Submits frame lines and waits up to `timeout` for `wait`.
+    ///
+    /// Errors: [`ClientError`]; every frame may be sent again, a duplicate keeps its index.
+    pub async fn submit(
+        &self,
+        frames: &[String],
+        wait: Wait,
+        timeout: Duration,
+    ) -> Result<SubmitResponse, ClientError> {
+        let mut body = String::with_capacity(frames.iter().map(|frame| frame.len() + 1).sum());
+        for frame in frames {
+            body.push_str(frame);
+            body.push('\n');
+        }
+        let path = format!(
+            "{}?wait={}&timeout_ms={}",
+            paths::ENTRIES,
+            wait.as_str(),
+            timeout.as_millis()
+        );
+        let request = self
+            .http
+            .post(self.url(&path))
+            .header("content-type", frame::MEDIA_TYPE)
+            .body(body)
+            .timeout(timeout + ANSWER_TIMEOUT);
+        self.json(&path, request).await
+    }
+
+    /// `GET` of a JSON answer.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(path, self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT))
+            .await
+    }
+
+    /// `POST` of a JSON body for a JSON answer.
+    pub async fn post<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let request = self
+            .http
+            .post(self.url(path))
+            .json(body)
+            .timeout(ANSWER_TIMEOUT);
+        self.json(path, request).await
+    }
+
+    /// `GET` of raw bytes, for tiles, entries, receipts and checkpoints.
+    ///
+    /// Errors: as everywhere; a 404 is a problem with status 404.
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
+        self.send(path, self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT))
+            .await
+    }
+
+    /// `GET` of text.
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        String::from_utf8(self.bytes(path).await?).map_err(|error| answer(path, &error))
+    }
+
+    /// The genesis entry.
+    pub async fn genesis(&self) -> Result<GenesisAnswer, ClientError> {
+        self.get(paths::GENESIS).await
+    }
+
+    /// Roster entries after a revision.
+    pub async fn roster(&self, after_revision: u64) -> Result<RosterAnswer, ClientError> {
+        self.get(&format!(
+            "{}?after_revision={after_revision}",
+            paths::ROSTER
+        ))
+        .await
+    }
+
+    /// The policy in force; `None` before there is one.
+    pub async fn policy(&self) -> Result<Option<PolicyAnswer>, ClientError> {
+        match self.get(paths::POLICY).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a blob under its digest.
+    pub async fn put_blob(&self, bytes: Vec<u8>) -> Result<Sha256, ClientError> {
+        let digest = Sha256::of(&bytes);
+        let path = paths::fill(paths::BLOB, "sha256", digest);
+        let request = self
+            .http
+            .put(self.url(&path))
+            .body(bytes)
+            .timeout(ANSWER_TIMEOUT);
+        self.send(&path, request).await.map(|_| digest)
+    }
+
+    /// A blob by digest; checked against it.
+    pub async fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, ClientError> {
+        let path = paths::fill(paths::BLOB, "sha256", digest);
+        let bytes = self.bytes(&path).await?;
+        if Sha256::of(&bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(answer(
+                &path,
+                &"the bytes do not hash to the digest asked for",
+            ))
+        }
+    }
+
+    /// Starts an enrolment.
+    pub async fn enroll(&self, request: &EnrollRequest) -> Result<EnrollStarted, ClientError> {
+        self.post(paths::ENROLL, request).await
+    }
+
+    /// Where an enrolment stands; the client must hold its poll secret as token.
+    pub async fn enrollment(&self, id: &str) -> Result<EnrollStatus, ClientError> {
+        self.get(&paths::fill(paths::ENROLLMENT, "id", id)).await
+    }
+
+    /// Exchanges an assertion for an access token.
+    pub async fn token(&self, assertion: String) -> Result<TokenAnswer, ClientError> {
+        self.post(paths::TOKEN, &TokenRequest { assertion }).await
+    }
+
+    /// Opens a stream of server-sent events; it has no overall deadline.
+    ///
+    /// Errors: each item may be an error; the caller reconnects with jitter.
+    pub async fn stream(
+        &self,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<StreamEvent, ClientError>> + use<>, ClientError> {
+        let request = self
+            .http
+            .get(self.url(path))
+            .header("accept", "text/event-stream");
+        let response = self
+            .authorised(request)
+            .send()
+            .await
+            .map_err(unreachable_server)?;
+        if !response.status().is_success() {
+            let status = response.status().as_u16();
+            let body = response.bytes().await.unwrap_or_default();
+            return Err(problem(status, &body));
+        }
+        let path = path.to_owned();
+        let mut reader = EventReader::default();
+        Ok(response.bytes_stream().flat_map(move |chunk| {
+            let events: Vec<Result<StreamEvent, ClientError>> = match chunk {
+                Ok(chunk) => match reader.feed(&chunk) {
+                    Ok(events) => events.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(answer(&path, &error))],
+                },
+                Err(error) => vec![Err(unreachable_server(error))],
+            };
+            futures_util::stream::iter(events)
+        }))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn authorised(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let body = self.send(path, request).await?;
+        serde_json::from_slice(&body).map_err(|error| answer(path, &error))
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Vec<u8>, ClientError> {
+        let response = self
+            .authorised(request)
+            .send()
+            .await
+            .map_err(unreachable_server)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(unreachable_server)?;
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(answer(
+                    path,
+                    &format!("longer than {MAX_ANSWER_BYTES} bytes"),
+                ));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(problem(status.as_u16(), &body))
+        }
+    }
+}
+
+fn problem(status: u16, body: &[u8]) -> ClientError {
+    let read = serde_json::from_slice(body).unwrap_or_else(|_| {
+        let family = if status == 429 || status >= 500 {
+            Family::Retry
+        } else {
+            Family::Refused
+        };
+        Problem::new(
+            "http",
+            "The server answered with an error",
+            status,
+            family,
+            String::new(),
+        )
+    });
+    ClientError::Problem(Box::new(read))
+}
+
+fn answer(path: &str, detail: &dyn std::fmt::Display) -> ClientError {
+    ClientError::Answer {
+        path: path.to_owned(),
+        detail: detail.to_string(),
+    }
+}
+
+fn unreachable_server(error: reqwest::Error) -> ClientError {
+    // reqwest's own text stops at "error sending request"; its source says what happened.
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    ClientError::Unreachable(text)
+}
