@@ -1,0 +1,193 @@
+//! `cairn-server check`: a stopped data folder, verified whole.
+//!
+//! Owns the walk over everything stored: signatures and authority of every entry, every kept
+//! checkpoint, every tile and bundle recomputed, every index, every disclosure. The serving start
+//! checks less because it trusts what was verified at admission.
+
+use crate::disclosures::{DisclosureState, DisclosureStore, DisclosureStoreError};
+use crate::keys::Keys;
+use crate::publish::{VerifyError, for_each_entry};
+use crate::recover::{Found, Signatures, StateError, examine};
+use crate::store::{LogStore, SignedHead, StoreError};
+use cairn_event::{Disclosure, Entry};
+use cairn_tlog::tile::{bundles_for_size, tiles_for_size};
+use cairn_tlog::{Hash, MemoryNodes, TileId, leaf_hash};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What was found in a sound folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// The log's origin.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// Tree head, standard base64.
+    pub root: String,
+    /// Size of the newest published checkpoint.
+    pub published_size: u64,
+    /// Checkpoints kept.
+    pub checkpoints: u64,
+    /// Tiles compared.
+    pub tiles: u64,
+    /// Disclosures opened.
+    pub present: u64,
+    /// Disclosures never handed in.
+    pub withheld: u64,
+    /// Disclosures destroyed.
+    pub erased: u64,
+}
+
+/// Why a folder is not sound.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The log contradicts itself.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Entries cannot be read.
+    #[error(transparent)]
+    Entries(#[from] VerifyError),
+    /// A stored tile is not what the entries give.
+    #[error("the tile `{0}` is not what the entries give")]
+    Tile(TileId),
+    /// The index of leaf hashes is wrong.
+    #[error("leaf `{}` of index {index} is indexed as {found:?}", leaf.to_hex())]
+    Leaf {
+        /// Where the entry is.
+        index: u64,
+        /// Its leaf hash.
+        leaf: Hash,
+        /// Where the index says it is.
+        found: Option<u64>,
+    },
+    /// The index of chain places is wrong.
+    #[error("the chain place of index {index} is indexed as {found:?}")]
+    Place {
+        /// Where the entry is.
+        index: u64,
+        /// Where the index says it is.
+        found: Option<u64>,
+    },
+    /// A disclosure cannot be opened.
+    #[error(transparent)]
+    Disclosures(#[from] DisclosureStoreError),
+    /// A disclosure opens to something else.
+    #[error("a disclosure of index {index} opens to something else than its digest")]
+    Disclosure {
+        /// The entry.
+        index: u64,
+    },
+}
+
+/// Verifies a stored log whole. Reads every byte of it; memory is 64 bytes an entry.
+///
+/// # Errors
+/// [`CheckError`] with the first contradiction.
+pub fn check(
+    store: &Arc<dyn LogStore>,
+    signed: Option<SignedHead>,
+    keys: &Keys,
+    now_ms: u64,
+) -> Result<CheckReport, CheckError> {
+    let found = examine(store.as_ref(), signed, keys, now_ms, Signatures::Verify)?;
+    let size = found.head.size();
+    let tree = check_entries(store.as_ref(), size)?;
+    let tiles = check_tiles(store.as_ref(), &tree, size)?;
+    let mut report = summary(store.as_ref(), keys, &found, tiles)?;
+    check_disclosures(store, keys, &mut report)?;
+    Ok(report)
+}
+
+fn summary(
+    store: &dyn LogStore,
+    keys: &Keys,
+    found: &Found,
+    tiles: u64,
+) -> Result<CheckReport, CheckError> {
+    Ok(CheckReport {
+        origin: keys.origin.clone(),
+        size: found.head.size(),
+        root: found.head.root.to_string(),
+        published_size: found.published.as_ref().map_or(0, |published| published.size),
+        checkpoints: store.checkpoint_sizes(0, usize::MAX)?.len() as u64,
+        tiles,
+        present: 0,
+        withheld: 0,
+        erased: 0,
+    })
+}
+
+/// Hashes every entry and looks it up in both indices.
+fn check_entries(store: &dyn LogStore, size: u64) -> Result<MemoryNodes, CheckError> {
+    let mut tree = MemoryNodes::new();
+    let mut failure = None;
+    for_each_entry(store, 0, size, |index, bytes| {
+        let leaf = leaf_hash(bytes);
+        tree.push(leaf);
+        let checked = check_indices(store, index, &leaf, bytes);
+        failure = failure.take().or(checked.err());
+    })?;
+    failure.map_or(Ok(tree), Err)
+}
+
+fn check_indices(
+    store: &dyn LogStore,
+    index: u64,
+    leaf: &Hash,
+    bytes: &[u8],
+) -> Result<(), CheckError> {
+    let found = store.index_of_leaf(leaf)?;
+    if found != Some(index) {
+        return Err(CheckError::Leaf { index, leaf: *leaf, found });
+    }
+    let entry = Entry::parse(bytes).ok();
+    let link = entry.as_ref().and_then(|entry| entry.payload().link.as_ref());
+    let Some(link) = link else { return Ok(()) };
+    let found = store.index_of_place(&link.chain, link.seq)?;
+    if found == Some(index) { Ok(()) } else { Err(CheckError::Place { index, found }) }
+}
+
+fn check_tiles(store: &dyn LogStore, tree: &MemoryNodes, size: u64) -> Result<u64, CheckError> {
+    use cairn_tlog::nodes::NodeReader as _;
+    let mut count = 0;
+    for id in tiles_for_size(size) {
+        let first = id.index.saturating_mul(256);
+        let expected: Result<Vec<Hash>, _> = (first..first + u64::from(id.width))
+            .map(|index| tree.node(id.level * 8, index))
+            .collect();
+        let expected: Vec<u8> =
+            expected.map_err(|_| CheckError::Tile(id))?.iter().flat_map(|hash| hash.0).collect();
+        if store.tile(id)?.as_ref() != Some(&expected) {
+            return Err(CheckError::Tile(id));
+        }
+        count += 1;
+    }
+    Ok(count + bundles_for_size(size).count() as u64)
+}
+
+fn check_disclosures(
+    store: &Arc<dyn LogStore>,
+    keys: &Keys,
+    report: &mut CheckReport,
+) -> Result<(), CheckError> {
+    let disclosures = DisclosureStore::new(store.clone(), keys.sealing.clone());
+    for index in 0..report.size {
+        for held in disclosures.get(index)? {
+            match (held.state, held.encoded) {
+                (DisclosureState::Present, Some(encoded)) => {
+                    let opened = Disclosure::parse(&encoded);
+                    if !opened.is_ok_and(|opened| opened.digest() == held.digest) {
+                        return Err(CheckError::Disclosure { index });
+                    }
+                    report.present += 1;
+                }
+                (DisclosureState::Erased, _) => report.erased += 1,
+                _ => report.withheld += 1,
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,317 @@
+//! Wiring a running log out of a judged store.
+
+use super::replay::Signatures;
+use super::state::{Found, StateError, check_log_key, examine};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disclosures::DisclosureStore;
+use crate::keys::Keys;
+use crate::log::{Inner, Log};
+use crate::metrics::Metrics;
+use crate::outcome::{SubmitError, SubmitResult, Wait};
+use crate::pool::{Pool, PoolLimits};
+use crate::publish::{PublishError, Publisher};
+use crate::sequence::{RoundLimits, Sequencer};
+use crate::store::{HeadFile, LogStore, PublishedCheckpoint};
+use crate::witnesses::{CosignFailure, Witnesses};
+use cairn_event::body::Body;
+use cairn_event::frame::FrameError;
+use cairn_event::{EntrySigner as _, Frame};
+use cairn_tlog::{Checkpoint, SignatureError, TrustPolicy, TrustPolicyError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the first start waits for the genesis entry to be sequenced.
+const GENESIS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What a log is started from.
+pub struct Parts {
+    /// The data folder; `HEAD` lies in it.
+    pub dir: PathBuf,
+    /// Validated configuration.
+    pub config: Config,
+    /// The server's keys.
+    pub keys: Keys,
+    /// Text of the trust policy, if one is configured.
+    pub trust_text: Option<String>,
+    /// The opened store.
+    pub store: Arc<dyn LogStore>,
+    /// The clock.
+    pub clock: Clock,
+    /// The genesis frame; needed exactly at the first start.
+    pub genesis: Option<String>,
+}
+
+/// Why a log was not started. All are fatal for this start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The stored log contradicts itself, its key or the clock.
+    #[error("the stored log is in doubt")]
+    State(#[from] StateError),
+    /// The trust policy cannot be read.
+    #[error("the trust policy is refused")]
+    TrustPolicy(#[from] TrustPolicyError),
+    /// The trust policy does not name this log's key.
+    #[error("the trust policy does not name log key `{0}`")]
+    TrustWithoutLog(String),
+    /// The HTTP client for witnesses could not be set up.
+    #[error("the client of the witnesses could not be made")]
+    Client(#[source] reqwest::Error),
+    /// A witness holds more than this log: the log went back in time.
+    #[error("witness `{witness}` holds size {held}, the store holds {size}")]
+    WitnessAhead {
+        /// The witness.
+        witness: String,
+        /// Size it holds.
+        held: u64,
+        /// Stored size.
+        size: u64,
+    },
+    /// A witness saw another tree.
+    #[error("witness `{witness}` contradicts this log")]
+    WitnessContradicts {
+        /// The witness.
+        witness: String,
+        /// What it said.
+        #[source]
+        cause: CosignFailure,
+    },
+    /// The first start needs the genesis entry.
+    #[error("the log is empty and no genesis entry was given")]
+    GenesisMissing,
+    /// The genesis given is not the one in the log.
+    #[error("the log has another genesis entry")]
+    GenesisOther,
+    /// The genesis file is no frame.
+    #[error("the genesis entry is refused")]
+    GenesisFrame(#[from] FrameError),
+    /// The genesis file holds another type of entry.
+    #[error("the entry given is of type `{0}`, not genesis")]
+    NotGenesis(&'static str),
+    /// Genesis names another observer key.
+    #[error("genesis names another observer key than the key file has")]
+    GenesisObserver,
+    /// The genesis entry was not admitted.
+    #[error("the genesis entry was not admitted: {0}")]
+    GenesisRefused(String),
+    /// The genesis entry was not taken.
+    #[error("the genesis entry was not taken")]
+    Submit(#[from] SubmitError),
+    /// The log key refused to sign.
+    #[error("the log key did not sign")]
+    Sign(#[from] SignatureError),
+    /// The first checkpoint was not published.
+    #[error("the first checkpoint was not published")]
+    Publish(#[from] PublishError),
+    /// The sequencer's thread could not be made.
+    #[error("the sequencer's thread was not started")]
+    Thread(#[source] std::io::Error),
+    /// A step ended in a panic or was cancelled.
+    #[error("a step of the start did not end")]
+    Join(#[from] tokio::task::JoinError),
+}
+
+/// Judges the store, then starts sequencer and publisher.
+///
+/// On the first start the checkpoint of the empty log is published before genesis is sequenced.
+///
+/// # Errors
+/// [`StartError`]; nothing was signed that was not signed before.
+pub async fn start(parts: Parts) -> Result<Log, StartError> {
+    let trust = parse_trust(&parts)?;
+    let genesis = parts.genesis.as_deref().map(|line| parse_genesis(line, &parts.keys));
+    let genesis = genesis.transpose()?;
+    let (parts, found) = tokio::task::spawn_blocking(move || {
+        let head_file = HeadFile::in_folder(&parts.dir).read().map_err(StateError::HeadFile)?;
+        let now_ms = (parts.clock)();
+        let store = parts.store.as_ref();
+        let found = examine(store, head_file, &parts.keys, now_ms, Signatures::Trust)?;
+        Ok::<_, StartError>((parts, found))
+    })
+    .await??;
+    check_genesis(genesis.as_ref(), &found)?;
+    let signed_size = found.published.as_ref().map_or(0, |published| published.size);
+    let timeout = Duration::from_millis(parts.config.checkpoint.witness_timeout_ms);
+    let witnesses = Witnesses::new(trust.as_deref(), signed_size, timeout);
+    let witnesses = witnesses.map_err(StartError::Client)?;
+    ask_witnesses(&witnesses, &parts, &found).await?;
+    let is_first = found.head.size() == 0;
+    let (log, mut publisher) = wire(parts, found, trust, witnesses)?;
+    if is_first {
+        publisher.publish().await?;
+    }
+    tokio::spawn(publisher.run());
+    if let Some(genesis) = genesis.filter(|_| is_first) {
+        submit_genesis(&log, &genesis).await?;
+    }
+    Ok(log)
+}
+
+fn parse_trust(parts: &Parts) -> Result<Option<Arc<TrustPolicy>>, StartError> {
+    let Some(text) = &parts.trust_text else { return Ok(None) };
+    let trust = TrustPolicy::parse(text)?;
+    let ours = parts.keys.log.verifier();
+    if trust.logs().iter().any(|log| log.key == *ours) {
+        return Ok(Some(Arc::new(trust)));
+    }
+    Err(StartError::TrustWithoutLog(ours.to_string()))
+}
+
+fn parse_genesis(line: &str, keys: &Keys) -> Result<Frame, StartError> {
+    let frame = Frame::parse(line.strip_suffix('\n').unwrap_or(line))?;
+    let body = &frame.entry().payload().body;
+    let Body::Genesis(genesis) = body else { return Err(StartError::NotGenesis(body.kind())) };
+    check_log_key(&genesis.log_key, keys)?;
+    if genesis.observer != keys.observer.public_key() {
+        return Err(StartError::GenesisObserver);
+    }
+    Ok(frame)
+}
+
+fn check_genesis(given: Option<&Frame>, found: &Found) -> Result<(), StartError> {
+    match (found.replayed.ledger.genesis_leaf(), given) {
+        (None, None) => Err(StartError::GenesisMissing),
+        (Some(leaf), Some(given)) if given.entry().leaf() != leaf => Err(StartError::GenesisOther),
+        _ => Ok(()),
+    }
+}
+
+/// Shows every witness the newest published checkpoint. One that holds more than the store is
+/// proof that the store went back in time. One that does not answer proves nothing.
+async fn ask_witnesses(
+    witnesses: &Witnesses,
+    parts: &Parts,
+    found: &Found,
+) -> Result<(), StartError> {
+    let size = found.head.size();
+    let mut checkpoint = Checkpoint::empty(&parts.keys.origin);
+    if let Some(published) = &found.published {
+        (checkpoint.size, checkpoint.root) = (published.size, published.root);
+    }
+    let note = checkpoint.sign(&parts.keys.log)?;
+    let store = &parts.store;
+    let calls = witnesses.all().iter().map(|witness| {
+        let (checkpoint, note) = (&checkpoint, &note);
+        async move { (witness, witnesses.cosign(witness, store, checkpoint, note).await) }
+    });
+    for (witness, answer) in futures_util::future::join_all(calls).await {
+        let witness = witness.name.clone();
+        match answer {
+            Err(CosignFailure::Ahead { size: held, .. }) if held > size => {
+                return Err(StartError::WitnessAhead { witness, held, size });
+            }
+            Err(cause @ CosignFailure::Contradiction { .. }) => {
+                return Err(StartError::WitnessContradicts { witness, cause });
+            }
+            Err(error) => tracing::warn!(%witness, %error, "witness not asked"),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn wire(
+    parts: Parts,
+    found: Found,
+    trust: Option<Arc<TrustPolicy>>,
+    witnesses: Witnesses,
+) -> Result<(Log, Publisher), StartError> {
+    let Parts { dir, config, keys, trust_text, store, clock, .. } = parts;
+    let metrics = Arc::new(Metrics::default());
+    let disclosures = Arc::new(DisclosureStore::new(store.clone(), keys.sealing.clone()));
+    let shared = Arc::new(RwLock::new(found.replayed.ledger.clone()));
+    let shown = found.published.unwrap_or_else(PublishedCheckpoint::none);
+    let (size_sender, size) = watch::channel(found.head.size());
+    let (heads_sender, heads) = watch::channel(found.head.clone());
+    let (published_sender, published) = watch::channel(shown);
+    let (stopped_sender, stopped) = watch::channel(None);
+    let limits = PoolLimits { entries: config.pool.entries, bytes: config.pool.bytes };
+    let (pool, waiting) = Pool::new(limits, disk_reserve(&dir, config.disk.reserve_bytes));
+    let sequencer = Sequencer {
+        store: store.clone(),
+        disclosures: disclosures.clone(),
+        working: found.replayed.ledger,
+        shared: shared.clone(),
+        head: found.head,
+        edge: found.edge,
+        origin: keys.origin.clone(),
+        observer: keys.observer.clone(),
+        limits: RoundLimits {
+            entries: config.round.entries,
+            bytes: config.round.bytes,
+            wait: Duration::from_millis(config.round.wait_ms),
+        },
+        size: size_sender,
+        heads: heads_sender,
+        stopped: stopped_sender.clone(),
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+    };
+    let thread = std::thread::Builder::new().name("sequencer".to_owned());
+    thread.spawn(move || sequencer.run(&waiting)).map_err(StartError::Thread)?;
+    let publisher = Publisher {
+        store: store.clone(),
+        verified: found.replayed.verified,
+        head_file: HeadFile::in_folder(&dir),
+        last_signed_ms: found.recorded_ms,
+        key: keys.log.clone(),
+        trust: trust.clone(),
+        witnesses,
+        interval: Duration::from_millis(config.checkpoint.interval_ms),
+        republish: Duration::from_secs(config.checkpoint.republish_s),
+        heads,
+        published: published_sender,
+        stopped: stopped_sender,
+        metrics: metrics.clone(),
+        clock: clock.clone(),
+    };
+    let inner = Inner {
+        dir,
+        config,
+        keys,
+        store,
+        pool,
+        ledger: shared,
+        size,
+        published,
+        stopped,
+        disclosures,
+        trust,
+        trust_text,
+        metrics,
+        clock,
+    };
+    Ok((Log(Arc::new(inner)), publisher))
+}
+
+type Reserve = Arc<dyn Fn() -> Result<(), SubmitError> + Send + Sync>;
+
+/// Refuses new entries while the disk is nearly full, so that reads and publication go on.
+fn disk_reserve(dir: &Path, reserve_bytes: u64) -> Reserve {
+    let dir = dir.to_owned();
+    Arc::new(move || match rustix::fs::statvfs(&dir) {
+        Ok(disk) => {
+            let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+            if free_bytes < reserve_bytes {
+                return Err(SubmitError::DiskReserve { free_bytes });
+            }
+            Ok(())
+        }
+        // Not knowing is no reason to refuse evidence: the write itself is checked.
+        Err(_) => Ok(()),
+    })
+}
+
+async fn submit_genesis(log: &Log, genesis: &Frame) -> Result<(), StartError> {
+    let disclosed = genesis.disclosures().iter().map(cairn_event::Disclosure::encoded);
+    let line = cairn_event::frame::present(genesis.entry().text(), disclosed);
+    let results = log.submit(vec![line], Wait::Sequenced, GENESIS_DEADLINE).await?;
+    match results.into_iter().next() {
+        Some(SubmitResult::Refused(problem)) => {
+            Err(StartError::GenesisRefused(problem.body.to_string()))
+        }
+        _ => Ok(()),
+    }
+}

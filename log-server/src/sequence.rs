@@ -1,0 +1,188 @@
+//! The sequencer: one thread that gives every entry its index.
+//!
+//! Owns the order: dedup, ledger, index, one commit for many submissions, verdicts after the
+//! commit. Does not own staging (`stage`), storage (`store`) or signing (`publish`). Nobody else
+//! writes entries, so dedup and chain checks need no other lock.
+//!
+//! Any error inside a round is fatal: the thread ends, nothing more is acknowledged, and the
+//! process is to be restarted.
+
+mod round;
+
+use crate::clock::Clock;
+use crate::disclosures::{DisclosureStore, DisclosureStoreError};
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::pool::{Verdict, Waiting};
+use crate::stage::{Edge, StageError, stage};
+use crate::store::{Head, LogStore, StoreError};
+use cairn_event::EntrySigner;
+use cairn_identity::Ledger;
+use round::Round;
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// When a round closes.
+#[derive(Debug, Clone, Copy)]
+pub struct RoundLimits {
+    /// Entries collected.
+    pub entries: usize,
+    /// Bytes of entries collected.
+    pub bytes: usize,
+    /// Time since the first submission of the round.
+    pub wait: Duration,
+}
+
+/// Why the sequencer ended. All are fatal.
+#[derive(Debug, thiserror::Error)]
+pub enum SequenceError {
+    /// The store failed.
+    #[error("the round was not committed")]
+    Store(#[from] StoreError),
+    /// The round could not be staged.
+    #[error("the round could not be staged")]
+    Stage(#[from] StageError),
+    /// Disclosures could not be sealed.
+    #[error("disclosures could not be sealed")]
+    Disclosures(#[from] DisclosureStoreError),
+}
+
+/// Everything the sequencer works on.
+pub struct Sequencer {
+    pub(crate) store: Arc<dyn LogStore>,
+    pub(crate) disclosures: Arc<DisclosureStore>,
+    /// As of the last *placed* entry, one round ahead of what readers see.
+    pub(crate) working: Ledger,
+    /// As of the sequenced head, for readers.
+    pub(crate) shared: Arc<RwLock<Ledger>>,
+    pub(crate) head: Head,
+    pub(crate) edge: Edge,
+    pub(crate) origin: String,
+    pub(crate) observer: Arc<dyn EntrySigner>,
+    pub(crate) limits: RoundLimits,
+    pub(crate) size: watch::Sender<u64>,
+    pub(crate) heads: watch::Sender<Head>,
+    pub(crate) stopped: watch::Sender<Option<String>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+}
+
+impl Sequencer {
+    /// Runs rounds until every submitter's end of the pool is gone or a round fails.
+    pub fn run(mut self, waiting: &mpsc::Receiver<Waiting>) {
+        while let Some(batch) = self.collect(waiting) {
+            if let Err(error) = self.sequence(batch) {
+                let cause = chain(&error);
+                tracing::error!(%cause, "the sequencer stops");
+                self.stopped.send_replace(Some(cause));
+                return;
+            }
+        }
+    }
+
+    /// Waits for a first submission, then a little longer for others.
+    fn collect(&self, waiting: &mpsc::Receiver<Waiting>) -> Option<Vec<Waiting>> {
+        let first = waiting.recv().ok()?;
+        let until = Instant::now() + self.limits.wait;
+        let (mut entries, mut bytes) = weight(&first);
+        let mut batch = vec![first];
+        while entries < self.limits.entries && bytes < self.limits.bytes {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(next) = waiting.recv_timeout(left) else { break };
+            let (more, larger) = weight(&next);
+            entries += more;
+            bytes += larger;
+            batch.push(next);
+        }
+        Some(batch)
+    }
+
+    /// One round: place, stage, commit, then tell.
+    fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), SequenceError> {
+        let now_ms = (self.clock)();
+        let disclosures = self.disclosures.clone();
+        let mut plan = disclosures.plan(now_ms);
+        let mut round = Round::new(self, now_ms);
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for waiting in &batch {
+            let mut of_one = Vec::with_capacity(waiting.frames.len());
+            for frame in &waiting.frames {
+                let verdict = round.place(frame)?;
+                if let Verdict::Sequenced { index, .. } = verdict {
+                    plan.add(index, frame)?;
+                }
+                of_one.push(verdict);
+            }
+            verdicts.push(of_one);
+        }
+        let placed = round.finish();
+        let (mut staged, edge) = stage(&self.head, &self.edge, placed.entries, now_ms)?;
+        staged.disclosures = plan.writes()?;
+        staged.forks = placed.forks;
+        if !staged.entries.is_empty() || !staged.disclosures.is_empty() {
+            let begun = Instant::now();
+            self.store.commit(&staged)?;
+            self.metrics.commit_us.add(begun.elapsed().as_micros() as u64);
+            self.metrics.rounds.add(1);
+        }
+        drop(plan);
+        self.metrics.sequenced.add(staged.entries.len() as u64);
+        self.head = staged.head;
+        self.edge = edge;
+        self.show(placed.applied);
+        for (waiting, of_one) in batch.into_iter().zip(verdicts) {
+            self.count(&of_one);
+            // A submitter that went away learns its index by submitting again.
+            let _ = waiting.reply.send(of_one);
+        }
+        Ok(())
+    }
+
+    /// Lets readers see the committed round: the ledger first, then the size that refers to it.
+    fn show(&self, applied: round::Applied) {
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        for (entry, admission) in applied {
+            shared.apply(&entry, admission);
+        }
+        drop(shared);
+        self.size.send_replace(self.head.size());
+        self.heads.send_replace(self.head.clone());
+    }
+
+    fn count(&self, verdicts: &[Verdict]) {
+        let refused = verdicts.iter().filter_map(|verdict| match verdict {
+            Verdict::Refused(problem) => Some(problem.code()),
+            Verdict::Sequenced { .. } => None,
+        });
+        self.metrics.refused(refused);
+        let duplicates = verdicts
+            .iter()
+            .filter(|verdict| matches!(verdict, Verdict::Sequenced { duplicate: true, .. }));
+        self.metrics.duplicates.add(duplicates.count() as u64);
+    }
+}
+
+/// The observer's signer, as the sequencer needs it.
+#[must_use]
+pub fn observer_of(keys: &Keys) -> Arc<dyn EntrySigner> {
+    keys.observer.clone()
+}
+
+fn weight(waiting: &Waiting) -> (usize, usize) {
+    let bytes = waiting.frames.iter().map(|frame| frame.entry().bytes().len()).sum();
+    (waiting.frames.len(), bytes)
+}
+
+/// An error with its causes, for the diagnostics and the exit message.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

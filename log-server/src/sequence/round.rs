@@ -1,0 +1,201 @@
+//! Placing the entries of one round: duplicate, next index, or refused.
+//!
+//! Owns dedup by leaf hash and what the observer writes: a fork entry when two signed entries claim
+//! one place, a gap entry when a new chain shows that its predecessor's tail is missing.
+
+use super::{SequenceError, Sequencer};
+use crate::pool::Verdict;
+use crate::problem::Problem;
+use crate::stage::NewEntry;
+use cairn_event::administrative::{Fork, ObservedGap};
+use cairn_event::body::Body;
+use cairn_event::{Context, Entry, EntryError, Frame, Kid, Payload, Sha256, freeze};
+use cairn_identity::{Admission, Flag, Refusal};
+use cairn_tlog::Hash;
+use std::collections::{BTreeSet, HashMap};
+
+/// Entries and what they change, in index order.
+pub(super) type Applied = Vec<(Entry, Admission)>;
+
+/// What one round appends.
+pub(super) struct Placed {
+    pub(super) entries: Vec<NewEntry>,
+    pub(super) applied: Applied,
+    pub(super) forks: Vec<(Kid, u64)>,
+}
+
+/// A round being filled.
+pub(super) struct Round<'a> {
+    of: &'a mut Sequencer,
+    now_ms: u64,
+    by_leaf: HashMap<Hash, u64>,
+    by_place: HashMap<(Kid, u64), usize>,
+    applied: Applied,
+    forks: BTreeSet<(Kid, u64)>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(of: &'a mut Sequencer, now_ms: u64) -> Self {
+        Self {
+            of,
+            now_ms,
+            by_leaf: HashMap::new(),
+            by_place: HashMap::new(),
+            applied: Vec::new(),
+            forks: BTreeSet::new(),
+        }
+    }
+
+    /// Decides one verified frame.
+    pub(super) fn place(&mut self, frame: &Frame) -> Result<Verdict, SequenceError> {
+        let entry = frame.entry();
+        let leaf = Hash(entry.leaf().0);
+        if let Some(index) = self.known(&leaf)? {
+            return Ok(Verdict::Sequenced { index, leaf, duplicate: true });
+        }
+        match self.of.working.admit(entry) {
+            Ok(admission) => {
+                let gap = self.gap_shown_by(entry, &admission);
+                let index = self.append(entry.clone(), admission);
+                if let Some(gap) = gap {
+                    self.observe(Body::ObservedGap(gap))?;
+                }
+                Ok(Verdict::Sequenced { index, leaf, duplicate: false })
+            }
+            Err(refusal) => {
+                self.record_fork(entry, &refusal)?;
+                Ok(Verdict::Refused(Problem::from(&refusal)))
+            }
+        }
+    }
+
+    /// Ends the round.
+    pub(super) fn finish(self) -> Placed {
+        let entries = self.applied.iter().map(|(entry, _)| NewEntry {
+            bytes: entry.bytes().to_vec(),
+            place: place_of(entry),
+        });
+        Placed {
+            entries: entries.collect(),
+            forks: self.forks.into_iter().collect(),
+            applied: self.applied,
+        }
+    }
+
+    fn known(&self, leaf: &Hash) -> Result<Option<u64>, SequenceError> {
+        match self.by_leaf.get(leaf) {
+            Some(index) => Ok(Some(*index)),
+            None => Ok(self.of.store.index_of_leaf(leaf)?),
+        }
+    }
+
+    fn append(&mut self, entry: Entry, admission: Admission) -> u64 {
+        let index = self.of.working.size();
+        self.of.working.apply(&entry, admission.clone());
+        self.by_leaf.insert(Hash(entry.leaf().0), index);
+        if let Some(place) = place_of(&entry) {
+            self.by_place.insert(place, self.applied.len());
+        }
+        self.applied.push((entry, admission));
+        index
+    }
+
+    /// A new chain that names a later head of its predecessor than this log holds.
+    fn gap_shown_by(&self, entry: &Entry, admission: &Admission) -> Option<ObservedGap> {
+        let own = entry.payload().link.as_ref().map(|link| &link.chain);
+        admission.flags.iter().find_map(|flag| match flag {
+            Flag::Missing { chain, from, to } if Some(chain) != own => Some(ObservedGap {
+                chain: chain.clone(),
+                from: *from,
+                shown_by: "next-chain-names-later-head".to_owned(),
+                to: *to,
+            }),
+            _ => None,
+        })
+    }
+
+    /// Writes the proof of a fork, once for each contested place.
+    fn record_fork(&mut self, refused: &Entry, refusal: &Refusal) -> Result<(), SequenceError> {
+        let (Refusal::Fork { .. } | Refusal::ChainExists(_)) = refusal else { return Ok(()) };
+        let Some((chain, seq)) = place_of(refused) else { return Ok(()) };
+        let place = (chain, seq);
+        if self.forks.contains(&place) || self.of.store.fork_recorded(&place.0, seq)? {
+            return Ok(());
+        }
+        // A place inside a declared gap was never filled: that is a late entry and no fork.
+        let Some(admitted) = self.holder(&place)? else { return Ok(()) };
+        let fork = |with_admitted: bool, with_refused: bool| {
+            Body::Fork(Fork {
+                chain: place.0.clone(),
+                admitted: Sha256::of_leaf(admitted.as_bytes()),
+                admitted_entry: with_admitted.then(|| admitted.clone()),
+                refused_entry: with_refused.then(|| refused.text().to_owned()),
+                refused: refused.leaf(),
+                seq,
+            })
+        };
+        // The admitted entry can be read in the log; the refused one is nowhere else.
+        for (with_admitted, with_refused) in [(true, true), (false, true), (false, false)] {
+            if self.observe(fork(with_admitted, with_refused))? {
+                self.of.metrics.forks.add(1);
+                self.forks.insert(place);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of the entry that holds a place, in this round or in the store.
+    fn holder(&self, place: &(Kid, u64)) -> Result<Option<String>, SequenceError> {
+        if let Some((entry, _)) = self.by_place.get(place).and_then(|at| self.applied.get(*at)) {
+            return Ok(Some(entry.text().to_owned()));
+        }
+        let Some(index) = self.of.store.index_of_place(&place.0, place.1)? else {
+            return Ok(None);
+        };
+        let bytes = self.of.store.entry(index)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Appends an entry signed by the observer. False when it is too long or not authorised.
+    fn observe(&mut self, body: Body) -> Result<bool, SequenceError> {
+        let is_gap = matches!(body, Body::ObservedGap(_));
+        let payload = Payload {
+            log: self.of.origin.clone(),
+            time_ms: self.now_ms,
+            link: None,
+            context: Context::default(),
+            body,
+            approvals: Vec::new(),
+            sd: Vec::new(),
+            ext: None,
+        };
+        let frozen = match freeze(&payload, self.of.observer.as_ref()) {
+            Ok(frozen) => frozen,
+            Err(EntryError::TooLong(_)) => return Ok(false),
+            Err(error) => {
+                tracing::error!(%error, "the observer could not sign");
+                return Ok(false);
+            }
+        };
+        let admitted = Entry::parse(frozen.entry.as_bytes())
+            .map_err(Refusal::Entry)
+            .and_then(|entry| Ok((self.of.working.admit(&entry)?, entry)));
+        match admitted {
+            Ok((admission, entry)) => {
+                self.append(entry, admission);
+                self.of.metrics.gaps.add(u64::from(is_gap));
+                Ok(true)
+            }
+            Err(refusal) => {
+                tracing::error!(%refusal, "the observer's entry was refused");
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn place_of(entry: &Entry) -> Option<(Kid, u64)> {
+    let link = entry.payload().link.as_ref()?;
+    Some((link.chain.clone(), link.seq))
+}

@@ -1,0 +1,307 @@
+//! The log laid out in an ordered key-value engine.
+//!
+//! Owns every key and value form (`docs/formats/store.md`) and the poison. All integers in keys
+//! are big-endian, so key order is index order. Full bundles are one value each; the entries of
+//! the last bundle lie singly in `edge`, so that a small round does not rewrite a large value.
+//! Partial bundles and tiles are cut out of these on read and never stored.
+
+use super::engine::{Change, Engine, Table};
+use super::{DisclosureWrite, Head, LogStore, PublishedCheckpoint, Staged, StoreError};
+use cairn_event::Kid;
+use cairn_tlog::{Frontier, Hash, TILE_WIDTH, TileId, bundle};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const HEAD_KEY: &[u8] = b"head";
+const NEWEST_KEY: &[u8] = b"newest-checkpoint";
+
+/// First byte of every structured value: the layout of this version.
+const LAYOUT: u8 = 1;
+
+/// A [`LogStore`] over an engine.
+pub struct KeyedStore<E> {
+    engine: E,
+    poisoned: AtomicBool,
+}
+
+impl<E: Engine> KeyedStore<E> {
+    /// Wraps an engine; reads nothing yet.
+    pub fn new(engine: E) -> Self {
+        Self { engine, poisoned: AtomicBool::new(false) }
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if self.is_poisoned() {
+            return Err(StoreError::Poisoned);
+        }
+        self.engine.write(changes).inspect_err(|_| self.poisoned.store(true, Ordering::SeqCst))
+    }
+
+    fn size(&self) -> Result<u64, StoreError> {
+        Ok(self.head()?.map_or(0, |head| head.size()))
+    }
+
+    fn index_at(&self, table: Table, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let value = self.engine.get(table, key)?;
+        value.map(|bytes| read_u64(table, &bytes)).transpose()
+    }
+}
+
+impl<E: Engine> LogStore for KeyedStore<E> {
+    fn head(&self) -> Result<Option<Head>, StoreError> {
+        let value = self.engine.get(Table::Meta, HEAD_KEY)?;
+        value.map(|bytes| decode_head(&bytes)).transpose()
+    }
+
+    fn commit(&self, staged: &Staged) -> Result<(), StoreError> {
+        let size = self.size()?;
+        if size != staged.from {
+            return Err(StoreError::NotNext { from: staged.from, size });
+        }
+        self.write(round_changes(staged))
+    }
+
+    fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let width = u64::from(TILE_WIDTH);
+        let Some(full) = self.engine.get(Table::Bundle, &key(index / width))? else {
+            return self.engine.get(Table::Edge, &key(index));
+        };
+        let entries = bundle::decode(&full, TILE_WIDTH)
+            .map_err(|_| damaged(Table::Bundle, "not 256 entries"))?;
+        let position = usize::try_from(index % width).unwrap_or(usize::MAX);
+        Ok(entries.get(position).map(|bytes| bytes.to_vec()))
+    }
+
+    fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(full) = self.engine.get(Table::Bundle, &key(index))? {
+            return Ok(bundle::prefix(&full, width).map(<[u8]>::to_vec));
+        }
+        let Some(first) = index.checked_mul(u64::from(TILE_WIDTH)) else { return Ok(None) };
+        let end = first.saturating_add(u64::from(width));
+        let limit = usize::from(width);
+        let rows = self.engine.scan(Table::Edge, &key(first), &key(end), limit)?;
+        if rows.len() != limit || limit == 0 {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        for (_, entry) in &rows {
+            bundle::append(&mut bytes, entry)
+                .map_err(|_| damaged(Table::Edge, "an entry is too long"))?;
+        }
+        Ok(Some(bytes))
+    }
+
+    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.engine.get(Table::Tile, &tile_key(id.level, id.index))?;
+        Ok(stored.and_then(|bytes| bytes.get(..id.byte_len()).map(<[u8]>::to_vec)))
+    }
+
+    fn index_of_leaf(&self, leaf: &Hash) -> Result<Option<u64>, StoreError> {
+        self.index_at(Table::Leaf, leaf.as_bytes())
+    }
+
+    fn index_of_place(&self, chain: &Kid, seq: u64) -> Result<Option<u64>, StoreError> {
+        self.index_at(Table::Place, &place_key(chain, seq))
+    }
+
+    fn fork_recorded(&self, chain: &Kid, seq: u64) -> Result<bool, StoreError> {
+        Ok(self.engine.get(Table::Fork, &place_key(chain, seq))?.is_some())
+    }
+
+    fn publish(&self, checkpoint: &PublishedCheckpoint) -> Result<(), StoreError> {
+        let newest = self.published()?;
+        if let Some(newest) = newest.filter(|newest| !follows(newest, checkpoint)) {
+            let (size, published) = (checkpoint.size, newest.size);
+            return Err(StoreError::CheckpointBack { size, published });
+        }
+        let value = encode_checkpoint(checkpoint);
+        let mut changes = vec![Change::Put(Table::Meta, NEWEST_KEY.to_vec(), value.clone())];
+        if self.checkpoint(checkpoint.size)?.is_none() {
+            changes.push(Change::Put(Table::Checkpoint, key(checkpoint.size), value));
+        }
+        self.write(changes)
+    }
+
+    fn published(&self) -> Result<Option<PublishedCheckpoint>, StoreError> {
+        let value = self.engine.get(Table::Meta, NEWEST_KEY)?;
+        value.map(|bytes| decode_checkpoint(&bytes)).transpose()
+    }
+
+    fn checkpoint(&self, size: u64) -> Result<Option<PublishedCheckpoint>, StoreError> {
+        let value = self.engine.get(Table::Checkpoint, &key(size))?;
+        value.map(|bytes| decode_checkpoint(&bytes)).transpose()
+    }
+
+    fn checkpoint_sizes(&self, from: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let rows = self.engine.scan(Table::Checkpoint, &key(from), &key(u64::MAX), limit)?;
+        rows.iter().map(|(size, _)| read_u64(Table::Checkpoint, size)).collect()
+    }
+
+    fn disclosures(&self, index: u64) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
+        let (from, to) = (key(index), key(index.saturating_add(1)));
+        let rows = self.engine.scan(Table::Disclosure, &from, &to, usize::MAX)?;
+        let split = rows.into_iter().map(|(key, value)| {
+            let digest = key.get(8..).and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+            let digest = digest.ok_or_else(|| damaged(Table::Disclosure, "a key is not 40 bytes"));
+            digest.map(|digest| (digest, value))
+        });
+        split.collect()
+    }
+
+    fn disclosure_key(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.get(Table::PersonKey, name.as_bytes())
+    }
+
+    fn write_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError> {
+        self.write(writes.iter().map(disclosure_change).collect())?;
+        let purged = self.engine.purge(Table::Disclosure);
+        purged.and_then(|()| self.engine.purge(Table::PersonKey))
+    }
+
+    fn put_blob(&self, digest: &[u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        if self.blob(digest)?.is_some() {
+            return Ok(());
+        }
+        self.write(vec![Change::Put(Table::Blob, digest.to_vec(), bytes.to_vec())])
+    }
+
+    fn blob(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.get(Table::Blob, digest)
+    }
+
+    fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+}
+
+/// All changes of one round. The order inside a batch has no meaning: it is atomic.
+fn round_changes(staged: &Staged) -> Vec<Change> {
+    let width = u64::from(TILE_WIDTH);
+    let mut changes = vec![Change::Put(Table::Meta, HEAD_KEY.to_vec(), encode_head(&staged.head))];
+    let first_of_edge = staged.head.size() / width * width;
+    for entry in &staged.entries {
+        let index = key(entry.index);
+        if entry.index >= first_of_edge {
+            changes.push(Change::Put(Table::Edge, index.clone(), entry.bytes.clone()));
+        }
+        changes.push(Change::Put(Table::Leaf, entry.leaf.0.to_vec(), index.clone()));
+        if let Some((chain, seq)) = &entry.place {
+            changes.push(Change::Put(Table::Place, place_key(chain, *seq), index));
+        }
+    }
+    for (number, bytes) in &staged.bundles {
+        changes.push(Change::Put(Table::Bundle, key(*number), bytes.clone()));
+        let first = number.saturating_mul(width);
+        let singles = first..staged.from.min(first.saturating_add(width));
+        changes.extend(singles.map(|index| Change::Delete(Table::Edge, key(index))));
+    }
+    for (id, bytes) in &staged.tiles {
+        changes.push(Change::Put(Table::Tile, tile_key(id.level, id.index), bytes.clone()));
+    }
+    for (chain, seq) in &staged.forks {
+        changes.push(Change::Put(Table::Fork, place_key(chain, *seq), vec![LAYOUT]));
+    }
+    changes.extend(staged.disclosures.iter().map(disclosure_change));
+    changes
+}
+
+fn disclosure_change(write: &DisclosureWrite) -> Change {
+    match write {
+        DisclosureWrite::Record { index, digest, value } => {
+            let mut at = key(*index);
+            at.extend_from_slice(digest);
+            Change::Put(Table::Disclosure, at, value.clone())
+        }
+        DisclosureWrite::Key { name, value } => {
+            Change::Put(Table::PersonKey, name.clone().into_bytes(), value.clone())
+        }
+        DisclosureWrite::DropKey { name } => {
+            Change::Delete(Table::PersonKey, name.clone().into_bytes())
+        }
+    }
+}
+
+fn follows(newest: &PublishedCheckpoint, next: &PublishedCheckpoint) -> bool {
+    let grows = next.size > newest.size;
+    let same = next.size == newest.size && next.root == newest.root;
+    (grows || same) && next.time_ms >= newest.time_ms
+}
+
+fn key(number: u64) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+fn tile_key(level: u8, index: u64) -> Vec<u8> {
+    let mut bytes = vec![level];
+    bytes.extend_from_slice(&index.to_be_bytes());
+    bytes
+}
+
+fn place_key(chain: &Kid, seq: u64) -> Vec<u8> {
+    let mut bytes = chain.0.clone().into_bytes();
+    bytes.push(b'/');
+    bytes.extend_from_slice(&seq.to_be_bytes());
+    bytes
+}
+
+fn damaged(table: Table, what: &'static str) -> StoreError {
+    StoreError::Damaged { table: table.name(), what }
+}
+
+fn read_u64(table: Table, bytes: &[u8]) -> Result<u64, StoreError> {
+    let array = bytes.try_into().map_err(|_| damaged(table, "not 8 bytes"))?;
+    Ok(u64::from_be_bytes(array))
+}
+
+/// Layout byte, size, time, root, then the frontier's hashes left to right.
+fn encode_head(head: &Head) -> Vec<u8> {
+    let mut bytes = vec![LAYOUT];
+    bytes.extend_from_slice(&head.size().to_be_bytes());
+    bytes.extend_from_slice(&head.time_ms.to_be_bytes());
+    bytes.extend_from_slice(head.root.as_bytes());
+    head.frontier.hashes().iter().for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
+    bytes
+}
+
+fn decode_head(bytes: &[u8]) -> Result<Head, StoreError> {
+    let wrong = |what| damaged(Table::Meta, what);
+    let (size, time_ms, root, rest) = split_fixed(bytes).ok_or_else(|| wrong("head is short"))?;
+    let (hashes, tail) = rest.as_chunks::<32>();
+    if !tail.is_empty() {
+        return Err(wrong("head has trailing bytes"));
+    }
+    let hashes = hashes.iter().map(|hash| Hash(*hash)).collect();
+    let frontier =
+        Frontier::from_parts(size, hashes).map_err(|_| wrong("head has no valid frontier"))?;
+    if frontier.root() != root {
+        return Err(wrong("the right edge does not hash to the head's root"));
+    }
+    Ok(Head { frontier, root, time_ms })
+}
+
+/// Layout byte, size, time, root, witnessed (0 or 1), then the note.
+fn encode_checkpoint(checkpoint: &PublishedCheckpoint) -> Vec<u8> {
+    let mut bytes = vec![LAYOUT];
+    bytes.extend_from_slice(&checkpoint.size.to_be_bytes());
+    bytes.extend_from_slice(&checkpoint.time_ms.to_be_bytes());
+    bytes.extend_from_slice(checkpoint.root.as_bytes());
+    bytes.push(u8::from(checkpoint.witnessed));
+    bytes.extend_from_slice(checkpoint.note.as_bytes());
+    bytes
+}
+
+fn decode_checkpoint(bytes: &[u8]) -> Result<PublishedCheckpoint, StoreError> {
+    let wrong = |what| damaged(Table::Checkpoint, what);
+    let short = || wrong("checkpoint is short");
+    let (size, time_ms, root, rest) = split_fixed(bytes).ok_or_else(short)?;
+    let (&witnessed, note) = rest.split_first().ok_or_else(short)?;
+    let note = std::str::from_utf8(note).map_err(|_| wrong("note is not text"))?.to_owned();
+    Ok(PublishedCheckpoint { size, root, note, time_ms, witnessed: witnessed == 1 })
+}
+
+fn split_fixed(bytes: &[u8]) -> Option<(u64, u64, Hash, &[u8])> {
+    let (&[LAYOUT], rest) = bytes.split_first_chunk::<1>()? else { return None };
+    let (size, rest) = rest.split_first_chunk::<8>()?;
+    let (time_ms, rest) = rest.split_first_chunk::<8>()?;
+    let (root, rest) = rest.split_first_chunk::<32>()?;
+    Some((u64::from_be_bytes(*size), u64::from_be_bytes(*time_ms), Hash(*root), rest))
+}

@@ -1,0 +1,122 @@
+//! The embedded engine: one RocksDB folder.
+//!
+//! Owns the options and why each is set. Does not own what is stored.
+//!
+//! `TolerateCorruptedTailRecords` because the default, point-in-time recovery, silently drops every
+//! batch after the first damaged one: acknowledged entries would vanish. This mode forgives only a
+//! torn tail, which was never acknowledged, and refuses to open on anything else.
+
+use super::StoreError;
+use super::engine::{Change, Engine, Rows, Table};
+use rocksdb::{
+    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
+    Options, ReadOptions, WriteBatch, WriteOptions,
+};
+use std::path::Path;
+
+/// Open files RocksDB may keep: far below the usual limit of 1,024 descriptors a process.
+const MAX_OPEN_FILES: i32 = 256;
+
+/// Values above this go to blob files, so that compaction does not copy bundles again and again.
+const MIN_BLOB_BYTES: u64 = 4096;
+
+/// Why the folder was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RocksOpenError {
+    /// RocksDB refused. Fatal: damaged, in use, of a newer version, or no permission.
+    #[error("rocksdb did not open its folder")]
+    Open(#[source] rocksdb::Error),
+}
+
+/// A RocksDB database with one column family for each table.
+pub struct Rocks {
+    db: DB,
+}
+
+impl Rocks {
+    /// Opens the folder, creating it when it does not exist.
+    ///
+    /// # Errors
+    /// [`RocksOpenError`]; do not delete anything to make it go away.
+    pub fn open(dir: &Path) -> Result<Self, RocksOpenError> {
+        let mut options = table_options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        options.set_track_and_verify_wals_in_manifest(true);
+        options.set_recycle_log_file_num(0);
+        options.set_max_open_files(MAX_OPEN_FILES);
+        let families = Table::ALL.map(|table| {
+            let mut options = table_options();
+            if matches!(table, Table::Bundle | Table::Tile | Table::Blob) {
+                options.set_enable_blob_files(true);
+                options.set_min_blob_size(MIN_BLOB_BYTES);
+            }
+            if table == Table::Bundle {
+                options.set_blob_compression_type(DBCompressionType::Zstd);
+            }
+            ColumnFamilyDescriptor::new(table.name(), options)
+        });
+        let db = DB::open_cf_descriptors(&options, dir, families).map_err(RocksOpenError::Open)?;
+        Ok(Self { db })
+    }
+
+    fn family(&self, table: Table) -> Result<&rocksdb::ColumnFamily, StoreError> {
+        let missing = StoreError::Damaged { table: table.name(), what: "the table is missing" };
+        self.db.cf_handle(table.name()).ok_or(missing)
+    }
+}
+
+fn table_options() -> Options {
+    let mut options = Options::default();
+    options.set_paranoid_checks(true);
+    options
+}
+
+impl Engine for Rocks {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.db.get_cf(self.family(table)?, key);
+        found.map_err(|source| StoreError::Read { table: table.name(), source })
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Rows, StoreError> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_upper_bound(to);
+        let start = IteratorMode::From(from, Direction::Forward);
+        let rows = self.db.iterator_cf_opt(self.family(table)?, bounds, start);
+        rows.take(limit)
+            .map(|row| match row {
+                Ok((key, value)) => Ok((key.into_vec(), value.into_vec())),
+                Err(source) => Err(StoreError::Read { table: table.name(), source }),
+            })
+            .collect()
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for change in &changes {
+            match change {
+                Change::Put(table, key, value) => batch.put_cf(self.family(*table)?, key, value),
+                Change::Delete(table, key) => batch.delete_cf(self.family(*table)?, key),
+            }
+        }
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.db.write_opt(&batch, &synced).map_err(StoreError::Write)
+    }
+
+    fn purge(&self, table: Table) -> Result<(), StoreError> {
+        let family = self.family(table)?;
+        self.db.flush_cf(family).map_err(StoreError::Write)?;
+        let mut forced = rocksdb::CompactOptions::default();
+        forced.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+        self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &forced);
+        Ok(())
+    }
+}

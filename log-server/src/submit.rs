@@ -1,0 +1,97 @@
+//! `POST /v1/entries`: frames in, one result for each out.
+//!
+//! Owns the HTTP form of a submission. No token: each entry is authenticated by its own signature.
+
+use crate::log::Log;
+use crate::outcome::{SubmitResult, Wait};
+use crate::problem::{Family, Problem};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use axum::{Json, Router};
+use cairn_api::paths;
+use cairn_api::submission::{FrameResult, Status, SubmitQuery, SubmitResponse};
+use cairn_event::Sha256;
+use cairn_event::frame::{MEDIA_TYPE, split_submission};
+use cairn_event::limits::MAX_SUBMISSION_BYTES;
+use std::time::Duration;
+
+/// How long a submitter waits when it names no time: several witness rounds.
+const DEFAULT_WAIT_MS: u64 = 10_000;
+
+/// The longest wait: below the minute after which middle boxes give up.
+const MAX_WAIT_MS: u64 = 30_000;
+
+/// The submission route.
+pub fn routes(log: Log) -> Router {
+    Router::new()
+        .route(paths::ENTRIES, post(submit))
+        .layer(DefaultBodyLimit::max(MAX_SUBMISSION_BYTES))
+        .with_state(log)
+}
+
+async fn submit(
+    State(log): State<Log>,
+    query: Result<Query<SubmitQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<SubmitResponse>), Problem> {
+    let Query(query) = query.map_err(|error| Problem::bad_request("query", error.body_text()))?;
+    check_media_type(&headers)?;
+    let body = body.map_err(|error| unreadable_body(&error))?;
+    let lines = split_submission(&body).map_err(|error| Problem::from(&error))?;
+    let frames = lines.into_iter().map(ToOwned::to_owned).collect();
+    let wait = query.wait.unwrap_or(Wait::Witnessed);
+    let wait_ms = query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
+    let results = log.submit(frames, wait, Duration::from_millis(wait_ms)).await?;
+    let all_there = results.iter().all(|result| match result {
+        SubmitResult::Accepted { level, .. } => level.satisfies(wait),
+        SubmitResult::Refused(_) => true,
+    });
+    let status = if all_there { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let results = results.into_iter().map(to_wire).collect();
+    Ok((status, Json(SubmitResponse { results })))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if given == Some(MEDIA_TYPE) {
+        return Ok(());
+    }
+    let detail = format!("expected `{MEDIA_TYPE}`");
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(Problem::new(status, "media-type", Family::Refused, detail))
+}
+
+fn unreadable_body(error: &BytesRejection) -> Problem {
+    match error.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("submission is longer than {MAX_SUBMISSION_BYTES} bytes");
+            Problem::new(status, "body-too-long", Family::Refused, detail)
+        }
+        _ => Problem::bad_request("body", error.body_text()),
+    }
+}
+
+fn to_wire(result: SubmitResult) -> FrameResult {
+    match result {
+        SubmitResult::Accepted { index, leaf, duplicate, level, receipt } => FrameResult {
+            status: level.status(),
+            index: Some(index),
+            leaf: Some(Sha256(leaf.0)),
+            duplicate,
+            receipt,
+            problem: None,
+        },
+        SubmitResult::Refused(problem) => FrameResult {
+            status: Status::Refused,
+            index: None,
+            leaf: None,
+            duplicate: false,
+            receipt: None,
+            problem: Some(problem.body),
+        },
+    }
+}
