@@ -210,7 +210,11 @@ impl Inputs<'_> {
                 rule,
             });
         }
-        ruling.effect = strictest.unwrap_or(Effect::Deny);
+        // Only assignments that need no rule: nothing is left to have an opinion on.
+        ruling.effect = strictest.unwrap_or(match self.bundle.bundle.default {
+            Effect::NoOpinion if self.claude => Effect::Allow,
+            default => default,
+        });
         matched.sort();
         matched.dedup();
         matched.retain(|rule| Some(rule) != ruling.rule.as_ref());
@@ -227,6 +231,10 @@ impl Inputs<'_> {
     /// The effect of one part; `None` for a part that only had to be not denied, and was not.
     fn effect_of(&self, verdict: &Verdict, part: &parts::Part, parts: &Parts) -> Option<Effect> {
         match (verdict.effect, part.required) {
+            // A deny that only may match must not soften a default of deny to an ask.
+            (Some(_), true) if !verdict.certain && self.bundle.bundle.default == Effect::Deny => {
+                Some(Effect::Deny)
+            }
             (Some(effect @ (Effect::Deny | Effect::Ask)), _) => Some(effect),
             (Some(effect), true) => Some(effect),
             (None, true) if claude_default::is_harmless(part, parts) => None,

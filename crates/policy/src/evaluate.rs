@@ -19,6 +19,8 @@ pub(crate) struct Verdict {
     pub rule: Option<RuleRef>,
     /// Whether the rule could only not be shown to be irrelevant.
     pub uncertain: bool,
+    /// Whether some rule matches for sure; without one the default is a floor.
+    pub certain: bool,
     /// Every rule that matched, the deciding one included.
     pub matched: Vec<RuleRef>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn evaluate(
         effect: standing.as_ref().map(|(effect, _)| *effect),
         rule: standing.as_ref().map(|(_, hit)| hit.rule.reference()),
         uncertain,
+        certain: hits.iter().any(|hit| hit.found == Match::Yes),
         matched: hits.iter().map(|hit| hit.rule.reference()).collect(),
     }
 }

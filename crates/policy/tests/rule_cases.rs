@@ -4,6 +4,13 @@
 //! wider than observed is a failure, and so is a listed row that no longer differs.
 //! Source: `testdata/rule_cases.jsonl`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a malformed row must stop the test where it is read"
+)]
+
 use cairn_event::{Effect, Posture};
 use cairn_policy::{
     Bundle, Request, ResolvedPath, SettingsSource, Subject, compile, decide_as_claude,

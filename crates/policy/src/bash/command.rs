@@ -175,7 +175,7 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
     texts.push(join(view.iter().map(|word| word.value.as_slice())));
     texts.push(join(
         view.iter()
-            .map(|word| raw_unless_unknown(word))
+            .map(raw_unless_unknown)
             .collect::<Vec<_>>()
             .iter()
             .map(Vec::as_slice),

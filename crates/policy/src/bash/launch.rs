@@ -93,13 +93,12 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
                 }));
             }
         }
-        "source" | "." => {
+        "source" | "."
             if arguments
                 .first()
-                .is_some_and(|file| file.literal().is_none())
-            {
-                found.hide("a script that is made at run time");
-            }
+                .is_some_and(|file| file.literal().is_none()) =>
+        {
+            found.hide("a script that is made at run time");
         }
         "find" | "fd" | "fdfind" => find(arguments, found),
         "xargs" | "parallel" => xargs(name, arguments, found),

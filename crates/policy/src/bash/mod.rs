@@ -4,8 +4,10 @@
 //! Source: architecture section 4, item 1; Claude Code findings 2.2 to 2.5 and 5.
 
 pub(crate) mod access;
+mod beside;
 pub(crate) mod builtin;
 pub(crate) mod command;
+mod extent;
 mod guard;
 mod launch;
 mod launchers;

@@ -4,7 +4,7 @@
 //! substitutions, function bodies, loops, scripts inside launchers' arguments.
 //! Source: architecture section 4, item 1; Claude Code findings 2.2, 2.3 and 5.3.
 
-use super::command::{Access, Assign, Command, Redirect, Stdin};
+use super::command::{Command, Stdin};
 use super::guard::{self, Unreadable};
 use super::scan::{self, Word};
 use super::vars::Variables;
@@ -16,22 +16,22 @@ use brush_parser::ast;
 const MAX_COMMANDS: usize = 400;
 
 /// Deepest nesting of scripts inside scripts.
-const MAX_SCRIPT_DEPTH: usize = 12;
+pub(super) const MAX_SCRIPT_DEPTH: usize = 12;
 
 /// Most directories a line can change to before its relative paths count as unknown.
 const MAX_DIRECTORIES: usize = 16;
 
 /// What surrounds a command.
 #[derive(Clone, Copy)]
-struct Around {
-    blocker: Option<&'static str>,
-    required: bool,
-    piped: bool,
-    depth: usize,
+pub(super) struct Around {
+    pub blocker: Option<&'static str>,
+    pub required: bool,
+    pub piped: bool,
+    pub depth: usize,
 }
 
 impl Around {
-    fn blocked(self, why: &'static str) -> Self {
+    pub(super) fn blocked(self, why: &'static str) -> Self {
         Self {
             blocker: self.blocker.or(Some(why)),
             ..self
@@ -47,7 +47,8 @@ pub(super) struct Walker {
     pub directories: Vec<String>,
     /// Whether it may change to a directory that is not known.
     pub unknown_directory: bool,
-    variables: Variables,
+    /// Variables whose value is known at this point.
+    pub variables: Variables,
     /// Set by an assignment that changes how all later words are read.
     distrust: Option<&'static str>,
 }
@@ -91,7 +92,7 @@ impl Walker {
         Ok(())
     }
 
-    fn nested(&mut self, scripts: &[String], around: Around) -> Result<(), Unreadable> {
+    pub(super) fn nested(&mut self, scripts: &[String], around: Around) -> Result<(), Unreadable> {
         let inside = Around {
             required: false,
             piped: false,
@@ -103,7 +104,11 @@ impl Walker {
             .try_for_each(|script| self.script(script, inside))
     }
 
-    fn list(&mut self, list: &ast::CompoundList, around: Around) -> Result<(), Unreadable> {
+    pub(super) fn list(
+        &mut self,
+        list: &ast::CompoundList,
+        around: Around,
+    ) -> Result<(), Unreadable> {
         for ast::CompoundListItem(and_or, separator) in &list.0 {
             let around = match separator {
                 ast::SeparatorOperator::Async => around.blocked("a background job"),
@@ -199,10 +204,9 @@ impl Walker {
             C::Coprocess(process) => self.command(&process.body, around.blocked("a coprocess")),
             C::Arithmetic(expression) => self.arithmetic(&expression.expr.value),
             C::ArithmeticForClause(clause) => {
-                for part in [&clause.initializer, &clause.condition, &clause.updater] {
-                    if let Some(part) = part {
-                        self.arithmetic(&part.value)?;
-                    }
+                let parts = [&clause.initializer, &clause.condition, &clause.updater];
+                for part in parts.into_iter().flatten() {
+                    self.arithmetic(&part.value)?;
                 }
                 self.list(&clause.body.list, around.blocked("an arithmetic loop"))
             }
@@ -243,7 +247,7 @@ impl Walker {
     }
 
     /// Takes a word apart and walks the scripts in it.
-    fn word(&mut self, raw: &str, around: Around) -> Result<Word, Unreadable> {
+    pub(super) fn word(&mut self, raw: &str, around: Around) -> Result<Word, Unreadable> {
         let word = scan::word(raw, &self.variables)?;
         self.nested(&word.scripts, around)?;
         Ok(word)
@@ -263,7 +267,11 @@ impl Walker {
         self.finish(command, around)
     }
 
-    fn finish(&mut self, mut command: Command, around: Around) -> Result<(), Unreadable> {
+    pub(super) fn finish(
+        &mut self,
+        mut command: Command,
+        around: Around,
+    ) -> Result<(), Unreadable> {
         if self.commands.len() >= MAX_COMMANDS {
             return Err(Unreadable::TooMany);
         }
@@ -333,171 +341,9 @@ impl Walker {
             }
         }
     }
-
-    fn item(
-        &mut self,
-        item: &ast::CommandPrefixOrSuffixItem,
-        command: &mut Command,
-        around: Around,
-    ) -> Result<(), Unreadable> {
-        use ast::CommandPrefixOrSuffixItem as I;
-        match item {
-            I::Word(word) => command.words.push(self.word(&word.value, around)?),
-            I::IoRedirect(redirect) => self.redirect(redirect, command, around)?,
-            I::ProcessSubstitution(_, shell) => {
-                self.substituted(shell, around)?;
-                let mut word = Word::unknown("<(…)");
-                word.blocker = Some("a command used as a file");
-                command.words.push(word);
-            }
-            I::AssignmentWord(assignment, word) => {
-                let (name, whole) = self.assignment(assignment, word, around)?;
-                if command.words.is_empty() {
-                    command.assigns.push(Assign { name, whole });
-                } else {
-                    command.words.push(whole);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn assignment(
-        &mut self,
-        assignment: &ast::Assignment,
-        word: &ast::Word,
-        around: Around,
-    ) -> Result<(String, Word), Unreadable> {
-        let name = match &assignment.name {
-            ast::AssignmentName::VariableName(name) => name.clone(),
-            ast::AssignmentName::ArrayElementName(name, index) => {
-                self.word(index, around)?;
-                name.clone()
-            }
-        };
-        let whole = match &assignment.value {
-            ast::AssignmentValue::Scalar(_) if !word.value.contains('[') => {
-                self.word(&word.value, around)?
-            }
-            ast::AssignmentValue::Scalar(value) => {
-                self.word(&value.value, around)?;
-                Word::unknown(&word.value)
-            }
-            ast::AssignmentValue::Array(elements) => {
-                for (index, element) in elements {
-                    if let Some(index) = index {
-                        self.word(&index.value, around)?;
-                    }
-                    self.word(&element.value, around)?;
-                }
-                self.variables.assign(&name, None);
-                Word::unknown(&word.value)
-            }
-        };
-        Ok((name, whole))
-    }
-
-    fn substituted(
-        &mut self,
-        shell: &ast::SubshellCommand,
-        around: Around,
-    ) -> Result<(), Unreadable> {
-        let inside = Around {
-            required: false,
-            piped: false,
-            depth: around.depth + 1,
-            ..around.blocked("a command used as a file")
-        };
-        if inside.depth > MAX_SCRIPT_DEPTH {
-            return Err(Unreadable::TooDeep);
-        }
-        self.list(&shell.list, inside)
-    }
-
-    fn redirect(
-        &mut self,
-        redirect: &ast::IoRedirect,
-        command: &mut Command,
-        around: Around,
-    ) -> Result<(), Unreadable> {
-        use ast::IoFileRedirectKind as K;
-        use ast::IoFileRedirectTarget as T;
-        match redirect {
-            ast::IoRedirect::File(_, kind, target) => {
-                let accesses: &[Access] = match kind {
-                    K::Read | K::DuplicateInput => &[Access::Read],
-                    K::Write | K::Append | K::Clobber | K::DuplicateOutput => &[Access::Write],
-                    K::ReadAndWrite => &[Access::Read, Access::Write],
-                };
-                if accesses.contains(&Access::Read) {
-                    command.stdin = Stdin::Unknown;
-                }
-                match target {
-                    T::Fd(_) => {}
-                    T::ProcessSubstitution(_, shell) => {
-                        self.substituted(shell, around)?;
-                        command.blocker.get_or_insert("a command used as a file");
-                    }
-                    T::Duplicate(word) if is_descriptor(&word.value) => {}
-                    T::Filename(word) | T::Duplicate(word) => {
-                        let file = self.word(&word.value, around)?;
-                        let touch = |access| Redirect {
-                            access,
-                            file: file.clone(),
-                        };
-                        command
-                            .redirects
-                            .extend(accesses.iter().copied().map(touch));
-                    }
-                }
-            }
-            ast::IoRedirect::OutputAndError(word, _) => {
-                let file = self.word(&word.value, around)?;
-                command.redirects.push(Redirect {
-                    access: Access::Write,
-                    file,
-                });
-            }
-            ast::IoRedirect::HereString(_, word) => {
-                let text = self.word(&word.value, around)?;
-                if let Some(why) = text.blocker {
-                    command.blocker.get_or_insert(why);
-                }
-                command.stdin = Stdin::Text(text);
-            }
-            ast::IoRedirect::HereDocument(_, document) => {
-                let text = if document.requires_expansion {
-                    command.blocker.get_or_insert("an expanding here-document");
-                    let text = scan::heredoc(&document.doc.value, &self.variables)?;
-                    self.nested(&text.scripts, around)?;
-                    text
-                } else {
-                    Word::known(&document.doc.value)
-                };
-                command.stdin = Stdin::Text(text);
-            }
-        }
-        Ok(())
-    }
-
-    /// Redirections of a whole compound command.
-    fn outer_redirects(
-        &mut self,
-        redirects: Option<&ast::RedirectList>,
-        around: Around,
-    ) -> Result<(), Unreadable> {
-        let Some(redirects) = redirects.filter(|list| !list.0.is_empty()) else {
-            return Ok(());
-        };
-        let mut command = empty(around);
-        for redirect in &redirects.0 {
-            self.redirect(redirect, &mut command, around)?;
-        }
-        self.finish(command, around)
-    }
 }
 
-fn empty(around: Around) -> Command {
+pub(super) fn empty(around: Around) -> Command {
     Command {
         words: Vec::new(),
         assigns: Vec::new(),
@@ -529,10 +375,4 @@ fn directory_of(command: &Command) -> Option<Option<String>> {
         None => Some(Some("~".to_owned())),
         Some(word) => Some(known_text(&word.path).filter(|path| path != "-")),
     }
-}
-
-/// `2>&1`, `>&-`: no file is meant.
-fn is_descriptor(text: &str) -> bool {
-    let number = text.trim_end_matches('-');
-    !text.is_empty() && number.chars().all(|c| c.is_ascii_digit())
 }

@@ -1,5 +1,6 @@
 //! Builders for requests, subjects and bundles that several tests share.
 
+#![allow(clippy::unwrap_used, reason = "a bundle of a test must compile")]
 #![allow(dead_code, reason = "every test file uses only some of the builders")]
 
 use cairn_event::{Effect, Posture, PostureValue};
