@@ -5,6 +5,7 @@
 //! Source: architecture section 4.
 
 use crate::bundle::{Bundle, Rule, Scope};
+use crate::condition::Truth;
 use crate::pattern::{self, Kind, PatternProblem};
 use crate::subject::Subject;
 use cairn_event::{DecisionMode, Effect, Posture, Rank, RuleRef};
@@ -171,7 +172,7 @@ impl CompiledRule {
         posture: &Posture,
         max_posture_age_ms: u64,
         now_ms: u64,
-    ) -> bool {
+    ) -> Applies {
         let in_scope = match &self.rule.scope {
             Scope::Global => true,
             Scope::Team(team) => subject.teams.contains(team),
@@ -179,11 +180,28 @@ impl CompiledRule {
             Scope::Person(person) => subject.person == *person,
         };
         let alive = self.rule.expires_ms.is_none_or(|end| now_ms < end);
-        let holds = self
-            .rule
-            .when
-            .as_ref()
-            .is_none_or(|when| when.holds_for(self.rule.effect, posture, max_posture_age_ms));
-        in_scope && alive && holds
+        if !in_scope || !alive {
+            return Applies::No;
+        }
+        let Some(when) = &self.rule.when else {
+            return Applies::Surely;
+        };
+        match when.evaluate(posture, max_posture_age_ms) {
+            Truth::True => Applies::Surely,
+            Truth::False => Applies::No,
+            Truth::Unknown if self.rule.effect == Effect::Allow => Applies::No,
+            Truth::Unknown => Applies::UntilKnown,
+        }
     }
+}
+
+/// Whether a rule speaks about a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applies {
+    /// It does not.
+    No,
+    /// It does.
+    Surely,
+    /// Its condition cannot be known: it may tighten, and must not soften a stricter default.
+    UntilKnown,
 }

@@ -1,10 +1,10 @@
 //! Conditions over device posture in three-valued logic.
 //!
-//! Owns the condition tree and its evaluation; what an unknown outcome means for a rule is decided
-//! here too, in [`Condition::holds_for`].
+//! Owns the condition tree and its evaluation; what an unknown outcome means for a rule is decided in
+//! [`crate::compile`].
 //! Source: architecture section 4, item 2.
 
-use cairn_event::{Effect, Posture};
+use cairn_event::Posture;
 use serde::{Deserialize, Serialize};
 
 /// A condition; in JSON `{"posture":…,"is":…}`, `{"not":…}`, `{"all":[…]}` or `{"any":[…]}`.
@@ -58,16 +58,6 @@ impl Condition {
             },
             Self::All { all } => fold(all, posture, max_age_ms, Truth::False, Truth::True),
             Self::Any { any } => fold(any, posture, max_age_ms, Truth::True, Truth::False),
-        }
-    }
-
-    /// Whether a rule of this effect applies: unknown never helps an allow and never excuses a deny
-    /// or an ask, whether or not the condition is negated.
-    pub fn holds_for(&self, effect: Effect, posture: &Posture, max_age_ms: u64) -> bool {
-        match self.evaluate(posture, max_age_ms) {
-            Truth::True => true,
-            Truth::False => false,
-            Truth::Unknown => effect != Effect::Allow,
         }
     }
 
@@ -156,16 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn unknown_never_helps() {
+    fn negation_keeps_the_unknown() {
         for text in [
-            r#"{"posture":"disk","is":"on"}"#,
             r#"{"not":{"posture":"disk","is":"on"}}"#,
             r#"{"not":{"not":{"posture":"disk","is":"on"}}}"#,
         ] {
-            let unknown = disk("unknown", 0);
-            assert!(!condition(text).holds_for(Effect::Allow, &unknown, MAX_AGE));
-            assert!(condition(text).holds_for(Effect::Deny, &unknown, MAX_AGE));
-            assert!(condition(text).holds_for(Effect::Ask, &unknown, MAX_AGE));
+            assert_eq!(
+                condition(text).evaluate(&disk("unknown", 0), MAX_AGE),
+                Truth::Unknown
+            );
         }
     }
 

@@ -5,7 +5,7 @@
 //! Source: architecture section 4.
 
 use crate::claude_default;
-use crate::compile::{CompiledBundle, CompiledRule};
+use crate::compile::{Applies, CompiledBundle, CompiledRule};
 use crate::condition::Truth;
 use crate::decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
 use crate::evaluate::{Verdict, evaluate};
@@ -101,6 +101,8 @@ pub(crate) struct Ruling {
     pub cause: Option<String>,
 }
 
+type Applicable<'a> = (&'a CompiledRule, Applies);
+
 struct Inputs<'a> {
     request: &'a Request,
     bundle: &'a CompiledBundle,
@@ -132,16 +134,17 @@ impl Inputs<'_> {
         if let Some(ruling) = self.blocked_server() {
             return ruling;
         }
-        let applicable: Vec<&CompiledRule> = self
+        let applicable: Vec<Applicable<'_>> = self
             .bundle
             .rules
             .iter()
-            .filter(|rule| self.applies(rule))
+            .map(|rule| (rule, self.applies(rule)))
+            .filter(|(_, applies)| *applies != Applies::No)
             .collect();
-        let enforced: Vec<&CompiledRule> = applicable
+        let enforced: Vec<Applicable<'_>> = applicable
             .iter()
             .copied()
-            .filter(|rule| !rule.is_monitored())
+            .filter(|(rule, _)| !rule.is_monitored())
             .collect();
         let parts = parts::of(self.request);
         let mut ruling = self.combine(&enforced, &parts);
@@ -152,7 +155,7 @@ impl Inputs<'_> {
         ruling
     }
 
-    fn applies(&self, rule: &CompiledRule) -> bool {
+    fn applies(&self, rule: &CompiledRule) -> Applies {
         let max_age = self.bundle.bundle.max_posture_age_ms;
         rule.applies(self.subject, self.posture, max_age, self.now_ms)
     }
@@ -186,7 +189,7 @@ impl Inputs<'_> {
     }
 
     /// Combines the parts: deny > ask > unmatched default > allow.
-    fn combine(&self, rules: &[&CompiledRule], parts: &Parts) -> Ruling {
+    fn combine(&self, rules: &[Applicable<'_>], parts: &Parts) -> Ruling {
         let mut ruling = Ruling::deny(None, &self.request.tool);
         let mut strictest: Option<Effect> = None;
         let mut matched = Vec::new();
@@ -231,7 +234,7 @@ impl Inputs<'_> {
     /// The effect of one part; `None` for a part that only had to be not denied, and was not.
     fn effect_of(&self, verdict: &Verdict, part: &parts::Part, parts: &Parts) -> Option<Effect> {
         match (verdict.effect, part.required) {
-            // A deny that only may match must not soften a default of deny to an ask.
+            // A rule that only may match, or may apply, must not soften a default of deny to an ask.
             (Some(_), true) if !verdict.certain && self.bundle.bundle.default == Effect::Deny => {
                 Some(Effect::Deny)
             }

@@ -3,7 +3,7 @@
 //! Owns ranks, carve-outs and ties. The order of the rules never matters.
 //! Source: architecture section 4, items 2 to 5.
 
-use crate::compile::CompiledRule;
+use crate::compile::{Applies, CompiledRule};
 use crate::glob::Match;
 use crate::matching;
 use crate::parts::{Part, Parts};
@@ -29,21 +29,23 @@ pub(crate) struct Verdict {
 struct Hit<'a> {
     rule: &'a CompiledRule,
     found: Match,
+    applies: Applies,
 }
 
 /// Evaluates the applicable rules for a part.
 ///
 /// `rules` must be sorted by id, so that ties do not depend on their order in the bundle.
 pub(crate) fn evaluate(
-    rules: &[&CompiledRule],
+    rules: &[(&CompiledRule, Applies)],
     part: &Part,
     parts: &Parts,
     request: &Request,
 ) -> Verdict {
     let hits: Vec<Hit<'_>> = rules
         .iter()
-        .map(|rule| Hit {
+        .map(|(rule, applies)| Hit {
             rule,
+            applies: *applies,
             found: matching::matches(rule, part, parts, request),
         })
         .filter(|hit| hit.found != Match::No)
@@ -75,7 +77,9 @@ pub(crate) fn evaluate(
         effect: standing.as_ref().map(|(effect, _)| *effect),
         rule: standing.as_ref().map(|(_, hit)| hit.rule.reference()),
         uncertain,
-        certain: hits.iter().any(|hit| hit.found == Match::Yes),
+        certain: hits
+            .iter()
+            .any(|hit| hit.found == Match::Yes && hit.applies == Applies::Surely),
         matched: hits.iter().map(|hit| hit.rule.reference()).collect(),
     }
 }

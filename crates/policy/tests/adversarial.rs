@@ -100,7 +100,11 @@ fn numbers_that_overflow_the_parser_are_not_allowed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_text_is_answered(text in "[ -~\\n]{0,200}") {

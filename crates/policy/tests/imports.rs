@@ -2,6 +2,8 @@
 //!
 //! Source: Claude Code findings 1.5, 1.7 and 2.1.
 
+#![allow(clippy::unwrap_used, reason = "an import of a test must succeed")]
+
 mod common;
 
 use cairn_event::Effect;

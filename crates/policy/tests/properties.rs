@@ -98,7 +98,11 @@ fn strictness(effect: Effect) -> u8 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_order_of_rows_never_matters(
@@ -121,10 +125,12 @@ proptest! {
     }
 
     #[test]
-    fn unknown_posture_is_never_better_than_the_worst(
+    fn unknown_posture_is_never_better_than_bad(
         rows in rules(true),
         line in prop::sample::select(LINES.to_vec()),
-        default in prop::sample::select(vec![Effect::Deny, Effect::Ask]),
+        default in prop::sample::select(vec![
+            Effect::Deny, Effect::Ask, Effect::NoOpinion, Effect::Allow,
+        ]),
     ) {
         let mut bundle = bundle(rows);
         bundle.default = default;
@@ -133,8 +139,7 @@ proptest! {
             let decision = decide(&bash(line), &bundle, &alice(&["one"]), &posture(disk), 0);
             strictness(decision.effect)
         };
-        // Scopes are not monotone, but a missing allow and an extra deny or ask never widen.
-        prop_assert!(at("unknown") >= at("on").min(at("off")));
+        prop_assert!(at("unknown") >= at("on").max(at("off")));
     }
 
     #[test]
