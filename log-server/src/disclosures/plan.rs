@@ -128,8 +128,33 @@ fn subject<'a>(frame: &'a Frame, disclosure: &'a Disclosure) -> &'a str {
     person.or(named).unwrap_or(ORGANISATION)
 }
 
-/// `YYYY-MM` of a time in UTC.
+/// Days in 400 Gregorian years, after which the calendar repeats.
+const DAYS_PER_ERA: u64 = 146_097;
+
+/// `YYYY-MM` of a time in UTC, by the proleptic Gregorian calendar.
+///
+/// Years are counted from 1 March, so that the leap day is the last of its year (Hinnant,
+/// "chrono-compatible low-level date algorithms", `civil_from_days`).
 fn month_of(now_ms: u64) -> String {
-    let at = i64::try_from(now_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).strftime("%Y-%m").to_string()
+    let days = now_ms / 86_400_000 + 719_468;
+    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let (month, carry) = if march_month < 10 { (march_month + 3, 0) } else { (march_month - 9, 1) };
+    format!("{:04}-{month:02}", era * 400 + year_of_era + carry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::month_of;
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        assert_eq!(month_of(0), "1970-01");
+        assert_eq!(month_of(951_782_399_000), "2000-02", "28 February 2000, 23:59:59");
+        assert_eq!(month_of(951_868_800_000), "2000-03", "1 March 2000");
+        assert_eq!(month_of(1_795_392_000_000), "2026-11");
+        assert_eq!(month_of(1_798_761_599_000), "2026-12", "31 December 2026, 23:59:59");
+    }
 }

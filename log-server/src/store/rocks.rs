@@ -108,7 +108,7 @@ impl Engine for Rocks {
         }
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
-        self.db.write_opt(&batch, &synced).map_err(StoreError::Write)
+        self.db.write_opt(batch, &synced).map_err(StoreError::Write)
     }
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
