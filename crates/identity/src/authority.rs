@@ -26,21 +26,30 @@ impl Authority {
     /// two offices; the log is not started.
     pub fn from_genesis(genesis: &Genesis) -> Result<Self, Refusal> {
         let named = &genesis.administrators;
-        let administrators: BTreeMap<_, _> =
-            named.keys.iter().map(|key| (key.kid(), key.clone())).collect();
+        let administrators: BTreeMap<_, _> = named
+            .keys
+            .iter()
+            .map(|key| (key.kid(), key.clone()))
+            .collect();
         if administrators.len() != named.keys.len() {
             return Err(Refusal::Genesis("an administrator key is named twice"));
         }
         let threshold = usize::try_from(named.threshold).unwrap_or(usize::MAX);
         if threshold == 0 || threshold > administrators.len() {
-            return Err(Refusal::Genesis("the threshold is not 1 to the number of administrators"));
+            return Err(Refusal::Genesis(
+                "the threshold is not 1 to the number of administrators",
+            ));
         }
         let mut delegations = BTreeMap::new();
         for delegation in &genesis.delegations {
             let kid = delegation.key.kid();
             let rights: BTreeSet<Right> = delegation.may.iter().copied().collect();
             let taken = administrators.contains_key(&kid) || kid == genesis.observer.kid();
-            if taken || delegations.insert(kid, (delegation.key.clone(), rights)).is_some() {
+            if taken
+                || delegations
+                    .insert(kid, (delegation.key.clone(), rights))
+                    .is_some()
+            {
                 return Err(Refusal::Genesis("one key holds two offices"));
             }
         }
@@ -87,7 +96,9 @@ impl Authority {
 
     /// Whether an online key may put policy in force alone; shown as `policy by online key`.
     pub fn policy_by_online_key(&self) -> bool {
-        self.delegations.values().any(|(_, rights)| rights.contains(&Right::Policy))
+        self.delegations
+            .values()
+            .any(|(_, rights)| rights.contains(&Right::Policy))
     }
 
     /// Checks that an administrative entry carries enough authority. Its own signature must have
@@ -106,10 +117,13 @@ impl Authority {
             });
             return match missing {
                 None => Ok(()),
-                Some(right) => Err(not_authorised(entry, match right {
-                    Some(right) => format!("the delegation lacks `{right:?}`"),
-                    None => "only administrators may make this change".to_owned(),
-                })),
+                Some(right) => Err(not_authorised(
+                    entry,
+                    match right {
+                        Some(right) => format!("the delegation lacks `{right:?}`"),
+                        None => "only administrators may make this change".to_owned(),
+                    },
+                )),
             };
         }
         self.check_threshold(entry)
@@ -119,7 +133,10 @@ impl Authority {
         if *entry.kid() == self.observer.kid() {
             return Ok(());
         }
-        Err(not_authorised(entry, "only the observer key may sign it".to_owned()))
+        Err(not_authorised(
+            entry,
+            "only the observer key may sign it".to_owned(),
+        ))
     }
 
     fn check_threshold(&self, entry: &Entry) -> Result<(), Refusal> {
@@ -143,13 +160,21 @@ impl Authority {
         if have >= need {
             Ok(())
         } else {
-            Err(Refusal::BelowThreshold { kind: entry.payload().body.kind(), have, need })
+            Err(Refusal::BelowThreshold {
+                kind: entry.payload().body.kind(),
+                have,
+                need,
+            })
         }
     }
 }
 
 fn not_authorised(entry: &Entry, need: String) -> Refusal {
-    Refusal::NotAuthorised { kid: entry.kid().clone(), kind: entry.payload().body.kind(), need }
+    Refusal::NotAuthorised {
+        kid: entry.kid().clone(),
+        kind: entry.payload().body.kind(),
+        need,
+    }
 }
 
 /// The rights a delegated key needs; `None` stands for what no delegation can give.

@@ -71,16 +71,22 @@ pub fn start(
     device: &Device,
 ) -> Result<ChainState, Refusal> {
     if let Some(index) = device.revoked_at {
-        return Err(Refusal::RevokedDevice { device: link.device.clone(), index });
+        return Err(Refusal::RevokedDevice {
+            device: link.device.clone(),
+            index,
+        });
     }
     if link.seq != 0 {
         return Err(Refusal::ChainStart("seq is not 0"));
     }
     if start.key.kid() != link.chain {
-        return Err(Refusal::ChainStart("the chain is not the thumbprint of its key"));
+        return Err(Refusal::ChainStart(
+            "the chain is not the thumbprint of its key",
+        ));
     }
     let message = possession_message(&link.device, &link.chain, &entry.payload().log);
-    let possessed = from_base64url(&start.pop).is_some_and(|pop| start.key.verifies(&message, &pop));
+    let possessed =
+        from_base64url(&start.pop).is_some_and(|pop| start.key.verifies(&message, &pop));
     if !possessed {
         return Err(Refusal::ChainStart("the proof of possession is not valid"));
     }
@@ -109,7 +115,10 @@ impl ChainState {
             });
         }
         if link.seq < self.next_seq {
-            return Err(Refusal::Fork { chain, seq: link.seq });
+            return Err(Refusal::Fork {
+                chain,
+                seq: link.seq,
+            });
         }
         if self.ended {
             return Err(Refusal::ChainEnded(chain));
@@ -136,7 +145,11 @@ impl ChainState {
             return if declared {
                 Ok(Some(Flag::Missing { chain, from, to }))
             } else {
-                Err(Refusal::MissingBefore { chain, expected: from, got: link.seq })
+                Err(Refusal::MissingBefore {
+                    chain,
+                    expected: from,
+                    got: link.seq,
+                })
             };
         }
         match link.prev {

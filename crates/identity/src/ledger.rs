@@ -126,12 +126,19 @@ impl Ledger {
         }
         if let Body::Genesis(genesis) = &payload.body {
             let authority = Authority::from_genesis(genesis)?;
-            return authority.key(entry.kid()).cloned().ok_or_else(|| unknown_signer(entry));
+            return authority
+                .key(entry.kid())
+                .cloned()
+                .ok_or_else(|| unknown_signer(entry));
         }
         let Some(link) = &payload.link else {
-            let authority = self.authority()
+            let authority = self
+                .authority()
                 .ok_or(Refusal::Genesis("the log has no genesis entry yet"))?;
-            return authority.key(entry.kid()).cloned().ok_or_else(|| unknown_signer(entry));
+            return authority
+                .key(entry.kid())
+                .cloned()
+                .ok_or_else(|| unknown_signer(entry));
         };
         match signer_of(&payload.body) {
             Signer::Device => Ok(self.device(&link.device)?.key.clone()),
@@ -143,10 +150,12 @@ impl Ledger {
         if let Some(state) = self.chains.get(chain) {
             return Ok(state.key.clone());
         }
-        let started = pending.iter().find_map(|entry| match &entry.payload().body {
-            Body::ChainStart(start) if start.key.kid() == *chain => Some(start.key.clone()),
-            _ => None,
-        });
+        let started = pending
+            .iter()
+            .find_map(|entry| match &entry.payload().body {
+                Body::ChainStart(start) if start.key.kid() == *chain => Some(start.key.clone()),
+                _ => None,
+            });
         started.ok_or_else(|| Refusal::UnknownChain(chain.clone()))
     }
 
@@ -168,8 +177,9 @@ impl Ledger {
         if let Body::Genesis(genesis) = &payload.body {
             return self.admit_genesis(entry, Authority::from_genesis(genesis)?);
         }
-        let authority =
-            self.authority().ok_or(Refusal::Genesis("the log has no genesis entry yet"))?;
+        let authority = self
+            .authority()
+            .ok_or(Refusal::Genesis("the log has no genesis entry yet"))?;
         match &payload.link {
             Some(link) => self.admit_chained(entry, link),
             None => {
@@ -184,31 +194,49 @@ impl Ledger {
             return Err(Refusal::Genesis("the log already has its genesis entry"));
         }
         authority.check(entry)?;
-        Ok(Admission { flags: Vec::new(), effect: Change::Genesis(Box::new(authority)) })
+        Ok(Admission {
+            flags: Vec::new(),
+            effect: Change::Genesis(Box::new(authority)),
+        })
     }
 
     fn admit_administrative(&self, entry: &Entry) -> Result<Admission, Refusal> {
         let effect = match &entry.payload().body {
             Body::Roster(statement) => {
-                in_order("roster", "revision", statement.revision, self.roster.revision + 1)?;
-                let next = self.roster.apply(self.size, statement).map_err(
-                    |(position, reason)| Refusal::RosterChange { position, reason },
+                in_order(
+                    "roster",
+                    "revision",
+                    statement.revision,
+                    self.roster.revision + 1,
                 )?;
+                let next = self
+                    .roster
+                    .apply(self.size, statement)
+                    .map_err(|(position, reason)| Refusal::RosterChange { position, reason })?;
                 Change::Roster(Arc::new(next))
             }
             Body::Policy(statement) => Change::Policy(self.next_policy(statement)?),
             _ => Change::Nothing,
         };
-        Ok(Admission { flags: Vec::new(), effect })
+        Ok(Admission {
+            flags: Vec::new(),
+            effect,
+        })
     }
 
     fn next_policy(&self, statement: &PolicyStatement) -> Result<PolicyHead, Refusal> {
-        let (revision, version) =
-            self.policy().map_or((0, 0), |head| (head.revision, head.version));
+        let (revision, version) = self
+            .policy()
+            .map_or((0, 0), |head| (head.revision, head.version));
         in_order("policy", "revision", statement.revision, revision + 1)?;
         if statement.version <= version {
             let (got, expected) = (statement.version, version + 1);
-            return Err(Refusal::OutOfOrder { kind: "policy", what: "version", got, expected });
+            return Err(Refusal::OutOfOrder {
+                kind: "policy",
+                what: "version",
+                got,
+                expected,
+            });
         }
         Ok(PolicyHead {
             index: self.size,
@@ -240,30 +268,48 @@ impl Ledger {
         if device.revoked_at.is_some() {
             flags.push(Flag::DeviceRevoked);
         }
-        Ok(Admission { flags, effect: Change::Chain(link.chain.clone(), Box::new(state)) })
+        Ok(Admission {
+            flags,
+            effect: Change::Chain(link.chain.clone(), Box::new(state)),
+        })
     }
 
     fn check_context(&self, entry: &Entry, device: &Device) -> Result<(), Refusal> {
         let context = &entry.payload().context;
         claim("person", context.person.as_ref(), &device.person)?;
-        claim("protection", context.protection.as_ref(), &device.protection)?;
+        claim(
+            "protection",
+            context.protection.as_ref(),
+            &device.protection,
+        )?;
         claim("isolation", context.isolation.as_ref(), &device.isolation)?;
         if let Some(index) = context.roster
             && self.roster.indices.binary_search(&index).is_err()
         {
-            return Err(Refusal::NoSuchBasis { what: "roster", index });
+            return Err(Refusal::NoSuchBasis {
+                what: "roster",
+                index,
+            });
         }
         if let Some(index) = context.policy
-            && self.policies.binary_search_by_key(&index, |head| head.index).is_err()
+            && self
+                .policies
+                .binary_search_by_key(&index, |head| head.index)
+                .is_err()
         {
-            return Err(Refusal::NoSuchBasis { what: "policy", index });
+            return Err(Refusal::NoSuchBasis {
+                what: "policy",
+                index,
+            });
         }
         Ok(())
     }
 
     fn history_flag(&self, link: &Link, start: &ChainStart) -> Option<Flag> {
         let latest = self.latest_chain.get(&link.device)?;
-        let Some(previous) = &start.previous else { return Some(Flag::HistoryDropped) };
+        let Some(previous) = &start.previous else {
+            return Some(Flag::HistoryDropped);
+        };
         if previous.chain != *latest {
             return Some(Flag::HistoryDropped);
         }
@@ -286,7 +332,8 @@ impl Ledger {
             Change::Roster(roster) => self.roster = roster,
             Change::Policy(head) => self.policies.push(head),
             Change::Chain(chain, state) => {
-                self.latest_chain.insert(state.device.clone(), chain.clone());
+                self.latest_chain
+                    .insert(state.device.clone(), chain.clone());
                 self.chains.insert(chain, *state);
             }
         }
@@ -308,7 +355,12 @@ fn in_order(
     if got == expected {
         Ok(())
     } else {
-        Err(Refusal::OutOfOrder { kind, what, got, expected })
+        Err(Refusal::OutOfOrder {
+            kind,
+            what,
+            got,
+            expected,
+        })
     }
 }
 

@@ -15,6 +15,10 @@ pub mod chain;
 pub mod ledger;
 pub mod roster;
 
+pub mod assertion;
+pub mod enrolment;
+pub mod token;
+
 pub use authority::Authority;
 pub use chain::{ChainState, Flag};
 pub use ledger::{Admission, Ledger, PolicyHead};

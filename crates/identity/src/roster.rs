@@ -3,7 +3,7 @@
 //! Indices say since when: "whose key was good at index n" needs no other history.
 
 use cairn_event::administrative::{RosterChange, RosterStatement};
-use cairn_event::{Isolation, Kid, KeyProtection, PersonRole, PublicKey};
+use cairn_event::{Isolation, KeyProtection, Kid, PersonRole, PublicKey};
 use std::collections::BTreeMap;
 
 /// Longest team identifier in bytes; it appears in every entry of its members.
@@ -66,37 +66,44 @@ pub struct Device {
 impl Person {
     /// The membership that holds at roster index `index`.
     pub fn membership_at(&self, index: u64) -> Option<&Membership> {
-        self.history.iter().rev().find(|membership| membership.from_index <= index)
+        self.history
+            .iter()
+            .rev()
+            .find(|membership| membership.from_index <= index)
     }
 
     /// The membership that holds now; `None` after the person left.
     pub fn membership(&self) -> Option<&Membership> {
-        if self.removed_at.is_some() { None } else { self.history.last() }
+        if self.removed_at.is_some() {
+            None
+        } else {
+            self.history.last()
+        }
     }
 
     /// Whether the person has the role now.
     pub fn has_role(&self, role: PersonRole) -> bool {
-        self.membership().is_some_and(|membership| membership.roles.contains(&role))
+        self.membership()
+            .is_some_and(|membership| membership.roles.contains(&role))
     }
 }
 
 impl Roster {
     /// The device whose key has this identifier.
     pub fn device_by_key(&self, kid: &Kid) -> Option<(&String, &Device)> {
-        self.devices.iter().find(|(_, device)| device.key.kid() == *kid)
+        self.devices
+            .iter()
+            .find(|(_, device)| device.key.kid() == *kid)
     }
 
     /// Applies a statement at `index`: all changes or none.
     ///
     /// Errors: the 0-based position of the change that does not apply, and why not.
-    pub fn apply(
-        &self,
-        index: u64,
-        statement: &RosterStatement,
-    ) -> Result<Self, (usize, String)> {
+    pub fn apply(&self, index: u64, statement: &RosterStatement) -> Result<Self, (usize, String)> {
         let mut next = self.clone();
         for (position, change) in statement.changes.iter().enumerate() {
-            next.change(index, change).map_err(|reason| (position, reason))?;
+            next.change(index, change)
+                .map_err(|reason| (position, reason))?;
         }
         next.revision = statement.revision;
         next.indices.push(index);
@@ -106,17 +113,28 @@ impl Roster {
     fn change(&mut self, index: u64, change: &RosterChange) -> Result<(), String> {
         match change {
             RosterChange::AddTeam { name, team } => self.add_team(team, name),
-            RosterChange::AddPerson { person, roles, teams } => {
+            RosterChange::AddPerson {
+                person,
+                roles,
+                teams,
+            } => {
                 if self.people.contains_key(person) {
                     return Err(format!("person `{person}` exists"));
                 }
                 check_id(person, "p_")?;
                 let first = self.membership(index, roles, teams)?;
-                let added = Person { history: vec![first], removed_at: None };
+                let added = Person {
+                    history: vec![first],
+                    removed_at: None,
+                };
                 self.people.insert(person.clone(), added);
                 Ok(())
             }
-            RosterChange::UpdatePerson { person, roles, teams } => {
+            RosterChange::UpdatePerson {
+                person,
+                roles,
+                teams,
+            } => {
                 let membership = self.membership(index, roles, teams)?;
                 self.active_person(person)?.history.push(membership);
                 Ok(())
@@ -130,7 +148,14 @@ impl Roster {
                 }
                 Ok(())
             }
-            RosterChange::AdmitDevice { device, isolation, key, methods, person, protection } => {
+            RosterChange::AdmitDevice {
+                device,
+                isolation,
+                key,
+                methods,
+                person,
+                protection,
+            } => {
                 self.active_person(person)?;
                 self.check_new_device(device, key)?;
                 let admitted = Device {
@@ -157,11 +182,18 @@ impl Roster {
     }
 
     fn add_team(&mut self, team: &str, name: &str) -> Result<(), String> {
-        let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        let plain =
+            |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
         if team.is_empty() || team.len() > MAX_TEAM_BYTES || !team.bytes().all(plain) {
-            return Err(format!("team `{team}` is not 1 to {MAX_TEAM_BYTES} of a-z, 0-9 and -"));
+            return Err(format!(
+                "team `{team}` is not 1 to {MAX_TEAM_BYTES} of a-z, 0-9 and -"
+            ));
         }
-        if self.teams.insert(team.to_owned(), name.to_owned()).is_some() {
+        if self
+            .teams
+            .insert(team.to_owned(), name.to_owned())
+            .is_some()
+        {
             return Err(format!("team `{team}` exists"));
         }
         Ok(())
@@ -181,7 +213,11 @@ impl Roster {
         if let Some(unknown) = teams.iter().find(|team| !self.teams.contains_key(*team)) {
             return Err(format!("team `{unknown}` does not exist"));
         }
-        Ok(Membership { from_index, roles: roles.to_vec(), teams: teams.to_vec() })
+        Ok(Membership {
+            from_index,
+            roles: roles.to_vec(),
+            teams: teams.to_vec(),
+        })
     }
 
     fn active_person(&mut self, person: &str) -> Result<&mut Person, String> {

@@ -1,0 +1,123 @@
+//! How often codes may be asked for: per address and per source, in a sliding window.
+
+use std::collections::{HashMap, VecDeque};
+
+/// Codes for one address in an hour.
+pub const CODES_PER_ADDRESS_HOUR: usize = 5;
+
+/// Codes for one address in a day.
+pub const CODES_PER_ADDRESS_DAY: usize = 20;
+
+/// Codes asked for from one network source in an hour; an office behind one address fits.
+pub const CODES_PER_SOURCE_HOUR: usize = 20;
+
+/// Addresses and sources remembered; beyond it new ones are refused rather than old ones forgotten.
+pub const MAX_REMEMBERED: usize = 100_000;
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Why no code is sent now. Retry later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Too many for this address.
+    #[error("too many codes for this address, try again in {retry_after_s} s")]
+    Address {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
+    /// Too many from this source.
+    #[error("too many codes from this network address, try again in {retry_after_s} s")]
+    Source {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
+    /// Too many different addresses or sources at once.
+    #[error("too many requests for codes, try again in {retry_after_s} s")]
+    Everybody {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
+}
+
+impl LimitError {
+    /// Seconds to wait.
+    pub fn retry_after_s(self) -> u64 {
+        match self {
+            Self::Address { retry_after_s }
+            | Self::Source { retry_after_s }
+            | Self::Everybody { retry_after_s } => retry_after_s,
+        }
+    }
+}
+
+/// The memory of who asked when.
+#[derive(Debug, Default)]
+pub struct AttemptLimits {
+    addresses: HashMap<String, VecDeque<u64>>,
+    sources: HashMap<String, VecDeque<u64>>,
+}
+
+impl AttemptLimits {
+    /// Counts one request for a code, or refuses it; a refused one is not counted.
+    ///
+    /// Errors: [`LimitError`]. The answer must not depend on whether the address is known.
+    pub fn ask(&mut self, address: &str, source: &str, now_ms: u64) -> Result<(), LimitError> {
+        self.forget(now_ms);
+        let times = self.addresses.get(address);
+        let wait = wait_for(times, HOUR_MS, CODES_PER_ADDRESS_HOUR, now_ms)
+            .or_else(|| wait_for(times, DAY_MS, CODES_PER_ADDRESS_DAY, now_ms));
+        if let Some(retry_after_s) = wait {
+            return Err(LimitError::Address { retry_after_s });
+        }
+        let times = self.sources.get(source);
+        if let Some(retry_after_s) = wait_for(times, HOUR_MS, CODES_PER_SOURCE_HOUR, now_ms) {
+            return Err(LimitError::Source { retry_after_s });
+        }
+        let full = |known: &HashMap<_, _>, key: &str| {
+            known.len() >= MAX_REMEMBERED && !known.contains_key(key)
+        };
+        if full(&self.addresses, address) || full(&self.sources, source) {
+            return Err(LimitError::Everybody {
+                retry_after_s: HOUR_MS / 1_000,
+            });
+        }
+        self.addresses
+            .entry(address.to_owned())
+            .or_default()
+            .push_back(now_ms);
+        self.sources
+            .entry(source.to_owned())
+            .or_default()
+            .push_back(now_ms);
+        Ok(())
+    }
+
+    fn forget(&mut self, now_ms: u64) {
+        // Walking everything on each request would cost more than it frees.
+        if self.addresses.len().max(self.sources.len()) < MAX_REMEMBERED / 2 {
+            return;
+        }
+        let live = |times: &VecDeque<u64>| {
+            times
+                .back()
+                .is_some_and(|last| last.saturating_add(DAY_MS) > now_ms)
+        };
+        self.addresses.retain(|_, times| live(times));
+        self.sources.retain(|_, times| live(times));
+    }
+}
+
+/// Seconds until one more fits into the window, or `None` when it fits now.
+fn wait_for(
+    times: Option<&VecDeque<u64>>,
+    window_ms: u64,
+    most: usize,
+    now_ms: u64,
+) -> Option<u64> {
+    let times = times?;
+    // The `most`-th newest must have left the window.
+    let oldest = times.len().checked_sub(most).and_then(|at| times.get(at))?;
+    let free_ms = oldest.saturating_add(window_ms);
+    (free_ms > now_ms).then(|| (free_ms - now_ms).div_ceil(1_000))
+}
