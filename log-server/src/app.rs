@@ -89,15 +89,14 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`OpenError`]; nothing was signed that was not signed before.
-pub async fn open(
-    dir: &Path,
-    config: Config,
-    genesis: Option<&Path>,
-) -> Result<Opened, OpenError> {
+pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<Opened, OpenError> {
     let lock = FolderLock::acquire(dir)?;
     sweep_temporaries(dir).map_err(OpenError::Sweep)?;
     let keys = Keys::load(dir)?;
-    let trust_text = config.trust_policy.as_ref().map(|name| read_text(&dir.join(name)));
+    let trust_text = config
+        .trust_policy
+        .as_ref()
+        .map(|name| read_text(&dir.join(name)));
     let genesis = genesis.map(read_text).transpose()?;
     let store = KeyedStore::new(Rocks::open(&dir.join(STORE_FOLDER))?);
     let parts = Parts {
@@ -109,12 +108,18 @@ pub async fn open(
         clock: system_clock(),
         genesis,
     };
-    Ok(Opened { log: start(parts).await?, lock })
+    Ok(Opened {
+        log: start(parts).await?,
+        lock,
+    })
 }
 
 /// The whole HTTP surface: the log's own routes and those of the services.
 pub fn router(log: Log, services: Router) -> Router {
-    Router::new().merge(submit::routes(log.clone())).merge(reads::routes(log)).merge(services)
+    Router::new()
+        .merge(submit::routes(log.clone()))
+        .merge(reads::routes(log))
+        .merge(services)
 }
 
 /// Serves until `end` resolves or the log stops. HTTP/1.1 and HTTP/2 with prior knowledge.
@@ -143,7 +148,9 @@ pub async fn serve(
     let graceful = async move {
         let _ = asked.wait_for(|done| *done).await;
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(graceful).into_future();
+    let serving = axum::serve(listener, router)
+        .with_graceful_shutdown(graceful)
+        .into_future();
     let mut asked = finished;
     tokio::select! {
         served = serving => served?,
@@ -159,7 +166,9 @@ pub async fn serve(
 }
 
 fn read_text(path: &Path) -> Result<String, OpenError> {
-    let bytes = read_limited(path, MAX_TEXT_BYTES)
-        .map_err(|source| OpenError::Text { path: path.to_owned(), source })?;
+    let bytes = read_limited(path, MAX_TEXT_BYTES).map_err(|source| OpenError::Text {
+        path: path.to_owned(),
+        source,
+    })?;
     String::from_utf8(bytes).map_err(|_| OpenError::NotText(path.to_owned()))
 }

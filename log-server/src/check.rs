@@ -111,7 +111,10 @@ fn summary(
         origin: keys.origin.clone(),
         size: found.head.size(),
         root: found.head.root.to_string(),
-        published_size: found.published.as_ref().map_or(0, |published| published.size),
+        published_size: found
+            .published
+            .as_ref()
+            .map_or(0, |published| published.size),
         checkpoints: store.checkpoint_sizes(0, usize::MAX)?.len() as u64,
         tiles,
         present: 0,
@@ -141,13 +144,23 @@ fn check_indices(
 ) -> Result<(), CheckError> {
     let found = store.index_of_leaf(leaf)?;
     if found != Some(index) {
-        return Err(CheckError::Leaf { index, leaf: *leaf, found });
+        return Err(CheckError::Leaf {
+            index,
+            leaf: *leaf,
+            found,
+        });
     }
     let entry = Entry::parse(bytes).ok();
-    let link = entry.as_ref().and_then(|entry| entry.payload().link.as_ref());
+    let link = entry
+        .as_ref()
+        .and_then(|entry| entry.payload().link.as_ref());
     let Some(link) = link else { return Ok(()) };
     let found = store.index_of_place(&link.chain, link.seq)?;
-    if found == Some(index) { Ok(()) } else { Err(CheckError::Place { index, found }) }
+    if found == Some(index) {
+        Ok(())
+    } else {
+        Err(CheckError::Place { index, found })
+    }
 }
 
 fn check_tiles(store: &dyn LogStore, tree: &MemoryNodes, size: u64) -> Result<u64, CheckError> {
@@ -158,8 +171,11 @@ fn check_tiles(store: &dyn LogStore, tree: &MemoryNodes, size: u64) -> Result<u6
         let expected: Result<Vec<Hash>, _> = (first..first + u64::from(id.width))
             .map(|index| tree.node(id.level * 8, index))
             .collect();
-        let expected: Vec<u8> =
-            expected.map_err(|_| CheckError::Tile(id))?.iter().flat_map(|hash| hash.0).collect();
+        let expected: Vec<u8> = expected
+            .map_err(|_| CheckError::Tile(id))?
+            .iter()
+            .flat_map(|hash| hash.0)
+            .collect();
         if store.tile(id)?.as_ref() != Some(&expected) {
             return Err(CheckError::Tile(id));
         }

@@ -114,28 +114,41 @@ impl Default for CheckpointConfig {
     fn default() -> Self {
         // 250 ms keeps a policy change below a second on its way to a device and costs at most
         // about 350 MB of kept checkpoints a day under constant load.
-        Self { interval_ms: 250, republish_s: 600, witness_timeout_ms: 5_000 }
+        Self {
+            interval_ms: 250,
+            republish_s: 600,
+            witness_timeout_ms: 5_000,
+        }
     }
 }
 
 impl Default for PoolConfig {
     fn default() -> Self {
         // Four full rounds, and frames of 4 KiB on average.
-        Self { entries: 16_384, bytes: 67_108_864 }
+        Self {
+            entries: 16_384,
+            bytes: 67_108_864,
+        }
     }
 }
 
 impl Default for RoundConfig {
     fn default() -> Self {
         // One fsync is 0.2 to 1 ms here: 2 ms of collecting halves throughput cost at little wait.
-        Self { entries: 4_096, bytes: 1_048_576, wait_ms: 2 }
+        Self {
+            entries: 4_096,
+            bytes: 1_048_576,
+            wait_ms: 2,
+        }
     }
 }
 
 impl Default for DiskConfig {
     fn default() -> Self {
         // Two RocksDB memtables and a compaction fit.
-        Self { reserve_bytes: 268_435_456 }
+        Self {
+            reserve_bytes: 268_435_456,
+        }
     }
 }
 
@@ -186,7 +199,11 @@ pub enum ConfigProblem {
 }
 
 fn join(problems: &[ConfigProblem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl Config {
@@ -230,7 +247,11 @@ impl Config {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::Toml(Box::new(error)))?;
         let problems = config.validate();
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
     }
 
     /// Everything wrong with the values, not only the first.
@@ -247,7 +268,12 @@ impl Config {
         problems.extend(wrong.cloned().map(ConfigProblem::Domain));
         for (member, got, least, most) in self.ranges() {
             if !(least..=most).contains(&got) {
-                problems.push(ConfigProblem::Range { member, got, least, most });
+                problems.push(ConfigProblem::Range {
+                    member,
+                    got,
+                    least,
+                    most,
+                });
             }
         }
         if self.mail.smtp.is_some() && self.mail.outbox.is_some() {
@@ -264,9 +290,24 @@ impl Config {
         let entries = self.round.entries as u64;
         let bytes = self.round.bytes as u64;
         [
-            ("checkpoint.interval_ms", self.checkpoint.interval_ms, 1, 60_000),
-            ("checkpoint.republish_s", self.checkpoint.republish_s, 1, 86_400),
-            ("checkpoint.witness_timeout_ms", self.checkpoint.witness_timeout_ms, 10, 60_000),
+            (
+                "checkpoint.interval_ms",
+                self.checkpoint.interval_ms,
+                1,
+                60_000,
+            ),
+            (
+                "checkpoint.republish_s",
+                self.checkpoint.republish_s,
+                1,
+                86_400,
+            ),
+            (
+                "checkpoint.witness_timeout_ms",
+                self.checkpoint.witness_timeout_ms,
+                10,
+                60_000,
+            ),
             ("pool.entries", self.pool.entries, 256, 1_048_576),
             ("pool.bytes", self.pool.bytes, 8_388_608, 4_294_967_296),
             ("round.entries", entries, 1, 65_536),

@@ -96,7 +96,11 @@ impl DisclosureStore {
     /// Over a log store, with the master key of this server.
     #[must_use]
     pub fn new(store: Arc<dyn LogStore>, master: Zeroizing<[u8; 32]>) -> Self {
-        Self { store, master, writing: Mutex::new(()) }
+        Self {
+            store,
+            master,
+            writing: Mutex::new(()),
+        }
     }
 
     /// Begins planning the disclosures of a round. Hold the plan until the round is committed.
@@ -113,7 +117,10 @@ impl DisclosureStore {
         let records = self.store.disclosures(index)?;
         let held = entry.payload().sd.iter().map(|digest| {
             let raw = raw_digest(digest);
-            let record = records.iter().find(|(at, _)| Some(*at) == raw).map(|(_, value)| value);
+            let record = records
+                .iter()
+                .find(|(at, _)| Some(*at) == raw)
+                .map(|(_, value)| value);
             let (state, encoded) = match record {
                 None => (DisclosureState::Withheld, None),
                 Some(value) if seal::is_erased(value) => (DisclosureState::Erased, None),
@@ -122,7 +129,11 @@ impl DisclosureStore {
                     (DisclosureState::Present, Some(encoded))
                 }
             };
-            Ok(HeldDisclosure { digest: digest.clone(), state, encoded })
+            Ok(HeldDisclosure {
+                digest: digest.clone(),
+                state,
+                encoded,
+            })
         });
         held.collect()
     }
@@ -145,7 +156,10 @@ impl DisclosureStore {
         let mut keys = plan::KeyCounts::default();
         for digest in &wanted {
             let raw = raw_digest(digest).unwrap_or_default();
-            let record = records.iter().find(|(at, _)| *at == raw).map(|(_, value)| value);
+            let record = records
+                .iter()
+                .find(|(at, _)| *at == raw)
+                .map(|(_, value)| value);
             if record.is_some_and(|value| seal::is_erased(value)) {
                 continue;
             }
@@ -153,7 +167,11 @@ impl DisclosureStore {
                 keys.one_less(name);
             }
             let value = seal::erased();
-            writes.push(DisclosureWrite::Record { index, digest: raw, value });
+            writes.push(DisclosureWrite::Record {
+                index,
+                digest: raw,
+                value,
+            });
         }
         writes.extend(keys.writes(self.store.as_ref())?);
         if !writes.is_empty() {
@@ -176,14 +194,27 @@ impl DisclosureStore {
         if digests.is_empty() {
             return Ok(committed.clone());
         }
-        if let Some(digest) = digests.iter().find(|one| committed.binary_search(one).is_err()) {
-            return Err(DisclosureStoreError::NotCommitted { index, digest: digest.clone() });
+        if let Some(digest) = digests
+            .iter()
+            .find(|one| committed.binary_search(one).is_err())
+        {
+            return Err(DisclosureStoreError::NotCommitted {
+                index,
+                digest: digest.clone(),
+            });
         }
-        Ok(committed.iter().filter(|one| digests.contains(one)).cloned().collect())
+        Ok(committed
+            .iter()
+            .filter(|one| digests.contains(one))
+            .cloned()
+            .collect())
     }
 
     fn entry(&self, index: u64) -> Result<Entry, DisclosureStoreError> {
-        let bytes = self.store.entry(index)?.ok_or(DisclosureStoreError::NoEntry { index })?;
+        let bytes = self
+            .store
+            .entry(index)?
+            .ok_or(DisclosureStoreError::NoEntry { index })?;
         Entry::parse(&bytes).map_err(|source| DisclosureStoreError::Entry { index, source })
     }
 
@@ -195,7 +226,10 @@ impl DisclosureStore {
     ) -> Result<String, DisclosureStoreError> {
         let failed = |source| DisclosureStoreError::Seal { index, source };
         let name = seal::key_name(value).ok_or_else(|| failed(SealError::Form))?;
-        let sealed = self.store.disclosure_key(name)?.ok_or_else(|| failed(SealError::KeyGone))?;
+        let sealed = self
+            .store
+            .disclosure_key(name)?
+            .ok_or_else(|| failed(SealError::KeyGone))?;
         let (key, _) = seal::open_key(&self.master, name, &sealed).map_err(failed)?;
         seal::open_record(&key, index, digest, value).map_err(failed)
     }

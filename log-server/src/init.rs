@@ -54,18 +54,28 @@ pub fn init(
     public_url: &str,
 ) -> Result<ServerKeys, InitError> {
     create_dir_durable(dir, 0o700)?;
-    let listed = |source| InitError::List { path: dir.to_owned(), source };
+    let listed = |source| InitError::List {
+        path: dir.to_owned(),
+        source,
+    };
     if std::fs::read_dir(dir).map_err(listed)?.next().is_some() {
         return Err(InitError::NotEmpty(dir.to_owned()));
     }
     let server_keys = Keys::generate(origin)?;
-    let config = Config { public_url: public_url.to_owned(), ..Config::initial(listen) };
+    let config = Config {
+        public_url: public_url.to_owned(),
+        ..Config::initial(listen)
+    };
     create_dir_durable(&dir.join(keys::FOLDER), 0o700)?;
     server_keys.save(dir)?;
     let public = server_keys.public();
     let mut json = serde_json::to_string_pretty(&public)?;
     json.push('\n');
     write_atomic(&dir.join(keys::PUBLIC_FILE), json.as_bytes(), 0o644)?;
-    write_atomic(&dir.join(FILE_NAME), toml::to_string(&config)?.as_bytes(), 0o600)?;
+    write_atomic(
+        &dir.join(FILE_NAME),
+        toml::to_string(&config)?.as_bytes(),
+        0o600,
+    )?;
     Ok(public)
 }

@@ -106,7 +106,10 @@ impl Keys {
     /// # Errors
     /// `Origin`, `Randomness`.
     pub fn generate(origin: &str) -> Result<Self, KeysError> {
-        let refused = |source| KeysError::Origin { origin: origin.to_owned(), source };
+        let refused = |source| KeysError::Origin {
+            origin: origin.to_owned(),
+            source,
+        };
         check_name(origin).map_err(refused)?;
         let log = SignerKey::from_seed(origin, KeyAlgorithm::Ed25519, &*random()?);
         Ok(Self {
@@ -182,8 +185,11 @@ fn to_hex(seed: &[u8; 32]) -> Zeroizing<String> {
 fn read_line(folder: &Path, name: &'static str) -> Result<Zeroizing<String>, KeysError> {
     let bytes = read_limited(&folder.join(name), MAX_KEY_BYTES);
     let bytes = Zeroizing::new(bytes.map_err(|source| KeysError::Read { name, source })?);
-    let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
-    text.map(|line| Zeroizing::new(line.to_owned())).ok_or(KeysError::Form { name })
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.strip_suffix('\n'));
+    text.map(|line| Zeroizing::new(line.to_owned()))
+        .ok_or(KeysError::Form { name })
 }
 
 fn read_seed(folder: &Path, name: &'static str) -> Result<Zeroizing<[u8; 32]>, KeysError> {

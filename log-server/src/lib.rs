@@ -52,6 +52,8 @@ pub mod metrics;
 pub mod reads;
 pub mod submit;
 
+pub mod services;
+
 pub mod app;
 pub mod check;
 pub mod init;

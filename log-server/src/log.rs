@@ -69,7 +69,9 @@ impl Log {
         let admitted = tokio::task::spawn_blocking(move || admit::admit(&frames, &ledger));
         let admitted = admitted.await.map_err(|_| SubmitError::Stopped)?;
         let (accepted, refused) = split(admitted);
-        self.0.metrics.refused(refused.iter().flatten().map(Problem::code));
+        self.0
+            .metrics
+            .refused(refused.iter().flatten().map(Problem::code));
         let verdicts = self.0.pool.sequence(accepted, ticket).await?;
         let results = merge(verdicts, refused);
         Ok(self.wait_and_receipt(results, wait, until).await)
@@ -272,9 +274,19 @@ impl Log {
     fn attach_receipts(&self, results: &mut [SubmitResult]) {
         let checkpoint = self.0.published.borrow().clone();
         let maker = ReceiptMaker::new(self.store(), &checkpoint);
-        let reached = if checkpoint.witnessed { Level::Witnessed } else { Level::Published };
+        let reached = if checkpoint.witnessed {
+            Level::Witnessed
+        } else {
+            Level::Published
+        };
         for result in results {
-            if let SubmitResult::Accepted { index, level, receipt, .. } = result {
+            if let SubmitResult::Accepted {
+                index,
+                level,
+                receipt,
+                ..
+            } = result
+            {
                 match maker.receipt(*index) {
                     Ok(Some(text)) => (*level, *receipt) = (reached, Some(text)),
                     Ok(None) => {}
@@ -309,7 +321,11 @@ fn merge(verdicts: Vec<Verdict>, refused: Vec<Option<Problem>>) -> Vec<SubmitRes
     let merged = refused.into_iter().map(|slot| match slot {
         Some(problem) => SubmitResult::Refused(problem),
         None => match verdicts.next() {
-            Some(Verdict::Sequenced { index, leaf, duplicate }) => SubmitResult::Accepted {
+            Some(Verdict::Sequenced {
+                index,
+                leaf,
+                duplicate,
+            }) => SubmitResult::Accepted {
                 index,
                 leaf,
                 duplicate,

@@ -80,7 +80,10 @@ struct ServeArgs {
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -98,7 +101,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Serve(args) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(serve(args))
         }
         Command::Check { data } => check_folder(&data),
@@ -117,7 +122,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         println!("configuration is valid");
         return Ok(());
     }
-    let listener = TcpListener::bind(config.listen).await.context("the address is not free")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .context("the address is not free")?;
     let address = listener.local_addr()?;
     if config.public_url.is_empty() {
         config.public_url = format!("http://{address}");

@@ -85,9 +85,16 @@ impl Metrics {
             push(&mut text, name, "gauge", &[(String::new(), *value)]);
         }
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let labelled: Vec<_> =
-            refused.iter().map(|(code, count)| (format!("{{code=\"{code}\"}}"), *count)).collect();
-        push(&mut text, "cairn_entries_refused_total", "counter", &labelled);
+        let labelled: Vec<_> = refused
+            .iter()
+            .map(|(code, count)| (format!("{{code=\"{code}\"}}"), *count))
+            .collect();
+        push(
+            &mut text,
+            "cairn_entries_refused_total",
+            "counter",
+            &labelled,
+        );
         text
     }
 }

@@ -86,7 +86,15 @@ impl Pool {
         reserve: Arc<dyn Fn() -> Result<(), SubmitError> + Send + Sync>,
     ) -> (Self, mpsc::Receiver<Waiting>) {
         let (queue, waiting) = mpsc::channel();
-        (Self { limits, load: Arc::default(), queue, reserve }, waiting)
+        (
+            Self {
+                limits,
+                load: Arc::default(),
+                queue,
+                reserve,
+            },
+            waiting,
+        )
     }
 
     /// Takes room for these frames.
@@ -97,12 +105,18 @@ impl Pool {
         (self.reserve)()?;
         let entries = frames.len() as u64;
         let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
-        let ticket = Ticket { load: self.load.clone(), entries, bytes };
+        let ticket = Ticket {
+            load: self.load.clone(),
+            entries,
+            bytes,
+        };
         let waiting = self.load.entries.fetch_add(entries, Ordering::SeqCst) + entries;
         let held = self.load.bytes.fetch_add(bytes, Ordering::SeqCst) + bytes;
         if waiting > self.limits.entries || held > self.limits.bytes {
             // Dropping the ticket gives the room back.
-            return Err(SubmitError::PoolFull { retry_after_s: RETRY_AFTER_S });
+            return Err(SubmitError::PoolFull {
+                retry_after_s: RETRY_AFTER_S,
+            });
         }
         Ok(ticket)
     }
@@ -120,7 +134,11 @@ impl Pool {
             return Ok(Vec::new());
         }
         let (reply, verdicts) = oneshot::channel();
-        let waiting = Waiting { frames, reply, ticket };
+        let waiting = Waiting {
+            frames,
+            reply,
+            ticket,
+        };
         self.queue.send(waiting).map_err(|_| SubmitError::Stopped)?;
         verdicts.await.map_err(|_| SubmitError::Stopped)
     }
@@ -129,6 +147,9 @@ impl Pool {
     #[must_use]
     pub fn load(&self) -> (u64, u64) {
         let load = &self.load;
-        (load.entries.load(Ordering::SeqCst), load.bytes.load(Ordering::SeqCst))
+        (
+            load.entries.load(Ordering::SeqCst),
+            load.bytes.load(Ordering::SeqCst),
+        )
     }
 }

@@ -29,9 +29,11 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, family: Family, detail: impl Into<String>) -> Self {
         let title = code.replace('-', " ");
-        let body =
-            cairn_api::Problem::new(code, &title, status.as_u16(), family, detail.into());
-        Self { body, retry_after_s: None }
+        let body = cairn_api::Problem::new(code, &title, status.as_u16(), family, detail.into());
+        Self {
+            body,
+            retry_after_s: None,
+        }
     }
 
     /// 400: the request itself is malformed.
@@ -49,14 +51,22 @@ impl Problem {
     /// 500: the store could not be read or our own state is in doubt.
     #[must_use]
     pub fn internal(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Family::Fatal, detail)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            Family::Fatal,
+            detail,
+        )
     }
 
     /// 503 or 429 with the seconds to wait.
     #[must_use]
     pub fn retry(status: StatusCode, code: &str, after_s: u64, detail: impl Into<String>) -> Self {
         let problem = Self::new(status, code, Family::Retry, detail);
-        Self { retry_after_s: Some(after_s), ..problem }
+        Self {
+            retry_after_s: Some(after_s),
+            ..problem
+        }
     }
 
     /// The code at the end of `type`.
@@ -121,6 +131,11 @@ impl From<SubmitError> for Problem {
             SubmitError::DiskReserve { .. } => ("disk-reserve", RETRY_AFTER_STOPPED_S),
             SubmitError::Stopped => ("stopped", RETRY_AFTER_STOPPED_S),
         };
-        Self::retry(StatusCode::SERVICE_UNAVAILABLE, code, after_s, error.to_string())
+        Self::retry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            code,
+            after_s,
+            error.to_string(),
+        )
     }
 }

@@ -9,7 +9,7 @@ mod verify;
 
 pub(crate) use verify::for_each_entry;
 
-pub use verify::{VerifyError, Verified};
+pub use verify::{Verified, VerifyError};
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -158,7 +158,11 @@ impl Publisher {
         let (before, head) = (self.verified.clone(), head.clone());
         let step = tokio::task::spawn_blocking(move || {
             let verified = before.advance(store.as_ref(), &head)?;
-            let signed = SignedHead { size: head.size(), root: head.root, time_ms: now_ms };
+            let signed = SignedHead {
+                size: head.size(),
+                root: head.root,
+                time_ms: now_ms,
+            };
             head_file.write(&signed)?;
             Ok::<_, PublishError>(verified)
         });
@@ -178,7 +182,10 @@ impl Publisher {
             let answers = answers.clone();
             // Not cancelled when the quorum is there: the call ends and remembers its size.
             tokio::spawn(async move {
-                match witnesses.cosign(&witness, &store, &checkpoint, &signed).await {
+                match witnesses
+                    .cosign(&witness, &store, &checkpoint, &signed)
+                    .await
+                {
                     // The publisher may have gone on without this answer.
                     Ok(lines) => drop(answers.send(lines).await),
                     Err(failure) => note_failure(&witness.name, &failure, &metrics),
@@ -207,7 +214,10 @@ async fn next(
 ) -> Option<Vec<NoteSignature>> {
     match until {
         None => answers.recv().await,
-        Some(until) => tokio::time::timeout_at(until, answers.recv()).await.ok().flatten(),
+        Some(until) => tokio::time::timeout_at(until, answers.recv())
+            .await
+            .ok()
+            .flatten(),
     }
 }
 

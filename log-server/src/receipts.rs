@@ -37,7 +37,10 @@ impl<'a> StoreTiles<'a> {
     /// A reader with an empty cache.
     #[must_use]
     pub fn new(store: &'a dyn LogStore) -> Self {
-        Self { store, seen: RefCell::default() }
+        Self {
+            store,
+            seen: RefCell::default(),
+        }
     }
 }
 
@@ -64,7 +67,10 @@ impl<'a> ReceiptMaker<'a> {
     /// For a checkpoint that the store has published.
     #[must_use]
     pub fn new(store: &'a dyn LogStore, checkpoint: &'a PublishedCheckpoint) -> Self {
-        Self { nodes: TileNodes::new(StoreTiles::new(store), checkpoint.size), checkpoint }
+        Self {
+            nodes: TileNodes::new(StoreTiles::new(store), checkpoint.size),
+            checkpoint,
+        }
     }
 
     /// The tlog-proof of an index; `None` when the checkpoint does not cover it.
@@ -77,6 +83,14 @@ impl<'a> ReceiptMaker<'a> {
         }
         let proof = inclusion_proof(&self.nodes, index, self.checkpoint.size)?;
         let checkpoint = self.checkpoint.note.clone();
-        Ok(Some(Receipt { extra: None, index, proof, checkpoint }.to_string()))
+        Ok(Some(
+            Receipt {
+                extra: None,
+                index,
+                proof,
+                checkpoint,
+            }
+            .to_string(),
+        ))
     }
 }

@@ -89,7 +89,9 @@ impl Sequencer {
         let mut batch = vec![first];
         while entries < self.limits.entries && bytes < self.limits.bytes {
             let left = until.saturating_duration_since(Instant::now());
-            let Ok(next) = waiting.recv_timeout(left) else { break };
+            let Ok(next) = waiting.recv_timeout(left) else {
+                break;
+            };
             let (more, larger) = weight(&next);
             entries += more;
             bytes += larger;
@@ -123,7 +125,9 @@ impl Sequencer {
         if !staged.entries.is_empty() || !staged.disclosures.is_empty() {
             let begun = Instant::now();
             self.store.commit(&staged)?;
-            self.metrics.commit_us.add(begun.elapsed().as_micros() as u64);
+            self.metrics
+                .commit_us
+                .add(begun.elapsed().as_micros() as u64);
             self.metrics.rounds.add(1);
         }
         drop(plan);
@@ -156,9 +160,15 @@ impl Sequencer {
             Verdict::Sequenced { .. } => None,
         });
         self.metrics.refused(refused);
-        let duplicates = verdicts
-            .iter()
-            .filter(|verdict| matches!(verdict, Verdict::Sequenced { duplicate: true, .. }));
+        let duplicates = verdicts.iter().filter(|verdict| {
+            matches!(
+                verdict,
+                Verdict::Sequenced {
+                    duplicate: true,
+                    ..
+                }
+            )
+        });
         self.metrics.duplicates.add(duplicates.count() as u64);
     }
 }
@@ -170,7 +180,11 @@ pub fn observer_of(keys: &Keys) -> Arc<dyn EntrySigner> {
 }
 
 fn weight(waiting: &Waiting) -> (usize, usize) {
-    let bytes = waiting.frames.iter().map(|frame| frame.entry().bytes().len()).sum();
+    let bytes = waiting
+        .frames
+        .iter()
+        .map(|frame| frame.entry().bytes().len())
+        .sum();
     (waiting.frames.len(), bytes)
 }
 

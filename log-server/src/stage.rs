@@ -7,7 +7,9 @@
 
 use crate::store::{Head, LogStore, Staged, StagedEntry, StoreError};
 use cairn_event::Kid;
-use cairn_tlog::{BundleEncodeError, BundleId, Hash, TILE_WIDTH, TileId, bundle, leaf_hash, node_hash};
+use cairn_tlog::{
+    BundleEncodeError, BundleId, Hash, TILE_WIDTH, TileId, bundle, leaf_hash, node_hash,
+};
 
 /// An entry to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +63,9 @@ impl Edge {
         let width = u64::from(TILE_WIDTH);
         let mut edge = Self::default();
         if let Some(id) = BundleId::at_size(size / width, size) {
-            let Some(bytes) = store.bundle(id.index, id.width)? else { return Err(incomplete) };
+            let Some(bytes) = store.bundle(id.index, id.width)? else {
+                return Err(incomplete);
+            };
             edge.bundle = bytes;
         }
         let mut nodes = size;
@@ -69,8 +73,14 @@ impl Edge {
         while nodes > 0 {
             let mut row = Vec::new();
             if nodes % width != 0 {
-                let id = TileId { level, index: nodes / width, width: (nodes % width) as u16 };
-                let Some(tile) = store.tile(id)? else { return Err(incomplete) };
+                let id = TileId {
+                    level,
+                    index: nodes / width,
+                    width: (nodes % width) as u16,
+                };
+                let Some(tile) = store.tile(id)? else {
+                    return Err(incomplete);
+                };
                 let (hashes, _) = tile.as_chunks::<32>();
                 row.extend(hashes.iter().map(|hash| Hash(*hash)));
             }
@@ -78,7 +88,11 @@ impl Edge {
             nodes /= width;
             level += 1;
         }
-        if edge.root() == head.root { Ok(edge) } else { Err(StageError::RootMismatch { size }) }
+        if edge.root() == head.root {
+            Ok(edge)
+        } else {
+            Err(StageError::RootMismatch { size })
+        }
     }
 
     /// The tree head that these rows give: each row is folded into its maximal subtrees, smaller
@@ -106,7 +120,9 @@ impl Edge {
         if self.rows.len() <= at {
             self.rows.resize_with(at + 1, Vec::new);
         }
-        let Some(row) = self.rows.get_mut(at) else { return };
+        let Some(row) = self.rows.get_mut(at) else {
+            return;
+        };
         row.push(hash);
         if row.len() < usize::from(TILE_WIDTH) {
             return;
@@ -135,7 +151,10 @@ pub fn stage(
     let mut edge = edge.clone();
     let mut staged = Staged {
         from,
-        head: Head { time_ms: now_ms.max(head.time_ms), ..head.clone() },
+        head: Head {
+            time_ms: now_ms.max(head.time_ms),
+            ..head.clone()
+        },
         entries: Vec::with_capacity(entries.len()),
         bundles: Vec::new(),
         tiles: Vec::new(),
@@ -151,9 +170,16 @@ pub fn stage(
         let size = staged.head.size();
         if size.is_multiple_of(u64::from(TILE_WIDTH)) {
             let number = size / u64::from(TILE_WIDTH) - 1;
-            staged.bundles.push((number, std::mem::take(&mut edge.bundle)));
+            staged
+                .bundles
+                .push((number, std::mem::take(&mut edge.bundle)));
         }
-        staged.entries.push(StagedEntry { index, leaf, bytes: entry.bytes, place: entry.place });
+        staged.entries.push(StagedEntry {
+            index,
+            leaf,
+            bytes: entry.bytes,
+            place: entry.place,
+        });
     }
     staged.head.root = staged.head.frontier.root();
     push_partial_tiles(&edge, from, &mut staged);
@@ -167,7 +193,11 @@ fn push_partial_tiles(edge: &Edge, from: u64, staged: &mut Staged) {
     for (level, row) in (0_u8..).zip(&edge.rows) {
         if !row.is_empty() && before != after {
             let index = after / u64::from(TILE_WIDTH);
-            let id = TileId { level, index, width: row.len() as u16 };
+            let id = TileId {
+                level,
+                index,
+                width: row.len() as u16,
+            };
             staged.tiles.push((id, concat(row)));
         }
         before /= u64::from(TILE_WIDTH);
@@ -180,7 +210,10 @@ fn fold(row: &[Hash]) -> Hash {
     let mut row = row.to_vec();
     while row.len() > 1 {
         let (pairs, _) = row.as_chunks::<2>();
-        row = pairs.iter().map(|[left, right]| node_hash(left, right)).collect();
+        row = pairs
+            .iter()
+            .map(|[left, right]| node_hash(left, right))
+            .collect();
     }
     row.first().copied().unwrap_or(cairn_tlog::EMPTY_ROOT)
 }

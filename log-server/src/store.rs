@@ -39,7 +39,11 @@ impl Head {
     #[must_use]
     pub fn empty(time_ms: u64) -> Self {
         let frontier = Frontier::new();
-        Self { root: frontier.root(), frontier, time_ms }
+        Self {
+            root: frontier.root(),
+            frontier,
+            time_ms,
+        }
     }
 
     /// Leaves covered.
@@ -127,7 +131,13 @@ impl PublishedCheckpoint {
     #[must_use]
     pub fn none() -> Self {
         let (root, note) = (cairn_tlog::EMPTY_ROOT, String::new());
-        Self { size: 0, root, note, time_ms: 0, witnessed: false }
+        Self {
+            size: 0,
+            root,
+            note,
+            time_ms: 0,
+            witnessed: false,
+        }
     }
 }
 

@@ -45,18 +45,26 @@ async fn submit(
     let frames = lines.into_iter().map(ToOwned::to_owned).collect();
     let wait = query.wait.unwrap_or(Wait::Witnessed);
     let wait_ms = query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
-    let results = log.submit(frames, wait, Duration::from_millis(wait_ms)).await?;
+    let results = log
+        .submit(frames, wait, Duration::from_millis(wait_ms))
+        .await?;
     let all_there = results.iter().all(|result| match result {
         SubmitResult::Accepted { level, .. } => level.satisfies(wait),
         SubmitResult::Refused(_) => true,
     });
-    let status = if all_there { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if all_there {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     let results = results.into_iter().map(to_wire).collect();
     Ok((status, Json(SubmitResponse { results })))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if given == Some(MEDIA_TYPE) {
         return Ok(());
     }
@@ -77,7 +85,13 @@ fn unreadable_body(error: &BytesRejection) -> Problem {
 
 fn to_wire(result: SubmitResult) -> FrameResult {
     match result {
-        SubmitResult::Accepted { index, leaf, duplicate, level, receipt } => FrameResult {
+        SubmitResult::Accepted {
+            index,
+            leaf,
+            duplicate,
+            level,
+            receipt,
+        } => FrameResult {
             status: level.status(),
             index: Some(index),
             leaf: Some(Sha256(leaf.0)),

@@ -112,7 +112,10 @@ impl Witnesses {
                 size: Mutex::new(from),
             }))
         });
-        Ok(Self { client, all: Arc::new(all.collect()) })
+        Ok(Self {
+            client,
+            all: Arc::new(all.collect()),
+        })
     }
 
     /// Every witness.
@@ -136,14 +139,21 @@ impl Witnesses {
         // One correction: a second 409 in a row means somebody else is submitting.
         for last_try in [false, true] {
             if *held > checkpoint.size {
-                return Err(CosignFailure::Ahead { size: *held, offered: checkpoint.size });
+                return Err(CosignFailure::Ahead {
+                    size: *held,
+                    offered: checkpoint.size,
+                });
             }
             let body = request(store, *held, checkpoint, note)?;
             let sent = self.client.post(&witness.url).body(body).send().await?;
             let status = sent.status();
-            let is_size = sent.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
-                kind.to_str().is_ok_and(|kind| kind.starts_with(SIZE_CONTENT_TYPE))
-            });
+            let is_size = sent
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .is_some_and(|kind| {
+                    kind.to_str()
+                        .is_ok_and(|kind| kind.starts_with(SIZE_CONTENT_TYPE))
+                });
             let answer = bounded_body(sent).await?;
             match (status, parse_size(&answer).filter(|_| is_size)) {
                 (StatusCode::OK, _) => {
@@ -154,19 +164,30 @@ impl Witnesses {
                     *held = size;
                 }
                 (StatusCode::CONFLICT, None) | (StatusCode::UNPROCESSABLE_ENTITY, _) => {
-                    return Err(CosignFailure::Contradiction { status: status.as_u16() });
+                    return Err(CosignFailure::Contradiction {
+                        status: status.as_u16(),
+                    });
                 }
                 (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, _) => {
-                    return Err(CosignFailure::Unknown { status: status.as_u16() });
+                    return Err(CosignFailure::Unknown {
+                        status: status.as_u16(),
+                    });
                 }
-                _ => return Err(CosignFailure::Status { status: status.as_u16() }),
+                _ => {
+                    return Err(CosignFailure::Status {
+                        status: status.as_u16(),
+                    });
+                }
             }
         }
         match *held {
-            size if size > checkpoint.size => {
-                Err(CosignFailure::Ahead { size, offered: checkpoint.size })
-            }
-            _ => Err(CosignFailure::Status { status: StatusCode::CONFLICT.as_u16() }),
+            size if size > checkpoint.size => Err(CosignFailure::Ahead {
+                size,
+                offered: checkpoint.size,
+            }),
+            _ => Err(CosignFailure::Status {
+                status: StatusCode::CONFLICT.as_u16(),
+            }),
         }
     }
 }
@@ -180,7 +201,13 @@ fn request(
     let nodes = TileNodes::new(StoreTiles::new(store.as_ref()), checkpoint.size);
     let proof = consistency_proof(&nodes, old, checkpoint.size)?;
     let (checkpoint, note) = (checkpoint.clone(), note.clone());
-    Ok(AddCheckpointRequest { old, proof, checkpoint, note }.to_string())
+    Ok(AddCheckpointRequest {
+        old,
+        proof,
+        checkpoint,
+        note,
+    }
+    .to_string())
 }
 
 /// Reads at most `MAX_RESPONSE_BYTES` and one more chunk; the parser refuses what is longer.
@@ -207,5 +234,9 @@ fn verified(
             && line.verify(&note.text, &witness.key).is_ok()
     });
     let valid: Vec<_> = ours.collect();
-    if valid.is_empty() { Err(CosignFailure::NoCosignature) } else { Ok(valid) }
+    if valid.is_empty() {
+        Err(CosignFailure::NoCosignature)
+    } else {
+        Ok(valid)
+    }
 }

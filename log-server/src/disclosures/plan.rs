@@ -56,7 +56,11 @@ impl<'a> Plan<'a> {
             }
             let name = format!("{}/{}", subject(frame, disclosure), self.month);
             let sealed = self.seal(&name, index, &raw, disclosure);
-            self.records.push(DisclosureWrite::Record { index, digest: raw, value: sealed? });
+            self.records.push(DisclosureWrite::Record {
+                index,
+                digest: raw,
+                value: sealed?,
+            });
         }
         Ok(())
     }
@@ -70,7 +74,10 @@ impl<'a> Plan<'a> {
         for (name, (key, live)) in &self.keys {
             let value = seal::seal_key(&self.of.master, name, key, *live)
                 .map_err(|source| DisclosureStoreError::Seal { index: 0, source })?;
-            writes.push(DisclosureWrite::Key { name: name.clone(), value });
+            writes.push(DisclosureWrite::Key {
+                name: name.clone(),
+                value,
+            });
         }
         Ok(writes)
     }
@@ -111,7 +118,9 @@ impl KeyCounts {
     pub(super) fn writes(self, store: &dyn LogStore) -> Result<Vec<DisclosureWrite>, StoreError> {
         let mut writes = Vec::new();
         for (name, less) in self.0 {
-            let Some(value) = store.disclosure_key(&name)? else { continue };
+            let Some(value) = store.disclosure_key(&name)? else {
+                continue;
+            };
             let left = seal::live(&value).unwrap_or(0).saturating_sub(less);
             writes.push(match seal::with_live(&value, left).filter(|_| left > 0) {
                 Some(value) => DisclosureWrite::Key { name, value },
@@ -124,7 +133,10 @@ impl KeyCounts {
 
 fn subject<'a>(frame: &'a Frame, disclosure: &'a Disclosure) -> &'a str {
     let person = frame.entry().payload().context.person.as_deref();
-    let named = disclosure.name().split_once(':').map(|(_, subject)| subject);
+    let named = disclosure
+        .name()
+        .split_once(':')
+        .map(|(_, subject)| subject);
     person.or(named).unwrap_or(ORGANISATION)
 }
 
@@ -141,7 +153,11 @@ fn month_of(now_ms: u64) -> String {
     let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
-    let (month, carry) = if march_month < 10 { (march_month + 3, 0) } else { (march_month - 9, 1) };
+    let (month, carry) = if march_month < 10 {
+        (march_month + 3, 0)
+    } else {
+        (march_month - 9, 1)
+    };
     format!("{:04}-{month:02}", era * 400 + year_of_era + carry)
 }
 
@@ -152,9 +168,17 @@ mod tests {
     #[test]
     fn months_are_those_of_the_calendar() {
         assert_eq!(month_of(0), "1970-01");
-        assert_eq!(month_of(951_782_399_000), "2000-02", "28 February 2000, 23:59:59");
+        assert_eq!(
+            month_of(951_782_399_000),
+            "2000-02",
+            "28 February 2000, 23:59:59"
+        );
         assert_eq!(month_of(951_868_800_000), "2000-03", "1 March 2000");
         assert_eq!(month_of(1_795_392_000_000), "2026-11");
-        assert_eq!(month_of(1_798_761_599_000), "2026-12", "31 December 2026, 23:59:59");
+        assert_eq!(
+            month_of(1_798_761_599_000),
+            "2026-12",
+            "31 December 2026, 23:59:59"
+        );
     }
 }

@@ -132,13 +132,17 @@ pub(super) fn live(value: &[u8]) -> Option<u64> {
 }
 
 fn split_key(value: &[u8]) -> Option<(u64, &[u8])> {
-    let (&[PRESENT], rest) = value.split_first_chunk::<1>()? else { return None };
+    let (&[PRESENT], rest) = value.split_first_chunk::<1>()? else {
+        return None;
+    };
     let (live, sealed) = rest.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*live), sealed))
 }
 
 fn split_record(value: &[u8]) -> Option<(&str, &[u8])> {
-    let (&[PRESENT], rest) = value.split_first_chunk::<1>()? else { return None };
+    let (&[PRESENT], rest) = value.split_first_chunk::<1>()? else {
+        return None;
+    };
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let (name, sealed) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
     Some((std::str::from_utf8(name).ok()?, sealed))
@@ -161,7 +165,11 @@ fn encrypt(key: &SecretKey, plain: &[u8], aad: &[u8]) -> Result<Vec<u8>, SealErr
 }
 
 fn decrypt(key: &SecretKey, sealed: &[u8], aad: &[u8]) -> Result<Vec<u8>, SealError> {
-    let (nonce, msg) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Form)?;
+    let (nonce, msg) = sealed
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or(SealError::Form)?;
     let cipher = XChaCha20Poly1305::new(&Key::from(**key));
-    cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad }).map_err(|_| SealError::Open)
+    cipher
+        .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
+        .map_err(|_| SealError::Open)
 }

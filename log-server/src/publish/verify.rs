@@ -91,10 +91,16 @@ impl Verified {
             return Err(VerifyError::Smaller { size, signed });
         }
         let mut frontier = self.frontier.clone();
-        for_each_entry(store, signed, size, |_, bytes| frontier.push(leaf_hash(bytes)))?;
+        for_each_entry(store, signed, size, |_, bytes| {
+            frontier.push(leaf_hash(bytes))
+        })?;
         let computed = frontier.root();
         if computed != head.root {
-            return Err(VerifyError::Root { size, computed, root: head.root });
+            return Err(VerifyError::Root {
+                size,
+                computed,
+                root: head.root,
+            });
         }
         let nodes = TileNodes::new(StoreTiles::new(store), size);
         let proof = consistency_proof(&nodes, signed, size)?;
@@ -118,7 +124,9 @@ pub(crate) fn for_each_entry(
     while index < to {
         let number = index / width;
         let missing = VerifyError::MissingBundle { number, size: to };
-        let Some(id) = BundleId::at_size(number, to) else { return Err(missing) };
+        let Some(id) = BundleId::at_size(number, to) else {
+            return Err(missing);
+        };
         let bytes = store.bundle(number, id.width)?.ok_or(missing)?;
         let entries = bundle::decode(&bytes, id.width)
             .map_err(|source| VerifyError::Bundle { number, source })?;

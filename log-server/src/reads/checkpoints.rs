@@ -44,9 +44,13 @@ pub(super) async fn sizes(
     let from = page.after.map_or(0, |after| after.saturating_add(1));
     let limit = page.limit.unwrap_or(SIZES_LIMIT).min(SIZES_LIMIT);
     let sizes = blocking(move || {
-        log.store().checkpoint_sizes(from, limit).map_err(|error| unreadable(&error))
+        log.store()
+            .checkpoint_sizes(from, limit)
+            .map_err(|error| unreadable(&error))
     });
-    Ok(Json(CheckpointSizes { sizes: sizes.await? }))
+    Ok(Json(CheckpointSizes {
+        sizes: sizes.await?,
+    }))
 }
 
 /// The earliest checkpoint published at a size.
@@ -55,7 +59,10 @@ pub(super) async fn at(
     Path(size): Path<String>,
 ) -> Result<(Headers, String), Problem> {
     let size = number(&size)?;
-    let found = log.store().checkpoint(size).map_err(|error| unreadable(&error))?;
+    let found = log
+        .store()
+        .checkpoint(size)
+        .map_err(|error| unreadable(&error))?;
     let found = found.ok_or_else(|| Problem::not_found(format!("none published at {size}")))?;
     Ok((headers(TEXT, IMMUTABLE), found.note))
 }

@@ -16,7 +16,11 @@ pub(super) async fn entry(
     Path(index): Path<String>,
 ) -> Result<(Headers, Vec<u8>), Problem> {
     let index = number(&index)?;
-    let bytes = if index < log.size() { log.entry(index) } else { Ok(None) };
+    let bytes = if index < log.size() {
+        log.entry(index)
+    } else {
+        Ok(None)
+    };
     let bytes = bytes.map_err(|error| unreadable(&error))?;
     let bytes = bytes.ok_or_else(|| Problem::not_found(format!("no entry at {index}")))?;
     Ok((headers(TEXT, IMMUTABLE), bytes))
@@ -44,7 +48,9 @@ pub(super) async fn leaf(
     State(log): State<Log>,
     Path(leaf): Path<String>,
 ) -> Result<Json<LeafIndex>, Problem> {
-    Ok(Json(LeafIndex { index: index_of(&log, &leaf)? }))
+    Ok(Json(LeafIndex {
+        index: index_of(&log, &leaf)?,
+    }))
 }
 
 /// Entry 0 with its receipt.
@@ -54,7 +60,11 @@ pub(super) async fn genesis(State(log): State<Log>) -> Result<Json<GenesisAnswer
     let leaf = Sha256::of_leaf(&bytes);
     let entry = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
     let receipt = log.receipt(0).map_err(|error| unreadable(&error))?;
-    Ok(Json(GenesisAnswer { entry, leaf, receipt }))
+    Ok(Json(GenesisAnswer {
+        entry,
+        leaf,
+        receipt,
+    }))
 }
 
 /// A blob by its SHA-256.
@@ -70,16 +80,17 @@ pub(super) async fn blob(
 }
 
 async fn prove(log: Log, index: u64) -> Result<(Headers, String), Problem> {
-    let receipt =
-        blocking(move || log.receipt(index).map_err(|error| unreadable(&error))).await?;
+    let receipt = blocking(move || log.receipt(index).map_err(|error| unreadable(&error))).await?;
     let text = receipt
         .ok_or_else(|| Problem::not_found(format!("no published checkpoint covers {index}")))?;
     Ok((headers(TEXT, NO_CACHE), text))
 }
 
 fn index_of(log: &Log, leaf: &str) -> Result<u64, Problem> {
-    let hash = Hash::from_hex(leaf)
-        .map_err(|_| Problem::bad_request("leaf", "not a leaf hash in hex"))?;
-    let index = log.index_of_leaf(&hash).map_err(|error| unreadable(&error))?;
+    let hash =
+        Hash::from_hex(leaf).map_err(|_| Problem::bad_request("leaf", "not a leaf hash in hex"))?;
+    let index = log
+        .index_of_leaf(&hash)
+        .map_err(|error| unreadable(&error))?;
     index.ok_or_else(|| Problem::not_found(format!("no entry with leaf `{leaf}`")))
 }

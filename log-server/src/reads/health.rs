@@ -56,7 +56,10 @@ pub(super) async fn metrics(State(log): State<Log>) -> Response {
     let text = log.metrics().render(&[
         ("cairn_size", log.size()),
         ("cairn_published_size", published.size),
-        ("cairn_checkpoint_age_milliseconds", log.now_ms().saturating_sub(published.time_ms)),
+        (
+            "cairn_checkpoint_age_milliseconds",
+            log.now_ms().saturating_sub(published.time_ms),
+        ),
         ("cairn_pool_entries", entries),
         ("cairn_pool_bytes", bytes),
         ("cairn_stopped", u64::from(log.stopped().borrow().is_some())),

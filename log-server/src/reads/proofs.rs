@@ -46,7 +46,9 @@ pub(super) async fn consistency(
         consistency_proof(&nodes, between.from, between.to).map_err(|error| refuse(&error))
     })
     .await?;
-    Ok(uncached(ConsistencyAnswer { proof: texts(&proof) }))
+    Ok(uncached(ConsistencyAnswer {
+        proof: texts(&proof),
+    }))
 }
 
 /// The subtrees around a range.
@@ -61,7 +63,10 @@ pub(super) async fn range(
         range_proof(&nodes, within.start, within.end, within.size).map_err(|error| refuse(&error))
     })
     .await?;
-    Ok(uncached(RangeAnswer { left: texts(&proof.left), right: texts(&proof.right) }))
+    Ok(uncached(RangeAnswer {
+        left: texts(&proof.left),
+        right: texts(&proof.right),
+    }))
 }
 
 /// Only published trees are proven: a proof to an unsigned size proves nothing to anybody.
@@ -86,7 +91,10 @@ fn malformed(error: &QueryRejection) -> Problem {
 }
 
 fn uncached<T>(answer: T) -> Uncached<T> {
-    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer))
+    (
+        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        Json(answer),
+    )
 }
 
 fn texts(hashes: &[Hash]) -> Vec<String> {

@@ -19,10 +19,7 @@ pub(super) async fn checkpoint(State(log): State<Log>) -> Result<(Headers, Strin
 /// A tile or an entry bundle, full or cut to a width, as far as the published checkpoint goes.
 ///
 /// The raw path is parsed: a percent-encoded second spelling of the same tile is not found.
-pub(super) async fn tile(
-    State(log): State<Log>,
-    uri: Uri,
-) -> Result<(Headers, Vec<u8>), Problem> {
+pub(super) async fn tile(State(log): State<Log>, uri: Uri) -> Result<(Headers, Vec<u8>), Problem> {
     let path = uri.path().strip_prefix('/').unwrap_or_default();
     let absent = || Problem::not_found("no such tile");
     let size = log.published().borrow().size;
@@ -40,6 +37,8 @@ pub(super) async fn tile(
         }
         log.store().tile(id)
     };
-    let bytes = found.map_err(|error| unreadable(&error))?.ok_or_else(absent)?;
+    let bytes = found
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(absent)?;
     Ok((headers(BYTES, IMMUTABLE), bytes))
 }

@@ -87,15 +87,23 @@ pub fn replay(
         failure: None,
     };
     state.compare();
-    crate::publish::for_each_entry(store, 0, head.size(), |index, bytes| state.add(index, bytes))?;
+    crate::publish::for_each_entry(store, 0, head.size(), |index, bytes| {
+        state.add(index, bytes)
+    })?;
     if let Some(failure) = state.failure {
         return Err(failure);
     }
     let computed = state.frontier.root();
     if computed != head.root {
-        return Err(ReplayError::Root { computed, root: head.root });
+        return Err(ReplayError::Root {
+            computed,
+            root: head.root,
+        });
     }
-    Ok(Replayed { ledger: state.ledger, verified: Verified::from_frontier(state.frontier) })
+    Ok(Replayed {
+        ledger: state.ledger,
+        verified: Verified::from_frontier(state.frontier),
+    })
 }
 
 struct State<'a> {
@@ -118,12 +126,16 @@ impl State<'_> {
     }
 
     fn apply(&mut self, index: u64, bytes: &[u8]) -> Result<(), ReplayError> {
-        let entry =
-            Entry::parse(bytes).map_err(|source| ReplayError::Entry { index, source })?;
-        let refused = |refusal| ReplayError::Refused { index, source: Box::new(refusal) };
+        let entry = Entry::parse(bytes).map_err(|source| ReplayError::Entry { index, source })?;
+        let refused = |refusal| ReplayError::Refused {
+            index,
+            source: Box::new(refusal),
+        };
         if self.signatures == Signatures::Verify {
             let key = self.ledger.key_for(&entry, &[]).map_err(refused)?;
-            entry.verify(&key).map_err(|error| refused(Refusal::Entry(error)))?;
+            entry
+                .verify(&key)
+                .map_err(|error| refused(Refusal::Entry(error)))?;
         }
         let admission = self.ledger.admit(&entry).map_err(refused)?;
         self.ledger.apply(&entry, admission);
@@ -135,7 +147,11 @@ impl State<'_> {
         if let Some(&root) = self.signed.get(&size) {
             let computed = self.frontier.root();
             if computed != root {
-                self.failure = Some(ReplayError::SignedRoot { size, computed, root });
+                self.failure = Some(ReplayError::SignedRoot {
+                    size,
+                    computed,
+                    root,
+                });
             }
         }
     }

@@ -121,10 +121,15 @@ pub enum StartError {
 /// [`StartError`]; nothing was signed that was not signed before.
 pub async fn start(parts: Parts) -> Result<Log, StartError> {
     let trust = parse_trust(&parts)?;
-    let genesis = parts.genesis.as_deref().map(|line| parse_genesis(line, &parts.keys));
+    let genesis = parts
+        .genesis
+        .as_deref()
+        .map(|line| parse_genesis(line, &parts.keys));
     let genesis = genesis.transpose()?;
     let (parts, found) = tokio::task::spawn_blocking(move || {
-        let head_file = HeadFile::in_folder(&parts.dir).read().map_err(StateError::HeadFile)?;
+        let head_file = HeadFile::in_folder(&parts.dir)
+            .read()
+            .map_err(StateError::HeadFile)?;
         let now_ms = (parts.clock)();
         let store = parts.store.as_ref();
         let found = examine(store, head_file, &parts.keys, now_ms, Signatures::Trust)?;
@@ -132,7 +137,10 @@ pub async fn start(parts: Parts) -> Result<Log, StartError> {
     })
     .await??;
     check_genesis(genesis.as_ref(), &found)?;
-    let signed_size = found.published.as_ref().map_or(0, |published| published.size);
+    let signed_size = found
+        .published
+        .as_ref()
+        .map_or(0, |published| published.size);
     let timeout = Duration::from_millis(parts.config.checkpoint.witness_timeout_ms);
     let witnesses = Witnesses::new(trust.as_deref(), signed_size, timeout);
     let witnesses = witnesses.map_err(StartError::Client)?;
@@ -150,7 +158,9 @@ pub async fn start(parts: Parts) -> Result<Log, StartError> {
 }
 
 fn parse_trust(parts: &Parts) -> Result<Option<Arc<TrustPolicy>>, StartError> {
-    let Some(text) = &parts.trust_text else { return Ok(None) };
+    let Some(text) = &parts.trust_text else {
+        return Ok(None);
+    };
     let trust = TrustPolicy::parse(text)?;
     let ours = parts.keys.log.verifier();
     if trust.logs().iter().any(|log| log.key == *ours) {
@@ -162,7 +172,9 @@ fn parse_trust(parts: &Parts) -> Result<Option<Arc<TrustPolicy>>, StartError> {
 fn parse_genesis(line: &str, keys: &Keys) -> Result<Frame, StartError> {
     let frame = Frame::parse(line.strip_suffix('\n').unwrap_or(line))?;
     let body = &frame.entry().payload().body;
-    let Body::Genesis(genesis) = body else { return Err(StartError::NotGenesis(body.kind())) };
+    let Body::Genesis(genesis) = body else {
+        return Err(StartError::NotGenesis(body.kind()));
+    };
     check_log_key(&genesis.log_key, keys)?;
     if genesis.observer != keys.observer.public_key() {
         return Err(StartError::GenesisObserver);
@@ -194,13 +206,22 @@ async fn ask_witnesses(
     let store = &parts.store;
     let calls = witnesses.all().iter().map(|witness| {
         let (checkpoint, note) = (&checkpoint, &note);
-        async move { (witness, witnesses.cosign(witness, store, checkpoint, note).await) }
+        async move {
+            (
+                witness,
+                witnesses.cosign(witness, store, checkpoint, note).await,
+            )
+        }
     });
     for (witness, answer) in futures_util::future::join_all(calls).await {
         let witness = witness.name.clone();
         match answer {
             Err(CosignFailure::Ahead { size: held, .. }) if held > size => {
-                return Err(StartError::WitnessAhead { witness, held, size });
+                return Err(StartError::WitnessAhead {
+                    witness,
+                    held,
+                    size,
+                });
             }
             Err(cause @ CosignFailure::Contradiction { .. }) => {
                 return Err(StartError::WitnessContradicts { witness, cause });
@@ -218,7 +239,15 @@ fn wire(
     trust: Option<Arc<TrustPolicy>>,
     witnesses: Witnesses,
 ) -> Result<(Log, Publisher), StartError> {
-    let Parts { dir, config, keys, trust_text, store, clock, .. } = parts;
+    let Parts {
+        dir,
+        config,
+        keys,
+        trust_text,
+        store,
+        clock,
+        ..
+    } = parts;
     let metrics = Arc::new(Metrics::default());
     let disclosures = Arc::new(DisclosureStore::new(store.clone(), keys.sealing.clone()));
     let shared = Arc::new(RwLock::new(found.replayed.ledger.clone()));
@@ -227,7 +256,10 @@ fn wire(
     let (heads_sender, heads) = watch::channel(found.head.clone());
     let (published_sender, published) = watch::channel(shown);
     let (stopped_sender, stopped) = watch::channel(None);
-    let limits = PoolLimits { entries: config.pool.entries, bytes: config.pool.bytes };
+    let limits = PoolLimits {
+        entries: config.pool.entries,
+        bytes: config.pool.bytes,
+    };
     let (pool, waiting) = Pool::new(limits, disk_reserve(&dir, config.disk.reserve_bytes));
     let sequencer = Sequencer {
         store: store.clone(),
@@ -250,7 +282,9 @@ fn wire(
         clock: clock.clone(),
     };
     let thread = std::thread::Builder::new().name("sequencer".to_owned());
-    thread.spawn(move || sequencer.run(&waiting)).map_err(StartError::Thread)?;
+    thread
+        .spawn(move || sequencer.run(&waiting))
+        .map_err(StartError::Thread)?;
     let publisher = Publisher {
         store: store.clone(),
         verified: found.replayed.verified,
@@ -305,9 +339,14 @@ fn disk_reserve(dir: &Path, reserve_bytes: u64) -> Reserve {
 }
 
 async fn submit_genesis(log: &Log, genesis: &Frame) -> Result<(), StartError> {
-    let disclosed = genesis.disclosures().iter().map(cairn_event::Disclosure::encoded);
+    let disclosed = genesis
+        .disclosures()
+        .iter()
+        .map(cairn_event::Disclosure::encoded);
     let line = cairn_event::frame::present(genesis.entry().text(), disclosed);
-    let results = log.submit(vec![line], Wait::Sequenced, GENESIS_DEADLINE).await?;
+    let results = log
+        .submit(vec![line], Wait::Sequenced, GENESIS_DEADLINE)
+        .await?;
     match results.into_iter().next() {
         Some(SubmitResult::Refused(problem)) => {
             Err(StartError::GenesisRefused(problem.body.to_string()))

@@ -91,7 +91,10 @@ pub fn examine(
     let mut recorded_ms = head.time_ms;
     if let Some(newest) = &published {
         if newest.size > size {
-            return Err(StateError::PublishedAhead { published: newest.size, size });
+            return Err(StateError::PublishedAhead {
+                published: newest.size,
+                size,
+            });
         }
         check_note(newest, keys)?;
         roots.insert(newest.size, newest.root);
@@ -99,13 +102,19 @@ pub fn examine(
     }
     if let Some(signed) = signed {
         if signed.size > size {
-            return Err(StateError::SignedAhead { signed: signed.size, size });
+            return Err(StateError::SignedAhead {
+                signed: signed.size,
+                size,
+            });
         }
         roots.insert(signed.size, signed.root);
         recorded_ms = recorded_ms.max(signed.time_ms);
     }
     if now_ms < recorded_ms {
-        return Err(StateError::ClockBehind { now_ms, recorded_ms });
+        return Err(StateError::ClockBehind {
+            now_ms,
+            recorded_ms,
+        });
     }
     if signatures == Signatures::Verify {
         roots.extend(all_checkpoints(store, keys)?);
@@ -115,7 +124,13 @@ pub fn examine(
         check_log_key(authority.log_key(), keys)?;
     }
     let edge = Edge::load(store, &head)?;
-    Ok(Found { head, published, recorded_ms, replayed, edge })
+    Ok(Found {
+        head,
+        published,
+        recorded_ms,
+        replayed,
+        edge,
+    })
 }
 
 /// Genesis must name this server's log key.
@@ -124,7 +139,10 @@ pub(super) fn check_log_key(named: &str, keys: &Keys) -> Result<(), StateError> 
     if named == ours {
         return Ok(());
     }
-    Err(StateError::GenesisLogKey { named: named.to_owned(), ours })
+    Err(StateError::GenesisLogKey {
+        named: named.to_owned(),
+        ours,
+    })
 }
 
 fn check_note(published: &PublishedCheckpoint, keys: &Keys) -> Result<(), StateError> {
@@ -134,14 +152,14 @@ fn check_note(published: &PublishedCheckpoint, keys: &Keys) -> Result<(), StateE
         return Ok(());
     }
     let what = "the note is not of its size and root";
-    Err(StateError::Store(StoreError::Damaged { table: "checkpoint", what }))
+    Err(StateError::Store(StoreError::Damaged {
+        table: "checkpoint",
+        what,
+    }))
 }
 
 /// Every checkpoint kept, opened with the log key.
-fn all_checkpoints(
-    store: &dyn LogStore,
-    keys: &Keys,
-) -> Result<BTreeMap<u64, Hash>, StateError> {
+fn all_checkpoints(store: &dyn LogStore, keys: &Keys) -> Result<BTreeMap<u64, Hash>, StateError> {
     let mut roots = BTreeMap::new();
     for size in store.checkpoint_sizes(0, usize::MAX)? {
         if let Some(checkpoint) = store.checkpoint(size)? {

@@ -51,7 +51,11 @@ impl<'a> Round<'a> {
         let entry = frame.entry();
         let leaf = Hash(entry.leaf().0);
         if let Some(index) = self.known(&leaf)? {
-            return Ok(Verdict::Sequenced { index, leaf, duplicate: true });
+            return Ok(Verdict::Sequenced {
+                index,
+                leaf,
+                duplicate: true,
+            });
         }
         match self.of.working.admit(entry) {
             Ok(admission) => {
@@ -60,7 +64,11 @@ impl<'a> Round<'a> {
                 if let Some(gap) = gap {
                     self.observe(Body::ObservedGap(gap))?;
                 }
-                Ok(Verdict::Sequenced { index, leaf, duplicate: false })
+                Ok(Verdict::Sequenced {
+                    index,
+                    leaf,
+                    duplicate: false,
+                })
             }
             Err(refusal) => {
                 self.record_fork(entry, &refusal)?;
@@ -116,14 +124,20 @@ impl<'a> Round<'a> {
 
     /// Writes the proof of a fork, once for each contested place.
     fn record_fork(&mut self, refused: &Entry, refusal: &Refusal) -> Result<(), SequenceError> {
-        let (Refusal::Fork { .. } | Refusal::ChainExists(_)) = refusal else { return Ok(()) };
-        let Some((chain, seq)) = place_of(refused) else { return Ok(()) };
+        let (Refusal::Fork { .. } | Refusal::ChainExists(_)) = refusal else {
+            return Ok(());
+        };
+        let Some((chain, seq)) = place_of(refused) else {
+            return Ok(());
+        };
         let place = (chain, seq);
         if self.forks.contains(&place) || self.of.store.fork_recorded(&place.0, seq)? {
             return Ok(());
         }
         // A place inside a declared gap was never filled: that is a late entry and no fork.
-        let Some(admitted) = self.holder(&place)? else { return Ok(()) };
+        let Some(admitted) = self.holder(&place)? else {
+            return Ok(());
+        };
         let fork = |with_admitted: bool, with_refused: bool| {
             Body::Fork(Fork {
                 chain: place.0.clone(),
@@ -147,7 +161,11 @@ impl<'a> Round<'a> {
 
     /// The text of the entry that holds a place, in this round or in the store.
     fn holder(&self, place: &(Kid, u64)) -> Result<Option<String>, SequenceError> {
-        if let Some((entry, _)) = self.by_place.get(place).and_then(|at| self.applied.get(*at)) {
+        if let Some((entry, _)) = self
+            .by_place
+            .get(place)
+            .and_then(|at| self.applied.get(*at))
+        {
             return Ok(Some(entry.text().to_owned()));
         }
         let Some(index) = self.of.store.index_of_place(&place.0, place.1)? else {

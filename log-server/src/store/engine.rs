@@ -90,8 +90,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// `StoreError::Read`.
-    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize)
-    -> Result<Rows, StoreError>;
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, StoreError>;
 
     /// Makes all changes durable, or returns an error after which the outcome is unknown.
     ///

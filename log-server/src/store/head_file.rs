@@ -52,7 +52,9 @@ impl HeadFile {
     /// The file of a data folder.
     #[must_use]
     pub fn in_folder(dir: &Path) -> Self {
-        Self { path: dir.join(NAME) }
+        Self {
+            path: dir.join(NAME),
+        }
     }
 
     /// Reads it; `None` when nothing was ever signed here.
@@ -81,9 +83,13 @@ impl HeadFile {
 
 fn parse(text: &str) -> Option<SignedHead> {
     let mut lines = text.strip_suffix('\n')?.split('\n');
-    let (Some(HEADER), Some(size), Some(root), Some(time), None) =
-        (lines.next(), lines.next(), lines.next(), lines.next(), lines.next())
-    else {
+    let (Some(HEADER), Some(size), Some(root), Some(time), None) = (
+        lines.next(),
+        lines.next(),
+        lines.next(),
+        lines.next(),
+        lines.next(),
+    ) else {
         return None;
     };
     Some(SignedHead {

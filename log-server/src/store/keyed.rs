@@ -26,14 +26,19 @@ pub struct KeyedStore<E> {
 impl<E: Engine> KeyedStore<E> {
     /// Wraps an engine; reads nothing yet.
     pub fn new(engine: E) -> Self {
-        Self { engine, poisoned: AtomicBool::new(false) }
+        Self {
+            engine,
+            poisoned: AtomicBool::new(false),
+        }
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         if self.is_poisoned() {
             return Err(StoreError::Poisoned);
         }
-        self.engine.write(changes).inspect_err(|_| self.poisoned.store(true, Ordering::SeqCst))
+        self.engine
+            .write(changes)
+            .inspect_err(|_| self.poisoned.store(true, Ordering::SeqCst))
     }
 
     fn size(&self) -> Result<u64, StoreError> {
@@ -55,7 +60,10 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     fn commit(&self, staged: &Staged) -> Result<(), StoreError> {
         let size = self.size()?;
         if size != staged.from {
-            return Err(StoreError::NotNext { from: staged.from, size });
+            return Err(StoreError::NotNext {
+                from: staged.from,
+                size,
+            });
         }
         self.write(round_changes(staged))
     }
@@ -75,10 +83,14 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         if let Some(full) = self.engine.get(Table::Bundle, &key(index))? {
             return Ok(bundle::prefix(&full, width).map(<[u8]>::to_vec));
         }
-        let Some(first) = index.checked_mul(u64::from(TILE_WIDTH)) else { return Ok(None) };
+        let Some(first) = index.checked_mul(u64::from(TILE_WIDTH)) else {
+            return Ok(None);
+        };
         let end = first.saturating_add(u64::from(width));
         let limit = usize::from(width);
-        let rows = self.engine.scan(Table::Edge, &key(first), &key(end), limit)?;
+        let rows = self
+            .engine
+            .scan(Table::Edge, &key(first), &key(end), limit)?;
         if rows.len() != limit || limit == 0 {
             return Ok(None);
         }
@@ -91,7 +103,9 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>, StoreError> {
-        let stored = self.engine.get(Table::Tile, &tile_key(id.level, id.index))?;
+        let stored = self
+            .engine
+            .get(Table::Tile, &tile_key(id.level, id.index))?;
         Ok(stored.and_then(|bytes| bytes.get(..id.byte_len()).map(<[u8]>::to_vec)))
     }
 
@@ -104,7 +118,10 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn fork_recorded(&self, chain: &Kid, seq: u64) -> Result<bool, StoreError> {
-        Ok(self.engine.get(Table::Fork, &place_key(chain, seq))?.is_some())
+        Ok(self
+            .engine
+            .get(Table::Fork, &place_key(chain, seq))?
+            .is_some())
     }
 
     fn publish(&self, checkpoint: &PublishedCheckpoint) -> Result<(), StoreError> {
@@ -132,15 +149,23 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn checkpoint_sizes(&self, from: u64, limit: usize) -> Result<Vec<u64>, StoreError> {
-        let rows = self.engine.scan(Table::Checkpoint, &key(from), &key(u64::MAX), limit)?;
-        rows.iter().map(|(size, _)| read_u64(Table::Checkpoint, size)).collect()
+        let rows = self
+            .engine
+            .scan(Table::Checkpoint, &key(from), &key(u64::MAX), limit)?;
+        rows.iter()
+            .map(|(size, _)| read_u64(Table::Checkpoint, size))
+            .collect()
     }
 
     fn disclosures(&self, index: u64) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
         let (from, to) = (key(index), key(index.saturating_add(1)));
-        let rows = self.engine.scan(Table::Disclosure, &from, &to, usize::MAX)?;
+        let rows = self
+            .engine
+            .scan(Table::Disclosure, &from, &to, usize::MAX)?;
         let split = rows.into_iter().map(|(key, value)| {
-            let digest = key.get(8..).and_then(|digest| <[u8; 32]>::try_from(digest).ok());
+            let digest = key
+                .get(8..)
+                .and_then(|digest| <[u8; 32]>::try_from(digest).ok());
             let digest = digest.ok_or_else(|| damaged(Table::Disclosure, "a key is not 40 bytes"));
             digest.map(|digest| (digest, value))
         });
@@ -161,7 +186,11 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         if self.blob(digest)?.is_some() {
             return Ok(());
         }
-        self.write(vec![Change::Put(Table::Blob, digest.to_vec(), bytes.to_vec())])
+        self.write(vec![Change::Put(
+            Table::Blob,
+            digest.to_vec(),
+            bytes.to_vec(),
+        )])
     }
 
     fn blob(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -176,14 +205,22 @@ impl<E: Engine> LogStore for KeyedStore<E> {
 /// All changes of one round. The order inside a batch has no meaning: it is atomic.
 fn round_changes(staged: &Staged) -> Vec<Change> {
     let width = u64::from(TILE_WIDTH);
-    let mut changes = vec![Change::Put(Table::Meta, HEAD_KEY.to_vec(), encode_head(&staged.head))];
+    let mut changes = vec![Change::Put(
+        Table::Meta,
+        HEAD_KEY.to_vec(),
+        encode_head(&staged.head),
+    )];
     let first_of_edge = staged.head.size() / width * width;
     for entry in &staged.entries {
         let index = key(entry.index);
         if entry.index >= first_of_edge {
             changes.push(Change::Put(Table::Edge, index.clone(), entry.bytes.clone()));
         }
-        changes.push(Change::Put(Table::Leaf, entry.leaf.0.to_vec(), index.clone()));
+        changes.push(Change::Put(
+            Table::Leaf,
+            entry.leaf.0.to_vec(),
+            index.clone(),
+        ));
         if let Some((chain, seq)) = &entry.place {
             changes.push(Change::Put(Table::Place, place_key(chain, *seq), index));
         }
@@ -195,10 +232,18 @@ fn round_changes(staged: &Staged) -> Vec<Change> {
         changes.extend(singles.map(|index| Change::Delete(Table::Edge, key(index))));
     }
     for (id, bytes) in &staged.tiles {
-        changes.push(Change::Put(Table::Tile, tile_key(id.level, id.index), bytes.clone()));
+        changes.push(Change::Put(
+            Table::Tile,
+            tile_key(id.level, id.index),
+            bytes.clone(),
+        ));
     }
     for (chain, seq) in &staged.forks {
-        changes.push(Change::Put(Table::Fork, place_key(chain, *seq), vec![LAYOUT]));
+        changes.push(Change::Put(
+            Table::Fork,
+            place_key(chain, *seq),
+            vec![LAYOUT],
+        ));
     }
     changes.extend(staged.disclosures.iter().map(disclosure_change));
     changes
@@ -206,7 +251,11 @@ fn round_changes(staged: &Staged) -> Vec<Change> {
 
 fn disclosure_change(write: &DisclosureWrite) -> Change {
     match write {
-        DisclosureWrite::Record { index, digest, value } => {
+        DisclosureWrite::Record {
+            index,
+            digest,
+            value,
+        } => {
             let mut at = key(*index);
             at.extend_from_slice(digest);
             Change::Put(Table::Disclosure, at, value.clone())
@@ -244,11 +293,16 @@ fn place_key(chain: &Kid, seq: u64) -> Vec<u8> {
 }
 
 fn damaged(table: Table, what: &'static str) -> StoreError {
-    StoreError::Damaged { table: table.name(), what }
+    StoreError::Damaged {
+        table: table.name(),
+        what,
+    }
 }
 
 fn read_u64(table: Table, bytes: &[u8]) -> Result<u64, StoreError> {
-    let array = bytes.try_into().map_err(|_| damaged(table, "not 8 bytes"))?;
+    let array = bytes
+        .try_into()
+        .map_err(|_| damaged(table, "not 8 bytes"))?;
     Ok(u64::from_be_bytes(array))
 }
 
@@ -258,7 +312,10 @@ fn encode_head(head: &Head) -> Vec<u8> {
     bytes.extend_from_slice(&head.size().to_be_bytes());
     bytes.extend_from_slice(&head.time_ms.to_be_bytes());
     bytes.extend_from_slice(head.root.as_bytes());
-    head.frontier.hashes().iter().for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
+    head.frontier
+        .hashes()
+        .iter()
+        .for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
     bytes
 }
 
@@ -275,7 +332,11 @@ fn decode_head(bytes: &[u8]) -> Result<Head, StoreError> {
     if frontier.root() != root {
         return Err(wrong("the right edge does not hash to the head's root"));
     }
-    Ok(Head { frontier, root, time_ms })
+    Ok(Head {
+        frontier,
+        root,
+        time_ms,
+    })
 }
 
 /// Layout byte, size, time, root, witnessed (0 or 1), then the note.
@@ -294,14 +355,29 @@ fn decode_checkpoint(bytes: &[u8]) -> Result<PublishedCheckpoint, StoreError> {
     let short = || wrong("checkpoint is short");
     let (size, time_ms, root, rest) = split_fixed(bytes).ok_or_else(short)?;
     let (&witnessed, note) = rest.split_first().ok_or_else(short)?;
-    let note = std::str::from_utf8(note).map_err(|_| wrong("note is not text"))?.to_owned();
-    Ok(PublishedCheckpoint { size, root, note, time_ms, witnessed: witnessed == 1 })
+    let note = std::str::from_utf8(note)
+        .map_err(|_| wrong("note is not text"))?
+        .to_owned();
+    Ok(PublishedCheckpoint {
+        size,
+        root,
+        note,
+        time_ms,
+        witnessed: witnessed == 1,
+    })
 }
 
 fn split_fixed(bytes: &[u8]) -> Option<(u64, u64, Hash, &[u8])> {
-    let (&[LAYOUT], rest) = bytes.split_first_chunk::<1>()? else { return None };
+    let (&[LAYOUT], rest) = bytes.split_first_chunk::<1>()? else {
+        return None;
+    };
     let (size, rest) = rest.split_first_chunk::<8>()?;
     let (time_ms, rest) = rest.split_first_chunk::<8>()?;
     let (root, rest) = rest.split_first_chunk::<32>()?;
-    Some((u64::from_be_bytes(*size), u64::from_be_bytes(*time_ms), Hash(*root), rest))
+    Some((
+        u64::from_be_bytes(*size),
+        u64::from_be_bytes(*time_ms),
+        Hash(*root),
+        rest,
+    ))
 }

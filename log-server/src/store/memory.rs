@@ -52,8 +52,13 @@ impl Memory {
     #[must_use]
     pub fn reopen(&self) -> Self {
         let rows = self.lock().rows.clone();
-        let state = State { rows, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            rows,
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// Makes a later write fail.
@@ -84,19 +89,18 @@ impl Engine for Memory {
         Ok(self.lock().rows.get(&(table, key.to_vec())).cloned())
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Rows, StoreError> {
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, StoreError> {
         if from >= to {
             return Ok(Rows::new());
         }
         let state = self.lock();
-        let rows = state.rows.range((table, from.to_vec())..(table, to.to_vec()));
-        Ok(rows.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        let rows = state
+            .rows
+            .range((table, from.to_vec())..(table, to.to_vec()));
+        Ok(rows
+            .take(limit)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {

@@ -62,7 +62,10 @@ impl Rocks {
     }
 
     fn family(&self, table: Table) -> Result<&rocksdb::ColumnFamily, StoreError> {
-        let missing = StoreError::Damaged { table: table.name(), what: "the table is missing" };
+        let missing = StoreError::Damaged {
+            table: table.name(),
+            what: "the table is missing",
+        };
         self.db.cf_handle(table.name()).ok_or(missing)
     }
 }
@@ -76,16 +79,13 @@ fn table_options() -> Options {
 impl Engine for Rocks {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.db.get_cf(self.family(table)?, key);
-        found.map_err(|source| StoreError::Read { table: table.name(), source })
+        found.map_err(|source| StoreError::Read {
+            table: table.name(),
+            source,
+        })
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Rows, StoreError> {
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, StoreError> {
         let mut bounds = ReadOptions::default();
         bounds.set_iterate_upper_bound(to);
         let start = IteratorMode::From(from, Direction::Forward);
@@ -93,7 +93,10 @@ impl Engine for Rocks {
         rows.take(limit)
             .map(|row| match row {
                 Ok((key, value)) => Ok((key.into_vec(), value.into_vec())),
-                Err(source) => Err(StoreError::Read { table: table.name(), source }),
+                Err(source) => Err(StoreError::Read {
+                    table: table.name(),
+                    source,
+                }),
             })
             .collect()
     }
@@ -116,7 +119,8 @@ impl Engine for Rocks {
         self.db.flush_cf(family).map_err(StoreError::Write)?;
         let mut forced = rocksdb::CompactOptions::default();
         forced.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
-        self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &forced);
+        self.db
+            .compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &forced);
         Ok(())
     }
 }

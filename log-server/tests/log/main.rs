@@ -1,0 +1,12 @@
+//! Tests of the log: its invariants on a store that can be broken, and the real program under
+//! load, kill and a full disk.
+//!
+//! Each invariant of ARCHITECTURE.md that the log itself must hold has a test of its number.
+
+mod crash;
+mod disclosures;
+mod faults;
+mod invariants;
+mod program;
+mod refusals;
+mod world;
