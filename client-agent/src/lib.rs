@@ -7,3 +7,27 @@
 
 pub mod ancestry;
 pub mod posture;
+
+pub mod backoff;
+pub mod clock;
+pub mod random;
+
+pub mod enrolment;
+pub mod key;
+pub mod state;
+
+pub mod chain;
+pub mod circumstances;
+pub mod device;
+pub mod recorder;
+pub mod vigil;
+
+pub mod access;
+pub mod policy;
+pub mod receipts;
+pub mod refused;
+pub mod upload;
+
+pub mod daemon;
+pub mod hook;
+pub mod wrapper;

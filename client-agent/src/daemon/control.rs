@@ -1,0 +1,279 @@
+//! What Cairn's own commands ask the daemon: status, launch of an agent, stop.
+//!
+//! Owns the commands' bodies. They travel like hooks, with event words beginning `cairn.`.
+
+use super::wire::{self, AskError};
+use crate::chain::Draft;
+use crate::clock::now_ms;
+use crate::device::Launch;
+use crate::hook::{Answer, Gatekeeper, session_gate};
+use crate::policy::second_line;
+use crate::state::StateDir;
+use crate::upload::Progress;
+use cairn_event::body::{Body, McpSeen, SessionRefused};
+use cairn_event::disclosure::names;
+use cairn_event::json::to_canonical;
+use cairn_event::{Effect, Sha256};
+use cairn_policy::{McpServer, server_verdict};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// Command: how things stand.
+pub const STATUS: &str = "cairn.status";
+/// Command: an agent is about to be started by the wrapper.
+pub const LAUNCH: &str = "cairn.launch";
+/// Command: end.
+pub const STOP: &str = "cairn.stop";
+
+/// How things stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    /// Version of the running daemon.
+    pub daemon_version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Version of the bundle in force.
+    pub policy_version: Option<u64>,
+    /// Index of its policy entry.
+    pub policy_index: Option<u64>,
+    /// When the server last confirmed it, milliseconds since 1970.
+    pub policy_checked_ms: u64,
+    /// Why policy is not up to date.
+    pub policy_problem: Option<String>,
+    /// Why nothing may be decided, where that is so.
+    pub not_in_force: Option<String>,
+    /// The person's teams.
+    pub teams: Vec<String>,
+    /// Entries without a receipt.
+    pub spool_records: u64,
+    /// Bytes of the spool's files.
+    pub spool_bytes: u64,
+    /// Entries that could not be recorded and wait to be declared.
+    pub undeclared: u64,
+    /// The last receipt: index and when it was stored.
+    pub last_receipt: Option<(u64, u64)>,
+    /// Why uploads fail.
+    pub upload_problem: Option<String>,
+    /// Agent sessions alive.
+    pub sessions: u64,
+    /// Posture by field: value and source.
+    pub posture: BTreeMap<String, (String, String)>,
+}
+
+/// An agent is about to be started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaunchRequest {
+    /// The agent's version; empty where it is not known.
+    pub version: String,
+    /// Every MCP server found configured.
+    pub servers: Vec<McpFound>,
+}
+
+/// An MCP server found configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct McpFound {
+    /// Its configured name.
+    pub name: String,
+    /// Where: `user`, `project`, `local`, `flag`.
+    pub source: String,
+    /// Its definition as in `.mcp.json`.
+    pub definition: Value,
+}
+
+/// An MCP server judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct McpJudged {
+    /// Its configured name.
+    pub name: String,
+    /// Where it was found.
+    pub source: String,
+    /// Whether it may be started.
+    pub allowed: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Whether the agent may be started, and with what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaunchAnswer {
+    /// Why not; absent when it may.
+    pub refused: Option<String>,
+    /// Every server found and the verdict on it.
+    pub servers: Vec<McpJudged>,
+    /// Servers the agent is started with, by name, as in `.mcp.json`.
+    pub mcp: BTreeMap<String, Value>,
+    /// Deny rules for the agent's own settings.
+    pub deny: Vec<String>,
+    /// Whom to ask.
+    pub contact: String,
+}
+
+/// What the commands work on.
+pub struct Control {
+    /// The gatekeeper.
+    pub gatekeeper: Arc<Gatekeeper>,
+    /// What the uploader shows.
+    pub progress: watch::Receiver<Progress>,
+    /// Why policy is not up to date.
+    pub policy_problem: watch::Receiver<Option<String>>,
+    /// Told to end.
+    pub stop: Arc<Notify>,
+}
+
+/// Asks the daemon of a state folder.
+///
+/// Errors: [`AskError`].
+pub fn ask<B: Serialize, T: DeserializeOwned>(
+    state: &StateDir,
+    command: &str,
+    body: &B,
+) -> Result<T, AskError> {
+    let body = serde_json::to_vec(body)?;
+    Ok(serde_json::from_slice(&wire::call(&state.socket(), command, &body)?)?)
+}
+
+impl Control {
+    /// Answers a command.
+    pub async fn command(&self, command: &str, pid: u32, body: &[u8]) -> Answer {
+        let answer = match command {
+            STATUS => serde_json::to_value(self.status().await),
+            LAUNCH => match serde_json::from_slice(body) {
+                Ok(request) => serde_json::to_value(self.launch(pid, request).await),
+                Err(error) => Err(error),
+            },
+            STOP => {
+                self.stop.notify_one();
+                Ok(json!({ "stopping": true }))
+            }
+            unknown => return refused(&format!("command `{unknown}` is not known")),
+        };
+        match answer {
+            Ok(value) => Answer::json(&value),
+            Err(error) => refused(&error.to_string()),
+        }
+    }
+
+    async fn status(&self) -> StatusAnswer {
+        let in_force = self.gatekeeper.enforcement.now();
+        let usage = self.gatekeeper.recorder.usage().await.unwrap_or_default();
+        let progress = self.progress.borrow().clone();
+        let sight = self.gatekeeper.vigil.sight(self.gatekeeper.posture_max_age());
+        let posture = sight.posture.0.clone();
+        self.gatekeeper.record_changes(sight).await;
+        let active = in_force.active.as_ref();
+        StatusAnswer {
+            daemon_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            policy_version: active.map(|active| active.compiled.bundle().version),
+            policy_index: active.map(|active| active.index),
+            policy_checked_ms: in_force.checked_ms,
+            policy_problem: self.policy_problem.borrow().clone(),
+            not_in_force: in_force.usable(now_ms()).err().map(|cause| cause.to_string()),
+            teams: in_force.subject.teams.clone(),
+            spool_records: usage.next_record.saturating_sub(progress.next_record),
+            spool_bytes: usage.bytes,
+            undeclared: usage.undeclared,
+            last_receipt: progress.last_receipt,
+            upload_problem: progress.problem,
+            sessions: self.gatekeeper.sessions(),
+            posture: posture
+                .into_iter()
+                .map(|(name, field)| (name, (field.value, field.source)))
+                .collect(),
+        }
+    }
+
+    /// Judges a launch: session gates, then every server; records each verdict.
+    async fn launch(&self, pid: u32, request: LaunchRequest) -> LaunchAnswer {
+        let sight = self.gatekeeper.vigil.sight(self.gatekeeper.posture_max_age());
+        let posture = sight.posture.clone();
+        self.gatekeeper.record_changes(sight).await;
+        let in_force = self.gatekeeper.enforcement.now();
+        let mut answer = LaunchAnswer::default();
+        if let Err((gate, sentence)) = session_gate(&in_force, &posture) {
+            let body = Body::SessionRefused(SessionRefused { gate });
+            self.record(body, Vec::new(), Some(posture)).await;
+            answer.refused = Some(sentence);
+            return answer;
+        }
+        let Some(active) = in_force.active.as_ref() else {
+            answer.refused = Some("Cairn: this device has no verified policy yet.".to_owned());
+            return answer;
+        };
+        let bundle = active.compiled.bundle();
+        answer.contact.clone_from(&bundle.contact);
+        answer.deny = second_line(bundle, &in_force.subject, now_ms());
+        for found in &request.servers {
+            let judged = self.server(found, &bundle.mcp).await;
+            if judged.allowed {
+                answer.mcp.insert(found.name.clone(), found.definition.clone());
+            }
+            answer.servers.push(judged);
+        }
+        // A managed server replaces whatever else was configured under its name.
+        for (name, definition) in &bundle.mcp.servers {
+            answer.mcp.insert(name.clone(), definition.clone());
+        }
+        let servers = answer.mcp.iter();
+        let servers = servers.map(|(name, one)| McpServer::from_definition(name, one)).collect();
+        self.gatekeeper.askers.launched(pid, Launch { version: request.version, servers });
+        answer
+    }
+
+    async fn server(&self, found: &McpFound, policy: &cairn_policy::McpPolicy) -> McpJudged {
+        let server = McpServer::from_definition(&found.name, &found.definition);
+        let verdict = server_verdict(policy, &server);
+        let reason = verdict.reason.to_string();
+        let transport = match (&server.url, found.definition.get("type").and_then(Value::as_str)) {
+            (None, _) => "stdio",
+            (Some(_), Some("sse")) => "sse",
+            (Some(_), _) => "http",
+        };
+        let body = Body::McpSeen(McpSeen {
+            effect: if verdict.allowed { Effect::Allow } else { Effect::Deny },
+            fingerprint: fingerprint(&found.definition),
+            name: found.name.clone(),
+            rule: verdict.allowed.then(|| reason.clone()),
+            source: found.source.clone(),
+            transport: transport.to_owned(),
+        });
+        self.record(body, vec![(names::DEFINITION, found.definition.clone())], None).await;
+        let (name, source) = (found.name.clone(), found.source.clone());
+        McpJudged { name, source, allowed: verdict.allowed, reason }
+    }
+
+    async fn record(
+        &self,
+        body: Body,
+        mut confidential: Vec<(&'static str, Value)>,
+        posture: Option<cairn_event::Posture>,
+    ) {
+        let keeper = &self.gatekeeper;
+        let mut context = keeper.circumstances.now();
+        context.posture = posture;
+        confidential.extend(keeper.facts.confidential(&keeper.email));
+        let draft = Draft { body, context, confidential, time_ms: now_ms() };
+        if let Err(error) = keeper.recorder.record(draft).await {
+            tracing::error!(%error, "a verdict on a launch is not recorded");
+        }
+    }
+}
+
+/// SHA-256 over the canonical definition without its environment values.
+fn fingerprint(definition: &Value) -> Sha256 {
+    let mut plain = definition.clone();
+    if let Some(environment) = plain.get_mut("env").and_then(Value::as_object_mut) {
+        for value in environment.values_mut() {
+            *value = Value::Null;
+        }
+    }
+    Sha256::of(&to_canonical(&plain))
+}
+
+fn refused(cause: &str) -> Answer {
+    Answer { code: 1, stdout: String::new(), stderr: cause.to_owned() }
+}

@@ -1,0 +1,221 @@
+//! The life of the daemon: lock, parts, tasks, orderly end.
+
+use super::control::Control;
+use super::socket::{self, ListenError};
+use crate::access::Access;
+use crate::chain::Draft;
+use crate::circumstances::Circumstances;
+use crate::clock::now_ms;
+use crate::device::{Askers, Facts};
+use crate::enrolment::{Identity, IdentityError};
+use crate::hook::Gatekeeper;
+use crate::key::{DeviceKey, KeyError};
+use crate::policy::{self, Enforcement, SyncError, Syncer};
+use crate::posture::ProductTableError;
+use crate::recorder::{BeginError, Recorder, Setup};
+use crate::state::{FOLDER_MODE, StateDir, StateError};
+use crate::upload::{Progress, Uploader};
+use crate::vigil::{self, Vigil};
+use cairn_api::{Client, ClientError};
+use cairn_durable::file::CreateDirError;
+use cairn_durable::lock::LockError;
+use cairn_durable::{FolderLock, create_dir_durable};
+use cairn_event::body::{Body, Heartbeat};
+use cairn_event::Sha256;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+/// Time between heartbeats: 60 s; a missing one shows within two minutes.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Largest executable hashed for the chain start.
+const EXECUTABLE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// What the daemon prints once hooks can connect.
+pub const READY: &str = "ready";
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state folder cannot be made.
+    #[error(transparent)]
+    Folder(#[from] CreateDirError),
+    /// The configuration.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another daemon runs for this user.
+    #[error("another daemon is running: {0}")]
+    Lock(#[from] LockError),
+    /// The device is not enrolled, or what it pinned is not usable.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The device key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The product table.
+    #[error(transparent)]
+    Posture(#[from] ProductTableError),
+    /// No chain could begin.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// Policy cannot be loaded.
+    #[error(transparent)]
+    Policy(#[from] SyncError),
+    /// The server's address.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The operating system gave no signal handler or no output.
+    #[error("the operating system refused: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the daemon until it is told to end.
+///
+/// Errors: [`RunError`]; nothing was answered, so every hook is denied by the shim.
+pub async fn run(state: StateDir) -> Result<(), RunError> {
+    create_dir_durable(state.path(), FOLDER_MODE)?;
+    let _lock = FolderLock::acquire(state.path())?;
+    let config = state.config()?;
+    let identity = Identity::load(&state)?;
+    let pinned = identity.pinned()?;
+    let facts = Facts::read();
+    let circumstances = Arc::new(Circumstances::new(&identity));
+    let enforcement = Arc::new(Enforcement::default());
+    let askers = Arc::new(Askers::default());
+    let vigil = Vigil::begin(&config.posture_sysroot, &state, &facts.home, askers.digests())?;
+    let vigil = Arc::new(vigil);
+    let syncer = Syncer::load(
+        &state,
+        &identity,
+        Arc::clone(&enforcement),
+        Arc::clone(&circumstances),
+    )?;
+    let recorder = Recorder::start(Setup {
+        state: state.clone(),
+        identity: identity.clone(),
+        key: DeviceKey::open(&state)?,
+        circumstances: Arc::clone(&circumstances),
+        spool_bytes_max: config.spool_bytes_max,
+        daemon_sha256: own_digest(),
+        confidential: facts.confidential(&identity.email),
+    })?;
+    let gatekeeper = Arc::new(Gatekeeper::new(
+        recorder.clone(),
+        enforcement,
+        Arc::clone(&circumstances),
+        vigil,
+        askers,
+        facts,
+        identity.email.clone(),
+    ));
+    let client = Client::new(&identity.server)?;
+    let (progress, shown) = watch::channel(Progress::default());
+    let uploader = Uploader {
+        state: state.clone(),
+        client: client.clone(),
+        trust_policy: pinned.trust_policy,
+        recorder: recorder.clone(),
+        circumstances,
+        progress,
+    };
+    let (problem, policy_problem) = watch::channel(None);
+    let access = Access::new(client, &identity.origin, Some(&identity.device));
+    let key = Arc::new(DeviceKey::open(&state)?);
+    let stop = Arc::new(Notify::new());
+    let control = Control {
+        gatekeeper: Arc::clone(&gatekeeper),
+        progress: shown,
+        policy_problem,
+        stop: Arc::clone(&stop),
+    };
+    let listener = socket::listen(&state.socket())?;
+    let tasks = [
+        tokio::spawn(socket::serve(listener, Arc::new(control))),
+        tokio::spawn(upload(uploader)),
+        tokio::spawn(policy::follow(syncer, access, key, recorder.clone(), problem)),
+        tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
+        tokio::spawn(heartbeats(gatekeeper)),
+    ];
+    ready()?;
+    ended(&stop).await?;
+    // Nobody is answered from here on; what was answered is recorded already.
+    for task in &tasks {
+        task.abort();
+    }
+    recorder.stop("shutdown").await;
+    // A leftover is removed by the next start.
+    let _leftover = std::fs::remove_file(state.socket());
+    Ok(())
+}
+
+/// Tells whoever started the daemon that hooks can connect.
+fn ready() -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{READY}").and_then(|()| stdout.flush()) {
+        // Whoever waited is gone; the daemon stays.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+async fn ended(stop: &Notify) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = stop.notified() => {}
+    }
+    Ok(())
+}
+
+async fn upload(uploader: Uploader) {
+    let progress = uploader.progress.clone();
+    if let Err(error) = uploader.run().await {
+        tracing::error!(%error, "nothing can be uploaded");
+        progress.send_modify(|shown| shown.problem = Some(error.to_string()));
+    }
+}
+
+async fn watch_posture(gatekeeper: Arc<Gatekeeper>) {
+    let mut ticks = tokio::time::interval(vigil::INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let vigil = Arc::clone(&gatekeeper.vigil);
+        if let Ok(sight) = tokio::task::spawn_blocking(move || vigil.look()).await {
+            gatekeeper.record_changes(sight).await;
+        }
+    }
+}
+
+async fn heartbeats(gatekeeper: Arc<Gatekeeper>) {
+    let mut ticks = tokio::time::interval(HEARTBEAT_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Ok(usage) = gatekeeper.recorder.usage().await else { return };
+        let body = Body::Heartbeat(Heartbeat {
+            sessions: gatekeeper.sessions(),
+            spool_bytes: usage.bytes,
+            spool_records: usage.next_record.saturating_sub(usage.first_record),
+        });
+        let context = gatekeeper.circumstances.now();
+        let draft = Draft { body, context, confidential: Vec::new(), time_ms: now_ms() };
+        if let Err(error) = gatekeeper.recorder.record(draft).await {
+            tracing::error!(%error, "a heartbeat is not recorded");
+        }
+    }
+}
+
+/// SHA-256 of the running program; of nothing where it cannot be read.
+fn own_digest() -> Sha256 {
+    let bytes = cairn_durable::read_limited("/proc/self/exe".as_ref(), EXECUTABLE_BYTES_MAX);
+    Sha256::of(&bytes.unwrap_or_default())
+}

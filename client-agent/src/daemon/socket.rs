@@ -1,0 +1,95 @@
+//! The daemon's socket: who may connect, how many at once, and one exchange a connection.
+//!
+//! Owns the socket file. Only processes of the daemon's own user are answered; the kernel says who
+//! connects, not the peer.
+//!
+//! Source: unix(7), SO_PEERCRED.
+
+use super::control::Control;
+use super::wire::{self, WireError};
+use crate::hook::{Answer, Ask};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Most connections at once: 256 hooks; more wait in the listen queue, and the shim gives up first.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long one exchange may take: 30 s, so that a stuck peer does not hold its place for ever.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Permission bits of the socket.
+const SOCKET_MODE: u32 = 0o600;
+
+/// Why the socket is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the socket `{}` cannot be made: {source}", path.display())]
+pub struct ListenError {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Makes the socket in a folder whose lock the caller holds, so that an old file is a leftover.
+///
+/// Errors: [`ListenError`]; the daemon does not start.
+pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
+    let failed = |source| ListenError { path: path.to_owned(), source };
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    // The folder is 0700 already; this holds even if somebody opens the folder.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))
+        .map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers connections for ever.
+pub async fn serve(listener: UnixListener, control: Arc<Control>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let control = Arc::clone(&control);
+                tokio::spawn(async move {
+                    let done = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange(stream, &control));
+                    match done.await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::warn!(%error, "a connection was dropped"),
+                        Err(_) => tracing::warn!("a connection took too long"),
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors: without a pause this would spin until one is free.
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn exchange(mut stream: UnixStream, control: &Arc<Control>) -> Result<(), WireError> {
+    let peer = stream.peer_cred()?;
+    if peer.uid() != rustix::process::getuid().as_raw() {
+        tracing::warn!(uid = peer.uid(), "another user's connection was refused");
+        return Ok(());
+    }
+    let (header, body) = wire::read_request(&mut stream).await?;
+    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+    let answer: Answer = if header.event.starts_with("cairn.") {
+        control.command(&header.event, pid, &body).await
+    } else {
+        let ask = Ask { event: header.event, pid, env: header.env, input: body };
+        control.gatekeeper.answer(ask).await
+    };
+    Ok(wire::write_answer(&mut stream, &answer).await?)
+}

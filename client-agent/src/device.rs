@@ -1,0 +1,204 @@
+//! Facts about this device and user that entries disclose, and the programs that ask.
+//!
+//! Owns reading host name, machine identifier and user; and the ancestry of a process with the
+//! agent's own executable in it. Does not own posture.
+
+use crate::ancestry::{Ancestry, DigestCache, ProcessRecord, walk};
+use cairn_event::Sha256;
+use cairn_event::disclosure::names;
+use cairn_event::payload::Agent;
+use cairn_policy::McpServer;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long hashing executables may delay a decision: 150 ms.
+///
+/// The first hash of a 400 MB agent takes longer; it is then recorded as pending, made in the
+/// background, and present from the next entry on.
+const HASH_DEADLINE: Duration = Duration::from_millis(150);
+
+/// Largest file of a host fact read; each has under 100 bytes.
+const FACT_BYTES_MAX: u64 = 4_096;
+
+/// Most launches remembered; older ones have ended or lose only their version.
+const LAUNCHES_MAX: usize = 1_024;
+
+/// Who and where this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Host name.
+    pub host: String,
+    /// User name.
+    pub user: String,
+    /// User number.
+    pub uid: u32,
+    /// Home directory of the user.
+    pub home: PathBuf,
+    /// SHA-256 of the machine identifier; the identifier itself must not leave the machine.
+    pub machine: Option<Sha256>,
+}
+
+impl Facts {
+    /// Reads the facts of this machine and process.
+    pub fn read() -> Self {
+        let text = |path: &str| {
+            let bytes = cairn_durable::read_limited(path.as_ref(), FACT_BYTES_MAX).ok()?;
+            Some(String::from_utf8_lossy(&bytes).trim().to_owned())
+        };
+        let uid = rustix::process::getuid().as_raw();
+        let account = account(uid);
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        Self {
+            host: text("/proc/sys/kernel/hostname").unwrap_or_default(),
+            user: account.as_ref().map_or_else(|| uid.to_string(), |(name, _)| name.clone()),
+            uid,
+            home: home.or(account.map(|(_, home)| home)).unwrap_or_else(|| PathBuf::from("/")),
+            machine: text("/etc/machine-id").map(|id| Sha256::of(id.as_bytes())),
+        }
+    }
+
+    /// The confidential members `os_user` and `host`, and `email` where it is known.
+    pub fn confidential(&self, email: &str) -> Vec<(&'static str, Value)> {
+        let mut members = vec![
+            (names::OS_USER, json!({ "name": self.user, "uid": self.uid })),
+            (names::HOST, json!({ "machine_sha256": self.machine, "name": self.host })),
+        ];
+        if !email.is_empty() {
+            members.push((names::EMAIL, Value::from(email)));
+        }
+        members
+    }
+}
+
+/// Name and home of a user, from the local user database.
+fn account(uid: u32) -> Option<(String, PathBuf)> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, number, _, _, home, ..] = fields.as_slice() else { return None };
+        (number.parse() == Ok(uid)).then(|| ((*name).to_owned(), PathBuf::from(home)))
+    })
+}
+
+/// Who asked: the process ancestry and the agent in it.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The confidential member `ancestry`.
+    pub ancestry: Value,
+    /// The agent, as far as it could be identified.
+    pub agent: Agent,
+    /// The MCP servers it was started with, where the wrapper started it.
+    pub servers: Vec<McpServer>,
+}
+
+impl Asker {
+    /// Nobody that could be found.
+    pub fn unknown() -> Self {
+        let agent = Agent { name: "claude-code".to_owned(), sha256: None, version: None };
+        Self { ancestry: json!({ "missing": "walk failed" }), agent, servers: Vec::new() }
+    }
+}
+
+/// What the wrapper announced about an agent it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Launch {
+    /// The agent's version; empty where it is not known.
+    pub version: String,
+    /// The MCP servers it was started with.
+    pub servers: Vec<McpServer>,
+}
+
+/// Finds out who asks; remembers digests and which launches the wrapper announced.
+#[derive(Debug, Default)]
+pub struct Askers {
+    digests: Arc<DigestCache>,
+    launches: Mutex<HashMap<u32, Launch>>,
+}
+
+impl Askers {
+    /// The digest cache, for the posture collectors.
+    pub fn digests(&self) -> Arc<DigestCache> {
+        Arc::clone(&self.digests)
+    }
+
+    /// Notes that the wrapper starts an agent as process `pid`.
+    pub fn launched(&self, pid: u32, launch: Launch) {
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        if launches.len() >= LAUNCHES_MAX {
+            launches.clear();
+        }
+        launches.insert(pid, launch);
+    }
+
+    /// Walks from the process that asked; `claimed` is the agent's process by its own account.
+    ///
+    /// The claim counts only if that process really is an ancestor.
+    pub fn who(&self, pid: u32, claimed: Option<u32>) -> Asker {
+        let deadline = Instant::now() + HASH_DEADLINE;
+        let chain = walk(pid, &self.digests, SystemTime::now(), Some(deadline));
+        let mut agent = Agent { name: "claude-code".to_owned(), sha256: None, version: None };
+        let chain = match chain {
+            Ok(chain) => chain,
+            Err(error) => {
+                let ancestry = json!({ "missing": error.to_string() });
+                return Asker { ancestry, agent, servers: Vec::new() };
+            }
+        };
+        if chain.is_pending() {
+            self.hash_later(pid, &chain);
+        }
+        let found = chain.processes.iter().find(|process| Some(process.pid) == claimed);
+        agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
+        let launch = self.launch(&chain.processes).unwrap_or_default();
+        agent.version = Some(launch.version).filter(|version| !version.is_empty());
+        let ancestry = serde_json::to_value(&chain).unwrap_or(Value::Null);
+        Asker { ancestry, agent, servers: launch.servers }
+    }
+
+    fn launch(&self, processes: &[ProcessRecord]) -> Option<Launch> {
+        let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.iter().find_map(|process| launches.get(&process.pid).cloned())
+    }
+
+    /// Hashes what the deadline left out, so that the next entry has it.
+    fn hash_later(&self, pid: u32, chain: &Ancestry) {
+        // The asker itself is short-lived; its parent stays.
+        let from = chain.processes.get(1).map_or(pid, |parent| parent.pid);
+        let digests = Arc::clone(&self.digests);
+        let started = std::thread::Builder::new().name("digests".to_owned()).spawn(move || {
+            // Only the digests that the walk leaves in the cache are wanted.
+            let _digests = walk(from, &digests, SystemTime::now(), None);
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "digests stay pending");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_agent_must_be_an_ancestor() {
+        let askers = Askers::default();
+        let me = std::process::id();
+        askers.launched(me, Launch { version: "2.1.330".to_owned(), servers: Vec::new() });
+        let asker = askers.who(me, Some(me));
+        assert_eq!(asker.agent.version.as_deref(), Some("2.1.330"));
+        let stranger = askers.who(me, Some(u32::MAX));
+        assert_eq!(stranger.agent.sha256, None);
+    }
+
+    #[test]
+    fn facts_disclose_no_machine_identifier() {
+        let members = Facts::read().confidential("ann@example.com");
+        let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let text = format!("{members:?}");
+        assert!(id.trim().is_empty() || !text.contains(id.trim()));
+        assert_eq!(members.len(), 3);
+    }
+}

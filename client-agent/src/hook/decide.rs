@@ -1,0 +1,493 @@
+//! From a hook's input to its answer: decide on frozen inputs, record, then answer.
+//!
+//! Owns that order and the rule that without a durable record the answer is no, unless the policy
+//! itself says that work goes on when the spool is full.
+
+use super::observe::Observed;
+use super::payload::{HookKind, PayloadError, ToolCall};
+use super::verdicts::{Verdict, Verdicts};
+use super::{Answer, Gate, Hook, links};
+use crate::chain::Draft;
+use crate::circumstances::Circumstances;
+use crate::clock::now_ms;
+use crate::device::{Asker, Askers, Facts};
+use crate::policy::{Enforcement, InForce};
+use crate::recorder::{RecordError, Recorder};
+use crate::vigil::{Sight, Vigil};
+use cairn_event::body::{Body, ToolDecision};
+use cairn_event::disclosure::names;
+use cairn_event::{ActionClass, Context, DecisionMode, Effect, Sha256};
+use cairn_policy::{
+    ENGINE_SEMANTICS, McpCall, Request, SpoolFull, closed_gates, decide, paths_to_resolve,
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Age up to which posture is used where no policy says otherwise: two passes.
+const POSTURE_MAX_AGE_MS: u64 = 10_000;
+
+/// How long a session counts as alive after its last hook: ten minutes, as the heartbeat says.
+const SESSION_ALIVE: Duration = Duration::from_secs(600);
+
+/// A hook as it arrived.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The event's word, from the shim's arguments.
+    pub event: String,
+    /// The shim's process, by the kernel's word.
+    pub pid: u32,
+    /// The agent's variables, by the agent's word.
+    pub env: BTreeMap<String, String>,
+    /// The hook's input, unread.
+    pub input: Vec<u8>,
+}
+
+/// Decides, records and answers.
+pub struct Gatekeeper {
+    /// Where entries go.
+    pub recorder: Recorder,
+    /// The policy in force.
+    pub enforcement: Arc<Enforcement>,
+    /// The circumstances of this device.
+    pub circumstances: Arc<Circumstances>,
+    /// The posture of this device.
+    pub vigil: Arc<Vigil>,
+    /// Who asks.
+    pub askers: Arc<Askers>,
+    /// Facts about this device.
+    pub facts: Facts,
+    /// The person's address.
+    pub email: String,
+    verdicts: Verdicts,
+    sessions: Mutex<HashMap<String, Instant>>,
+}
+
+/// A verdict with everything that is recorded about it.
+struct Judgement {
+    decision: ToolDecision,
+    sentence: String,
+    /// What the agent is told.
+    applied: Effect,
+    context: Context,
+    confidential: Vec<(&'static str, Value)>,
+    spool_full: SpoolFull,
+    policy: Option<u64>,
+    time_ms: u64,
+}
+
+impl Gatekeeper {
+    /// A gatekeeper of these parts.
+    pub fn new(
+        recorder: Recorder,
+        enforcement: Arc<Enforcement>,
+        circumstances: Arc<Circumstances>,
+        vigil: Arc<Vigil>,
+        askers: Arc<Askers>,
+        facts: Facts,
+        email: String,
+    ) -> Self {
+        let (verdicts, sessions) = (Verdicts::default(), Mutex::default());
+        Self {
+            recorder,
+            enforcement,
+            circumstances,
+            vigil,
+            askers,
+            facts,
+            email,
+            verdicts,
+            sessions,
+        }
+    }
+
+    /// Answers one hook.
+    pub async fn answer(self: &Arc<Self>, ask: Ask) -> Answer {
+        let started = Instant::now();
+        let gate = Gate::of(&ask.event);
+        match Hook::parse(&ask.event, &ask.input) {
+            Ok(hook) => self.read(ask, hook, started).await,
+            Err(error) if gate == Gate::None => {
+                tracing::warn!(%error, event = %ask.event, "hook input is not recorded");
+                Answer::silent()
+            }
+            Err(error) => self.unreadable(gate, &ask, &error, started).await,
+        }
+    }
+
+    async fn read(self: &Arc<Self>, ask: Ask, hook: Hook, started: Instant) -> Answer {
+        self.alive(&hook.session);
+        match &hook.kind {
+            HookKind::Tool { call, use_id } => {
+                let (call, use_id) = (call.clone(), use_id.clone());
+                self.tool(Gate::Tool, ask, hook, call, use_id, started).await
+            }
+            HookKind::Permission { call } => {
+                let policy = self.enforcement.now().active.as_ref().map(|active| active.index);
+                if let Some(known) = self.verdicts.recall(&hook.session, call, policy) {
+                    return Answer::verdict(Gate::Permission, known.effect, &known.sentence);
+                }
+                let (call, use_id) = (call.clone(), "permission-request".to_owned());
+                self.tool(Gate::Permission, ask, hook, call, use_id, started).await
+            }
+            HookKind::Prompt { .. } => self.prompt(ask, hook).await,
+            _ => {
+                if let Some(observed) = Observed::of(&hook) {
+                    let draft = self.draft(&ask, &hook.session, observed).await;
+                    if let Err(error) = self.recorder.record(draft).await {
+                        tracing::error!(%error, event = %hook.event, "an event is not recorded");
+                    }
+                }
+                Answer::silent()
+            }
+        }
+    }
+
+    /// Judges, records and answers one call.
+    async fn tool(
+        self: &Arc<Self>,
+        gate: Gate,
+        ask: Ask,
+        hook: Hook,
+        call: ToolCall,
+        use_id: String,
+        started: Instant,
+    ) -> Answer {
+        let this = Arc::clone(self);
+        let session = hook.session.clone();
+        let remembered = call.clone();
+        // Walking /proc, following links and looking at the device are blocking calls.
+        let judged = tokio::task::spawn_blocking(move || {
+            let sight = this.vigil.sight(this.posture_max_age());
+            let judgement = this.judge(&ask, &hook, &call, &use_id, started, &sight);
+            (judgement, sight)
+        });
+        let Ok((judgement, sight)) = judged.await else {
+            return Answer::verdict(gate, Effect::Deny, &refusal("the decision failed"));
+        };
+        self.record_changes(sight).await;
+        let verdict = Verdict {
+            effect: judgement.applied,
+            sentence: judgement.sentence.clone(),
+            policy: judgement.policy,
+        };
+        match self.record(judgement).await {
+            Ok(()) => {
+                let answer = Answer::verdict(gate, verdict.effect, &verdict.sentence);
+                self.verdicts.remember(&session, &remembered, verdict);
+                answer
+            }
+            Err(answer) => Answer::verdict(gate, Effect::Deny, &answer),
+        }
+    }
+
+    fn judge(
+        &self,
+        ask: &Ask,
+        hook: &Hook,
+        call: &ToolCall,
+        use_id: &str,
+        started: Instant,
+        sight: &Sight,
+    ) -> Judgement {
+        let asker = self.askers.who(ask.pid, ask.agent_pid());
+        let request = self.request(ask, hook, call, &asker);
+        let in_force = self.enforcement.now();
+        let time_ms = now_ms();
+        let usable = in_force.usable(time_ms);
+        let mut decision = blank(call, use_id, hook.subagent.clone());
+        let (sentence, applied, spool_full) = match &usable {
+            Ok(active) => {
+                let bundle = active.compiled.bundle();
+                let made =
+                    decide(&request, &active.compiled, &in_force.subject, &sight.posture, time_ms);
+                decision.effect = made.effect;
+                decision.mode = made.mode;
+                decision.why = why(&made).to_owned();
+                let applied = made.applied();
+                decision.rule = made.rule;
+                decision.lost = made.losing;
+                (made.sentence, applied, bundle.spool_full)
+            }
+            Err(cause) => {
+                decision.why = "stale-policy".to_owned();
+                (refusal(&cause.to_string()), Effect::Deny, SpoolFull::Deny)
+            }
+        };
+        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut context = self.context(&in_force, &hook.session, &asker);
+        context.posture = Some(sight.posture.clone());
+        let mut confidential = self.confidential(asker.ancestry);
+        confidential.push((names::REQUEST, serde_json::to_value(&request).unwrap_or_default()));
+        let policy = context.policy;
+        Judgement {
+            decision,
+            sentence,
+            applied,
+            context,
+            confidential,
+            spool_full,
+            policy,
+            time_ms,
+        }
+    }
+
+    fn request(&self, ask: &Ask, hook: &Hook, call: &ToolCall, asker: &Asker) -> Request {
+        let home = self.facts.home.to_string_lossy().into_owned();
+        let paths = paths_to_resolve(&call.tool, &call.input, &hook.cwd, &home);
+        Request {
+            tool: call.tool.clone(),
+            input: call.input.clone(),
+            cwd: hook.cwd.clone(),
+            home,
+            resolved: links::resolve(paths),
+            interactive: ask.is_attended(),
+            permission_mode: hook.permission_mode.clone(),
+            mcp: mcp_call(call, asker),
+        }
+    }
+
+    /// Records a judgement; a sentence for the denial where that fails and the policy does not let
+    /// work go on.
+    async fn record(&self, judgement: Judgement) -> Result<(), String> {
+        let draft = Draft {
+            body: Body::ToolDecision(judgement.decision),
+            context: judgement.context,
+            confidential: judgement.confidential,
+            time_ms: judgement.time_ms,
+        };
+        match self.recorder.record(draft).await {
+            Ok(_) => Ok(()),
+            Err(RecordError::Full) if judgement.spool_full == SpoolFull::Allow => Ok(()),
+            Err(error) => Err(refusal(&format!("the action could not be recorded: {error}"))),
+        }
+    }
+
+    /// Gates a prompt and records it.
+    async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
+        let this = Arc::clone(self);
+        let looked =
+            tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;
+        let Ok(sight) = looked else {
+            return Answer::verdict(Gate::Prompt, Effect::Deny, &refusal("posture is not known"));
+        };
+        let posture = sight.posture.clone();
+        self.record_changes(sight).await;
+        let in_force = self.enforcement.now();
+        let (observed, refused) = match session_gate(&in_force, &posture) {
+            Ok(prompts) => (Observed::prompt(&hook, prompts), None),
+            Err((gate, sentence)) => (Observed::refused(gate), Some(sentence)),
+        };
+        let Some(observed) = observed else { return Answer::silent() };
+        let mut draft = self.draft(&ask, &hook.session, observed).await;
+        draft.context.posture = Some(posture);
+        let recorded = self.recorder.record(draft).await;
+        let goes_on = in_force
+            .active
+            .as_ref()
+            .is_some_and(|active| active.compiled.bundle().spool_full == SpoolFull::Allow);
+        match (refused, recorded) {
+            (Some(sentence), _) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
+            (None, Ok(_)) => Answer::verdict(Gate::Prompt, Effect::NoOpinion, ""),
+            (None, Err(RecordError::Full)) if goes_on => {
+                Answer::verdict(Gate::Prompt, Effect::NoOpinion, "")
+            }
+            (None, Err(error)) => {
+                let sentence = refusal(&format!("the prompt could not be recorded: {error}"));
+                Answer::verdict(Gate::Prompt, Effect::Deny, &sentence)
+            }
+        }
+    }
+
+    /// Denies what could not be read, and records that it was.
+    async fn unreadable(
+        self: &Arc<Self>,
+        gate: Gate,
+        ask: &Ask,
+        error: &PayloadError,
+        started: Instant,
+    ) -> Answer {
+        let sentence = refusal(&error.to_string());
+        let digest = Sha256::of(&ask.input).to_string();
+        let call = ToolCall { tool: ask.event.clone(), input: Value::Null, mcp: None };
+        let mut decision = blank(&call, &format!("unreadable:{digest}"), None);
+        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let observed = Observed::plain(Body::ToolDecision(decision));
+        let session = ask.env.get("CLAUDE_CODE_SESSION_ID").cloned().unwrap_or_default();
+        let draft = self.draft(ask, &session, observed).await;
+        if let Err(error) = self.recorder.record(draft).await {
+            tracing::error!(%error, "a refused hook input is not recorded");
+        }
+        Answer::verdict(gate, Effect::Deny, &sentence)
+    }
+
+    /// An entry about something observed, with who asked and the usual confidential members.
+    async fn draft(self: &Arc<Self>, ask: &Ask, session: &str, observed: Observed) -> Draft {
+        let (this, pid, agent) = (Arc::clone(self), ask.pid, ask.agent_pid());
+        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent)).await.ok();
+        let in_force = self.enforcement.now();
+        let asker = asker.unwrap_or_else(Asker::unknown);
+        let context = self.context(&in_force, session, &asker);
+        let mut confidential = self.confidential(asker.ancestry);
+        confidential.extend(observed.confidential);
+        Draft { body: observed.body, context, confidential, time_ms: now_ms() }
+    }
+
+    fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
+        let mut context = self.circumstances.now();
+        // What the decision used, not what arrived since.
+        if let Some(active) = &in_force.active {
+            context.policy = Some(active.index);
+        }
+        if in_force.roster_index.is_some() {
+            context.roster = in_force.roster_index;
+            context.teams = in_force.subject.teams.clone();
+        }
+        context.agent = Some(asker.agent.clone());
+        let plain = |word: &&str| {
+            !word.is_empty() && !word.chars().any(|c| c.is_control() || c.is_whitespace())
+        };
+        context.session = Some(session).filter(plain).map(str::to_owned);
+        context
+    }
+
+    fn confidential(&self, ancestry: Value) -> Vec<(&'static str, Value)> {
+        let mut members = self.facts.confidential(&self.email);
+        members.push((names::ANCESTRY, ancestry));
+        members
+    }
+
+    /// Records posture changes before the decision that uses the new posture.
+    pub async fn record_changes(&self, sight: Sight) {
+        for (change, posture) in sight.changes {
+            let mut context = self.circumstances.now();
+            context.posture = Some(posture);
+            let confidential = self.facts.confidential(&self.email);
+            let body = Body::PostureChanged(change);
+            let draft = Draft { body, context, confidential, time_ms: now_ms() };
+            if let Err(error) = self.recorder.record(draft).await {
+                tracing::error!(%error, "a change of posture is not recorded");
+            }
+        }
+    }
+
+    /// How old posture may be under the policy in force.
+    pub fn posture_max_age(&self) -> Duration {
+        let active = self.enforcement.now().active.clone();
+        let limit = active.map_or(POSTURE_MAX_AGE_MS, |active| {
+            active.compiled.bundle().max_posture_age_ms
+        });
+        Duration::from_millis(limit)
+    }
+
+    fn alive(&self, session: &str) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(session.to_owned(), Instant::now());
+    }
+
+    /// Sessions with a hook in the last ten minutes.
+    pub fn sessions(&self) -> u64 {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, last| last.elapsed() < SESSION_ALIVE);
+        sessions.len() as u64
+    }
+}
+
+impl Ask {
+    /// The agent's process by its own account.
+    pub fn agent_pid(&self) -> Option<u32> {
+        self.env.get("CLAUDE_PID").and_then(|pid| pid.parse().ok())
+    }
+
+    /// Whether a person sits before the agent. The agent's word: a false yes only turns a deny into
+    /// a question that nobody answers.
+    fn is_attended(&self) -> bool {
+        match self.env.get("CLAUDE_CODE_SESSION_ATTENDED").map(String::as_str) {
+            Some(attended) => attended == "1",
+            None => self.env.get("CLAUDE_CODE_ENTRYPOINT").is_some_and(|word| word == "cli"),
+        }
+    }
+}
+
+/// Whether a session may go on: how much of its prompts is recorded, or the gate and a sentence.
+pub fn session_gate(
+    in_force: &InForce,
+    posture: &cairn_event::Posture,
+) -> Result<cairn_policy::Prompts, (String, String)> {
+    let active = in_force
+        .usable(now_ms())
+        .map_err(|cause| ("no-policy".to_owned(), refusal(&cause.to_string())))?;
+    let bundle = active.compiled.bundle();
+    let closed = closed_gates(&active.compiled, posture).into_iter().next();
+    match closed {
+        Some(gate) if bundle.mode == DecisionMode::Enforce => {
+            let sentence = format!(
+                "Cairn: this device does not pass session gate `{}` ({}); ask {} for help.",
+                gate.id, gate.message, bundle.contact
+            );
+            Err((gate.id, sentence))
+        }
+        _ => Ok(bundle.prompts),
+    }
+}
+
+/// A decision before it was made: a denial for an error.
+fn blank(call: &ToolCall, use_id: &str, subagent: Option<String>) -> ToolDecision {
+    ToolDecision {
+        class: class(&call.tool),
+        effect: Effect::Deny,
+        latency_us: 0,
+        lost: Vec::new(),
+        mcp: call.mcp.as_ref().map(|origin| cairn_event::body::McpServer {
+            name: origin.name.clone(),
+            source: origin.source.clone(),
+        }),
+        mode: DecisionMode::Enforce,
+        rule: None,
+        semantics: ENGINE_SEMANTICS,
+        subagent,
+        tool: call.tool.clone(),
+        use_id: use_id.to_owned(),
+        why: "error".to_owned(),
+    }
+}
+
+fn why(decision: &cairn_policy::Decision) -> &'static str {
+    match (&decision.gate, &decision.rule) {
+        (Some(_), _) => "gate",
+        (None, Some(_)) => "rule",
+        (None, None) if decision.parts.is_empty() => "error",
+        (None, None) => "default",
+    }
+}
+
+fn mcp_call(call: &ToolCall, asker: &Asker) -> Option<McpCall> {
+    let rest = call.tool.strip_prefix("mcp__")?;
+    let (server, tool) = match (&call.mcp, rest.split_once("__")) {
+        (Some(origin), Some((_, tool))) => (origin.name.clone(), tool),
+        (None, Some((server, tool))) => (server.to_owned(), tool),
+        (_, None) => (rest.to_owned(), ""),
+    };
+    let source = call.mcp.as_ref().map_or("unknown", |origin| origin.source.as_str());
+    let definition = asker.servers.iter().find(|known| known.name == server).cloned();
+    Some(McpCall { server, tool: tool.to_owned(), source: source.to_owned(), definition })
+}
+
+fn class(tool: &str) -> ActionClass {
+    match tool {
+        "Read" | "Grep" | "Glob" | "LS" | "NotebookRead" => ActionClass::Read,
+        "Write" => ActionClass::Create,
+        "Edit" | "MultiEdit" | "NotebookEdit" => ActionClass::Update,
+        "Bash" | "Monitor" => ActionClass::Exec,
+        "WebFetch" | "WebSearch" => ActionClass::Network,
+        "Agent" | "Task" | "Skill" | "Workflow" | "CronCreate" | "ScheduleWakeup"
+        | "RemoteTrigger" | "SendMessage" => ActionClass::Agent,
+        _ => ActionClass::Unknown,
+    }
+}
+
+/// A sentence for the model when no rule spoke.
+fn refusal(cause: &str) -> String {
+    format!("Cairn denied this action: {cause}; run `cairn doctor` or ask your security team.")
+}

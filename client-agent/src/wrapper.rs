@@ -1,0 +1,21 @@
+//! The wrapper: starts Claude Code under Cairn without any privilege.
+//!
+//! Owns the settings the agent is started with, what is refused on its command line and in its
+//! environment, and which MCP servers it gets. Does not own any verdict.
+//!
+//! What it is not: a boundary. Whoever calls `claude` directly is not under Cairn; only a managed
+//! installation closes that. `cairn status` says so.
+//!
+//! Source: Claude Code findings 0, 1.7, 1.8 and 6.
+
+mod environment;
+mod flags;
+mod inventory;
+mod launch;
+mod program;
+mod settings;
+
+pub use flags::{FlagProblem, Flags};
+pub use inventory::{Inventory, InventoryError, inventory};
+pub use launch::{WrapperError, claude};
+pub use program::{Program, ProgramError};

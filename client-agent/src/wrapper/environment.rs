@@ -1,0 +1,35 @@
+//! The agent's environment: variables that would take the session out from under Cairn are removed.
+//!
+//! Source: Claude Code findings 0.4 and 1.8.
+
+/// Removed variables with the reason, for people.
+const REMOVED: &[(&str, &str)] = &[
+    ("BASH_ENV", "it runs code in every shell the agent starts"),
+    ("BUN_OPTIONS", "it can load code into the agent"),
+    ("CLAUDE_CODE_PLUGIN_DIRS", "a plug-in can load code that overrules every deny"),
+    ("CLAUDE_CODE_PROCESS_WRAPPER", "it changes how background processes are started"),
+    ("CLAUDE_CODE_SAFE_MODE", "it starts the agent without hooks"),
+    ("CLAUDE_CODE_SHELL_PREFIX", "it changes what a decided command really runs"),
+    ("CLAUDE_CODE_SIMPLE", "it starts the agent without hooks"),
+    ("IS_SANDBOX", "it permits skipping the agent's own permission checks"),
+    ("LD_AUDIT", "it can load code into the agent"),
+    ("LD_PRELOAD", "it can load code into the agent"),
+    ("NODE_OPTIONS", "it can load code into the agent"),
+];
+
+/// The variables of `present` that must be removed, each with its reason.
+pub fn removed(present: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
+    REMOVED.iter().copied().filter(|(name, _)| present(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_set_is_removed() {
+        let found = removed(|name| name == "LD_PRELOAD" || name == "PATH");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "LD_PRELOAD");
+    }
+}

@@ -1,0 +1,170 @@
+//! Every MCP server that the agent would start here, and where it was configured.
+//!
+//! Owns reading the agent's own configuration files: the project's `.mcp.json` (this folder and
+//! those above it), the user's and the project's entries in `.claude.json`, and `--mcp-config`.
+//! Servers that plug-ins bring are not listed; `--strict-mcp-config` keeps the agent from starting
+//! them.
+//!
+//! Source: Claude Code findings 1.7.
+
+use crate::daemon::McpFound;
+use cairn_event::json::{self, JsonError, Numbers};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// Largest configuration file: the agent's own state file grows to a few MiB.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why a configuration cannot be judged; the agent is not started with servers nobody judged.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// It cannot be read.
+    #[error("mcp configuration `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: cairn_durable::file::ReadFileError,
+    },
+    /// It is not JSON with one meaning.
+    #[error("mcp configuration `{name}`: {source}")]
+    Json {
+        /// The file, or `--mcp-config`.
+        name: String,
+        /// Why.
+        #[source]
+        source: JsonError,
+    },
+}
+
+/// What was found, weakest source first: of two servers with one name the later one counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventory {
+    /// The servers.
+    pub servers: Vec<McpFound>,
+    /// Names of project servers that the person approved in the agent's own dialog.
+    pub approved: Vec<String>,
+    /// Files that could not be read, in words; the servers in them are not started.
+    pub unread: Vec<String>,
+}
+
+/// Reads every configuration that applies in `cwd`; `state_file` is the agent's `.claude.json`.
+///
+/// Errors: [`InventoryError`] only for `--mcp-config`, which the person gave; other files that
+/// cannot be read are listed in [`Inventory::unread`].
+pub fn inventory(
+    cwd: &Path,
+    state_file: &Path,
+    flags: &[String],
+) -> Result<Inventory, InventoryError> {
+    let mut found = Inventory::default();
+    let user = found.file(state_file).unwrap_or_default();
+    found.add("user", user.get("mcpServers"));
+    for folder in cwd.ancestors().collect::<Vec<_>>().into_iter().rev() {
+        if let Some(project) = found.file(&folder.join(".mcp.json")) {
+            found.add("project", project.get("mcpServers"));
+        }
+    }
+    let local = user.get("projects").and_then(|all| all.get(cwd.to_string_lossy().as_ref()));
+    found.add("local", local.and_then(|local| local.get("mcpServers")));
+    let approved = local.and_then(|local| local.get("enabledMcpjsonServers"));
+    found.approved = approved
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    for flag in flags {
+        let given = flag_value(cwd, flag)?;
+        // The file form has `mcpServers`; a bare map of servers is accepted by the agent as well.
+        found.add("flag", given.get("mcpServers").or(Some(&given)));
+    }
+    Ok(found)
+}
+
+impl Inventory {
+    fn file(&mut self, path: &Path) -> Option<Value> {
+        match read(path) {
+            Ok(value) => value,
+            Err(error) => {
+                self.unread.push(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, source: &str, servers: Option<&Value>) {
+        let empty = Map::new();
+        let servers = servers.and_then(Value::as_object).unwrap_or(&empty);
+        for (name, definition) in servers {
+            self.servers.push(McpFound {
+                name: name.clone(),
+                source: source.to_owned(),
+                definition: definition.clone(),
+            });
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Value>, InventoryError> {
+    use cairn_durable::file::ReadFileError;
+    match cairn_durable::read_limited(path, FILE_BYTES_MAX) {
+        Ok(bytes) => parse(&path.display().to_string(), &bytes).map(Some),
+        Err(ReadFileError::NotFound { .. }) => Ok(None),
+        Err(source) => Err(InventoryError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn flag_value(cwd: &Path, flag: &str) -> Result<Value, InventoryError> {
+    if flag.trim_start().starts_with('{') {
+        return parse("--mcp-config", flag.as_bytes());
+    }
+    let path = cwd.join(flag);
+    let source = |path: &Path| cairn_durable::file::ReadFileError::NotFound { path: path.to_owned() };
+    read(&path)?.ok_or_else(|| InventoryError::Read { source: source(&path), path: path.clone() })
+}
+
+fn parse(name: &str, bytes: &[u8]) -> Result<Value, InventoryError> {
+    json::parse(bytes, Numbers::Any)
+        .map_err(|source| InventoryError::Json { name: name.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_sources_are_read_weakest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let cwd = dir.path().join("repo/sub");
+        std::fs::create_dir_all(&cwd).unwrap();
+        let write = |path: PathBuf, text: &str| std::fs::write(path, text).unwrap();
+        write(dir.path().join("repo/.mcp.json"), r#"{"mcpServers":{"a":{"command":"a1"}}}"#);
+        let state = dir.path().join(".claude.json");
+        let local = cwd.to_str().unwrap();
+        write(
+            state.clone(),
+            &format!(
+                r#"{{"mcpServers":{{"u":{{"command":"u"}}}},"projects":{{"{local}":
+                {{"mcpServers":{{"a":{{"command":"a2"}}}},"enabledMcpjsonServers":["a"]}}}}}}"#
+            ),
+        );
+        let flag = r#"{"mcpServers":{"f":{"url":"https://f.example/"}}}"#.to_owned();
+        let found = inventory(&cwd, &state, &[flag]).unwrap();
+        let seen: Vec<_> =
+            found.servers.iter().map(|one| (one.name.as_str(), one.source.as_str())).collect();
+        assert_eq!(seen, [("u", "user"), ("a", "project"), ("a", "local"), ("f", "flag")]);
+        assert_eq!(found.approved, ["a"]);
+        assert!(inventory(&cwd, &state, &["absent.json".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_file_with_two_meanings_starts_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".mcp.json"), r#"{"mcpServers":{"a":{},"a":{}}}"#).unwrap();
+        let found = inventory(dir.path(), &dir.path().join("none"), &[]).unwrap();
+        assert!(found.servers.is_empty());
+        assert_eq!(found.unread.len(), 1);
+    }
+}

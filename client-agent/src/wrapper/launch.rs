@@ -1,0 +1,179 @@
+//! Starting the agent: daemon, gates, servers, settings, and then the agent in our place.
+
+use super::program::{Program, ProgramError};
+use super::{environment, flags, inventory, settings};
+use crate::daemon::{
+    AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, ask, ensure,
+};
+use crate::enrolment::{Identity, IdentityError};
+use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
+use crate::wrapper::{FlagProblem, InventoryError};
+use cairn_durable::file::{CreateDirError, WriteFileError};
+use cairn_durable::{create_dir_durable, write_atomic};
+use serde_json::json;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The shim's name; it lies beside this program.
+const HOOK_NAME: &str = "cairn-hook";
+
+/// Why the agent was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum WrapperError {
+    /// The device is not enrolled.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Flags were refused.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Flags(Vec<FlagProblem>),
+    /// No agent.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The shim is not beside this program.
+    #[error("`{}` is missing; install Cairn again", .0.display())]
+    NoHook(PathBuf),
+    /// No daemon.
+    #[error(transparent)]
+    Daemon(#[from] EnsureError),
+    /// The daemon did not answer.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// A session gate is closed.
+    #[error("{0}")]
+    Refused(String),
+    /// MCP servers cannot be judged.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The settings folder.
+    #[error(transparent)]
+    Folder(#[from] CreateDirError),
+    /// The settings file.
+    #[error(transparent)]
+    Write(#[from] WriteFileError),
+    /// The agent could not be started.
+    #[error("`{}` could not be started: {source}", path.display())]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// This process's own folder or program is unknown.
+    #[error("the operating system refused: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Starts the agent in place of this process with the words after `cairn claude`.
+///
+/// Errors: [`WrapperError`]; on success this does not return.
+pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infallible, WrapperError> {
+    let flags = flags::check(words).map_err(WrapperError::Flags)?;
+    Identity::load(state)?;
+    create_dir_durable(&state.agent_settings(), FOLDER_MODE)?;
+    let program = Program::find(state)?;
+    let hook = std::env::current_exe()?.with_file_name(HOOK_NAME);
+    if !hook.is_file() {
+        return Err(WrapperError::NoHook(hook));
+    }
+    ensure(state)?;
+    let cwd = std::env::current_dir()?;
+    let found = inventory(&cwd, &agent_state_file(), &flags.mcp_configs)?;
+    for unread in &found.unread {
+        eprintln!("cairn: {unread}; its servers are not started");
+    }
+    let version = program.version.map(|version| version.to_string()).unwrap_or_default();
+    let request = LaunchRequest { version, servers: found.servers.clone() };
+    let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
+    if let Some(refused) = answer.refused {
+        return Err(WrapperError::Refused(refused));
+    }
+    withhold_unapproved(&found.servers, &found.approved, &mut answer);
+    for judged in answer.servers.iter().filter(|judged| !judged.allowed) {
+        eprintln!(
+            "cairn: MCP server `{}` ({}) was blocked: {}; ask {}",
+            judged.name, judged.source, judged.reason, answer.contact
+        );
+    }
+    let files = write_files(state, &hook, &answer, &program)?;
+    let mut command = Command::new(&program.path);
+    for (name, reason) in environment::removed(|name| std::env::var_os(name).is_some()) {
+        eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
+        command.env_remove(name);
+    }
+    command
+        .args(["--settings".as_ref(), files.settings.as_os_str()])
+        .args(["--mcp-config".as_ref(), files.servers.as_os_str()])
+        .arg("--strict-mcp-config")
+        .args(&flags.pass);
+    // On success the agent has this process's number, terminal and signals.
+    let source = command.exec();
+    Err(WrapperError::Start { path: program.path, source })
+}
+
+/// A project's own servers are started only when somebody said yes: the organisation by a rule, or
+/// the person in the agent's own dialog, which strict mode would pass over.
+fn withhold_unapproved(servers: &[McpFound], approved: &[String], answer: &mut LaunchAnswer) {
+    const DEFAULT: &str = "no entry names it";
+    for judged in &mut answer.servers {
+        let default = judged.allowed && judged.reason == DEFAULT;
+        if judged.source == "project" && default && !approved.contains(&judged.name) {
+            judged.allowed = false;
+            judged.reason = "nobody approved this project's server".to_owned();
+        }
+    }
+    let allowed = |judged: &&McpJudged| judged.allowed;
+    let started: Vec<&McpJudged> = answer.servers.iter().filter(allowed).collect();
+    answer.mcp.retain(|name, definition| {
+        let listed = servers.iter().any(|found| found.name == *name && found.definition == *definition);
+        // What no file lists is a managed server.
+        !listed || started.iter().any(|judged| judged.name == *name)
+    });
+}
+
+struct Files {
+    settings: PathBuf,
+    servers: PathBuf,
+}
+
+fn write_files(
+    state: &StateDir,
+    hook: &Path,
+    answer: &LaunchAnswer,
+    program: &Program,
+) -> Result<Files, WrapperError> {
+    let dir = state.agent_settings();
+    sweep(&dir);
+    let pid = std::process::id();
+    let files = Files {
+        settings: dir.join(format!("{pid}.settings.json")),
+        servers: dir.join(format!("{pid}.mcp.json")),
+    };
+    let made = settings::settings(hook, &state.socket(), &answer.deny, program.version);
+    write_atomic(&files.settings, made.to_string().as_bytes(), FILE_MODE)?;
+    let servers = json!({ "mcpServers": answer.mcp });
+    // Definitions may hold secrets, so they are not on the command line.
+    write_atomic(&files.servers, servers.to_string().as_bytes(), FILE_MODE)?;
+    Ok(files)
+}
+
+/// Removes the files of sessions whose process has ended.
+fn sweep(dir: &Path) {
+    let Ok(listing) = std::fs::read_dir(dir) else { return };
+    for file in listing.flatten() {
+        let name = file.file_name();
+        let pid = name.to_str().and_then(|name| name.split('.').next());
+        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        if !Path::new("/proc").join(pid.to_string()).exists() {
+            // One that stays is swept by the next launch.
+            let _later = std::fs::remove_file(file.path());
+        }
+    }
+}
+
+/// The agent's own state file.
+pub(crate) fn agent_state_file() -> PathBuf {
+    let folder = std::env::var_os("CLAUDE_CONFIG_DIR").or_else(|| std::env::var_os("HOME"));
+    PathBuf::from(folder.unwrap_or_default()).join(".claude.json")
+}

@@ -1,0 +1,75 @@
+//! The settings file the agent is started with: Cairn's hooks and the second line of defence.
+//!
+//! Owns its JSON. Flag settings win over user, project and local ones, so `disableAllHooks` set
+//! there has no effect.
+//!
+//! Source: Claude Code findings 0.1, 0.2, 1.2, 1.3 and 6.
+
+use super::program::Version;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Events that gate an action: a hook that fails there blocks.
+const GATING: [&str; 3] = ["PermissionRequest", "PreToolUse", "UserPromptSubmit"];
+
+/// Events that are only recorded.
+const OBSERVED: [&str; 4] = ["PostToolUse", "PostToolUseFailure", "SessionEnd", "SessionStart"];
+
+/// The agent's time-out for one hook in seconds: twice the shim's own deadline.
+const HOOK_TIMEOUT_S: u64 = 10;
+
+/// The first version that understands `onFailure`; older ones drop the whole block of hooks.
+const ON_FAILURE_SINCE: Version = Version([2, 1, 295]);
+
+/// The settings: exec-form hooks by absolute path, deny rules, no bypass mode.
+pub fn settings(hook: &Path, socket: &Path, deny: &[String], version: Option<Version>) -> Value {
+    let on_failure = version.is_some_and(|version| version >= ON_FAILURE_SINCE);
+    let mut hooks = Map::new();
+    for event in GATING {
+        hooks.insert(event.to_owned(), handler(hook, socket, event, on_failure));
+    }
+    for event in OBSERVED {
+        hooks.insert(event.to_owned(), handler(hook, socket, event, false));
+    }
+    json!({
+        "disableAllHooks": false,
+        // A proxy from a repository's settings must not stand between the agent and loopback.
+        "env": { "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost" },
+        "hooks": hooks,
+        "permissions": { "deny": deny, "disableBypassPermissionsMode": "disable" },
+    })
+}
+
+fn handler(hook: &Path, socket: &Path, event: &str, block: bool) -> Value {
+    let mut command = json!({
+        "type": "command",
+        "command": hook,
+        // With `args` the agent starts the program itself and no shell.
+        "args": [event, "--socket", socket],
+        "timeout": HOOK_TIMEOUT_S,
+    });
+    if block && let Some(members) = command.as_object_mut() {
+        members.insert("onFailure".to_owned(), json!("block"));
+    }
+    json!([{ "matcher": "*", "hooks": [command] }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gating_hooks_block_on_failure() {
+        let version = Some(Version([2, 1, 330]));
+        let made = settings("/b/cairn-hook".as_ref(), "/s".as_ref(), &["Bash(rm *)".into()], version);
+        for event in GATING {
+            assert_eq!(made["hooks"][event][0]["hooks"][0]["onFailure"], "block");
+        }
+        assert!(made["hooks"]["SessionEnd"][0]["hooks"][0].get("onFailure").is_none());
+        assert_eq!(made["hooks"]["PreToolUse"][0]["hooks"][0]["args"][1], "--socket");
+        assert_eq!(made["permissions"]["deny"][0], "Bash(rm *)");
+        assert_eq!(made["disableAllHooks"], false);
+        let old = settings("/b".as_ref(), "/s".as_ref(), &[], Some(Version([2, 1, 200])));
+        assert!(old["hooks"]["PreToolUse"][0]["hooks"][0].get("onFailure").is_none());
+    }
+}
