@@ -2,11 +2,11 @@
 //!
 //! Source: Claude Code findings 5.2 and 5.3.
 
-mod common;
+mod fixtures;
 
 use cairn_event::Effect;
 use cairn_policy::{Bundle, decide};
-use common::{alice, bash, bundle, compiled, posture, rule};
+use fixtures::{alice, bash, bundle, compiled, posture, rule};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 

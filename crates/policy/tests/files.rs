@@ -2,11 +2,11 @@
 //!
 //! Source: Claude Code findings 1.4 and 2.5.
 
-mod common;
+mod fixtures;
 
 use cairn_event::Effect;
 use cairn_policy::{Bundle, Request, ResolvedPath, decide, explain, paths_to_resolve};
-use common::{alice, bash, bundle, compiled, posture, rule, verdict};
+use fixtures::{alice, bash, bundle, compiled, posture, rule, verdict};
 use serde_json::json;
 
 fn file(tool: &str, path: &str, target: Option<&str>) -> Request {

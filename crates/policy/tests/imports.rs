@@ -4,13 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "an import of a test must succeed")]
 
-mod common;
+mod fixtures;
 
 use cairn_event::Effect;
 use cairn_policy::{
     Bundle, Imported, LintKind, McpDefault, McpEntry, SettingsSource, compile, import_settings,
 };
-use common::{alice, verdict};
+use fixtures::{alice, verdict};
 
 fn import(text: &str) -> Imported {
     import_settings(text.as_bytes(), &SettingsSource::FlagInline).unwrap()

@@ -2,11 +2,11 @@
 //!
 //! Source: architecture section 4.
 
-mod common;
+mod fixtures;
 
 use cairn_event::Effect;
 use cairn_policy::{Condition, Rule, Scope, decide};
-use common::{alice, bash, bundle, compiled, posture, rule};
+use fixtures::{alice, bash, bundle, compiled, posture, rule};
 use proptest::prelude::*;
 
 const PATTERNS: &[&str] = &[

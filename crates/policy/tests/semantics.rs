@@ -2,11 +2,11 @@
 //!
 //! Source: architecture section 4.
 
-mod common;
+mod fixtures;
 
 use cairn_event::{DecisionMode, Effect, Rank};
 use cairn_policy::{Bundle, Condition, Gate, McpCall, McpPolicy, Rule, Scope, decide};
-use common::{alice, bash, bundle, compiled, posture, rule, verdict};
+use fixtures::{alice, bash, bundle, compiled, posture, rule, verdict};
 use serde_json::json;
 
 fn kubectl_carve_out() -> Bundle {
@@ -110,7 +110,7 @@ fn a_narrower_ask_does_not_lift_a_broader_deny() {
         ask.clone(),
     ]);
     assert_eq!(verdict(&bundle, &alice(&[]), "deploy x"), Effect::Deny);
-    let over_allow = common::bundle(vec![rule("allow", Effect::Allow, "Bash(deploy *)"), ask]);
+    let over_allow = fixtures::bundle(vec![rule("allow", Effect::Allow, "Bash(deploy *)"), ask]);
     assert_eq!(verdict(&over_allow, &alice(&[]), "deploy x"), Effect::Ask);
 }
 
