@@ -28,7 +28,30 @@ pub struct Suite {
 }
 
 /// Every suite, in the order they are run.
-pub const SUITES: &[Suite] = &[];
+pub const SUITES: &[Suite] = &[
+    Suite {
+        name: "formats with jose and @sd-jwt/core (Node)",
+        folder: "tests/interop/formats/jose",
+        needs: &[Need::Node],
+        command: &[
+            "sh",
+            "-c",
+            "npm ci --silent --no-audit --no-fund && node check.js",
+        ],
+    },
+    Suite {
+        name: "formats with jwcrypto, sd-jwt and rfc8785 (Python)",
+        folder: "tests/interop/formats",
+        needs: &[Need::Python],
+        command: &["python", "sd_jwt_frames.py"],
+    },
+    Suite {
+        name: "receipts with golang.org/x/mod/sumdb (Go)",
+        folder: "tests/interop/formats/sumdb",
+        needs: &[Need::Go],
+        command: &["go", "run", "."],
+    },
+];
 
 /// Runs one suite.
 ///

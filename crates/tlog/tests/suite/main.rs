@@ -20,6 +20,7 @@ mod notes;
 mod oracle;
 mod properties;
 mod receipts;
+mod sample;
 mod tiles;
 mod trust;
 mod trust_text;
