@@ -2,7 +2,7 @@
 //!
 //! Owns its members, their defaults and limits. Unknown members are refused: a misspelt limit must
 //! not silently be the default. Does not own keys (`keys`) nor the trust policy's grammar
-//! (`cairn-tlog`). Source: `docs/operating/configuration.md` of this project.
+//! (`cairn-tlog`). This page is the reference: every member says what it is and why its default.
 
 use cairn_durable::file::ReadFileError;
 use cairn_durable::read_limited;

@@ -63,6 +63,9 @@ impl Log {
         wait: Wait,
         deadline: Duration,
     ) -> Result<Vec<SubmitResult>, SubmitError> {
+        if self.0.stopped.borrow().is_some() {
+            return Err(SubmitError::Stopped);
+        }
         let until = Instant::now() + deadline;
         let ticket = self.0.pool.reserve(&frames)?;
         let ledger = self.0.ledger.clone();

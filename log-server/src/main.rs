@@ -9,7 +9,7 @@ use cairn_server::clock::system_clock;
 use cairn_server::config::Config;
 use cairn_server::keys::Keys;
 use cairn_server::store::{HeadFile, KeyedStore, LogStore, Rocks};
-use cairn_server::{check, init};
+use cairn_server::{check, init, services};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -130,7 +130,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         config.public_url = format!("http://{address}");
     }
     let opened = app::open(&args.data, config, args.genesis.as_deref()).await?;
-    let router = app::router(opened.log.clone(), axum::Router::new());
+    let services = services::start(&opened.log)?;
+    let router = app::router(opened.log.clone(), services);
     println!("listening http://{address}");
     app::serve(listener, router, &opened.log, asked_to_end()).await?;
     drop(opened.lock);

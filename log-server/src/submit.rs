@@ -1,13 +1,14 @@
 //! `POST /v1/entries`: frames in, one result for each out.
 //!
-//! Owns the HTTP form of a submission. No token: each entry is authenticated by its own signature.
+//! Owns the HTTP form of a submission and what an unknown sender may cost: bodies in memory at once,
+//! and the time one may take to arrive. No token: each entry is authenticated by its own signature.
 
 use crate::log::Log;
 use crate::outcome::{SubmitResult, Wait};
 use crate::problem::{Family, Problem};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -16,7 +17,9 @@ use cairn_api::submission::{FrameResult, Status, SubmitQuery, SubmitResponse};
 use cairn_event::Sha256;
 use cairn_event::frame::{MEDIA_TYPE, split_submission};
 use cairn_event::limits::MAX_SUBMISSION_BYTES;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long a submitter waits when it names no time: several witness rounds.
 const DEFAULT_WAIT_MS: u64 = 10_000;
@@ -24,25 +27,41 @@ const DEFAULT_WAIT_MS: u64 = 10_000;
 /// The longest wait: below the minute after which middle boxes give up.
 const MAX_WAIT_MS: u64 = 30_000;
 
+/// Bodies that may be arriving at once: at the largest size they take 256 MiB.
+const BODIES_AT_ONCE: usize = 32;
+
+/// How long one body may take to arrive: 8 MiB over 10 Mbit/s, with room.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Seconds a sender waits when too many bodies are arriving.
+const RETRY_AFTER_S: u64 = 1;
+
+/// The log and the room for arriving bodies.
+#[derive(Clone)]
+struct Door {
+    log: Log,
+    room: Arc<Semaphore>,
+}
+
 /// The submission route.
 pub fn routes(log: Log) -> Router {
+    let room = Arc::new(Semaphore::new(BODIES_AT_ONCE));
     Router::new()
         .route(paths::ENTRIES, post(submit))
         .layer(DefaultBodyLimit::max(MAX_SUBMISSION_BYTES))
-        .with_state(log)
+        .with_state(Door { log, room })
 }
 
 async fn submit(
-    State(log): State<Log>,
+    State(door): State<Door>,
     query: Result<Query<SubmitQuery>, QueryRejection>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<(StatusCode, Json<SubmitResponse>), Problem> {
+    let log = &door.log;
     let Query(query) = query.map_err(|error| Problem::bad_request("query", error.body_text()))?;
     check_media_type(&headers)?;
-    let body = body.map_err(|error| unreadable_body(&error))?;
-    let lines = split_submission(&body).map_err(|error| Problem::from(&error))?;
-    let frames = lines.into_iter().map(ToOwned::to_owned).collect();
+    let frames = read_frames(request, &door.room).await?;
     let wait = query.wait.unwrap_or(Wait::Witnessed);
     let wait_ms = query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
     let results = log
@@ -59,6 +78,32 @@ async fn submit(
     };
     let results = results.into_iter().map(to_wire).collect();
     Ok((status, Json(SubmitResponse { results })))
+}
+
+/// Reads the body within its bounds and splits it into lines.
+async fn read_frames(request: Request, room: &Semaphore) -> Result<Vec<String>, Problem> {
+    let _place = room.try_acquire().map_err(|_| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Problem::retry(
+            status,
+            "too-many-bodies",
+            RETRY_AFTER_S,
+            "too many bodies are arriving",
+        )
+    })?;
+    let body = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, &()));
+    let body = body.await.map_err(|_| {
+        let detail = "the body did not arrive in time";
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow-body",
+            Family::Retry,
+            detail,
+        )
+    })?;
+    let body = body.map_err(|error| unreadable_body(&error))?;
+    let lines = split_submission(&body).map_err(|error| Problem::from(&error))?;
+    Ok(lines.into_iter().map(ToOwned::to_owned).collect())
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -149,6 +149,25 @@ async fn i9_a_chain_has_no_hole_without_a_gap_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i9_a_lost_tail_shown_by_the_next_chain_is_stated_by_the_observer() {
+    let (world, engine) = (World::new(), cairn_server::store::Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    accept(&log, chain.many(2)).await;
+    let lost = chain.many(4);
+    let (_, start) = world.chain_after(4, &chain);
+    let index = accept(&log, vec![start]).await[0];
+    let entry = Entry::parse(&log.entry(index + 1).unwrap().unwrap()).unwrap();
+    entry.verify(&world.public.observer).unwrap();
+    let Body::ObservedGap(gap) = &entry.payload().body else {
+        panic!("not a gap")
+    };
+    assert_eq!((&gap.chain, gap.from, gap.to), (&chain.kid(), 3, 6));
+    // What was missing is still taken when it turns up.
+    accept(&log, lost).await;
+    world.check(&engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i10_a_tile_path_never_has_two_contents() {
     let (world, engine) = (World::new(), cairn_server::store::Memory::new());
     let (log, mut chain) = world.enrolled(&engine).await;

@@ -3,7 +3,7 @@
 use cairn_event::administrative::{
     Administrators, Delegation, Genesis, Right, RosterChange, RosterStatement,
 };
-use cairn_event::body::{Body, ChainStart, Gap, Heartbeat};
+use cairn_event::body::{Body, ChainStart, Gap, Heartbeat, PreviousChain};
 use cairn_event::encoding::to_base64url;
 use cairn_event::payload::possession_message;
 use cairn_event::{
@@ -114,6 +114,20 @@ impl World {
 
     /// A new chain and the frame that starts it.
     pub fn chain(&self, seed: u8) -> (Chain, String) {
+        self.chain_with(seed, None)
+    }
+
+    /// A new chain that names the last entry of another as its predecessor's head.
+    pub fn chain_after(&self, seed: u8, before: &Chain) -> (Chain, String) {
+        let previous = PreviousChain {
+            chain: before.kid(),
+            head: before.prev.unwrap(),
+            seq: before.seq - 1,
+        };
+        self.chain_with(seed, Some(previous))
+    }
+
+    fn chain_with(&self, seed: u8, previous: Option<PreviousChain>) -> (Chain, String) {
         let key = SoftwareKey::from_seed(&[seed; 32]);
         let chain = key.public_key().kid();
         let message = possession_message(DEVICE, &chain, ORIGIN);
@@ -122,7 +136,7 @@ impl World {
             daemon_sha256: Sha256::of(b"daemon"),
             key: key.public_key(),
             pop: to_base64url(&key.sign(&message).unwrap()),
-            previous: None,
+            previous,
         });
         let mut chain = Chain {
             key,

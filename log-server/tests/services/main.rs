@@ -1,0 +1,15 @@
+//! Tests of the services on a real server on loopback: real sockets, a real SMTP receiver, the
+//! real log under them.
+
+mod access;
+mod console;
+mod distribution;
+mod enrolment;
+mod erasure;
+mod mail_sink;
+mod person;
+mod refusals;
+mod sign_in;
+mod site;
+mod surface;
+mod world;
