@@ -17,6 +17,7 @@ use cairn_durable::lock::LockError;
 use cairn_durable::read_limited;
 use std::future::{Future, IntoFuture as _};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +149,9 @@ pub async fn serve(
     let graceful = async move {
         let _ = asked.wait_for(|done| *done).await;
     };
-    let serving = axum::serve(listener, router)
+    // Limits on codes are kept for each peer.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service)
         .with_graceful_shutdown(graceful)
         .into_future();
     let mut asked = finished;

@@ -1,0 +1,145 @@
+//! The end of an enrolment: the roster entry, and waiting until it is published.
+
+use super::identifier;
+use crate::outcome::Wait;
+use crate::services::Services;
+use crate::services::authority::{AuthorityError, Statement, Written};
+use crate::services::mail::Mail;
+use cairn_event::PersonRole;
+use cairn_event::administrative::{RosterChange, RosterStatement};
+use cairn_event::body::Body;
+use cairn_identity::enrolment::{
+    Address, Admission, Applicant, ENROLMENT_MS, State, fingerprint_words,
+};
+use serde_json::Value;
+use std::time::Duration;
+
+/// How the person was verified, as the roster names it.
+const METHOD: &str = "email-otp";
+
+/// Longest wait for publication; beyond it the enrolment itself has expired.
+const PUBLISH_WAIT: Duration = Duration::from_millis(ENROLMENT_MS);
+
+/// Whether a person with this address may enrol a device.
+pub(super) fn may_enrol(services: &Services, address: &Address) -> bool {
+    let known = services.index().person_of(address).map(str::to_owned);
+    match known {
+        Some(person) => is_active(services, &person),
+        None => services
+            .log()
+            .config()
+            .allowed_domains
+            .iter()
+            .any(|one| one == address.domain()),
+    }
+}
+
+fn is_active(services: &Services, person: &str) -> bool {
+    let ledger = services.log().ledger();
+    ledger
+        .roster()
+        .people
+        .get(person)
+        .is_some_and(|person| person.membership().is_some())
+}
+
+/// Writes the roster entry of a verified enrolment and moves it on; runs in the background.
+pub(super) async fn admit(services: Services, id: String, applicant: Applicant, email: Address) {
+    let outcome = write(&services, &applicant, &email).await;
+    let now_ms = services.log().now_ms();
+    let admission = match outcome {
+        Ok(admission) => admission,
+        Err(error) => {
+            tracing::error!(%error, "an enrolment was not recorded");
+            if let Some(open) = services.enrolments().get(&id, now_ms) {
+                open.machine
+                    .refuse("the server could not record the device; ask your administrator");
+            }
+            return;
+        }
+    };
+    if let Some(open) = services.enrolments().get(&id, now_ms)
+        && matches!(open.machine.state(), State::Verified(_))
+        && let Err(error) = open.machine.admit(admission)
+    {
+        tracing::error!(%error, "an enrolment was recorded and not answered");
+    }
+    let words = fingerprint_words(&applicant.key);
+    let mail = Mail::new_device(&applicant.host, &words, services.public_url());
+    if let Err(error) = services.0.mailer.send(&email, mail).await {
+        tracing::warn!(%error, "a person was not told of a new device");
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum AdmitError {
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error("no randomness from the operating system")]
+    Randomness(#[from] getrandom::Error),
+    #[error("the roster entry was not published in time")]
+    NotPublished,
+}
+
+async fn write(
+    services: &Services,
+    applicant: &Applicant,
+    email: &Address,
+) -> Result<Admission, AdmitError> {
+    let device = identifier("d_")?;
+    let fresh_person = identifier("p_")?;
+    let known = || services.index().person_of(email).map(str::to_owned);
+    let say = |ledger: &cairn_identity::Ledger| {
+        let person = known().unwrap_or_else(|| fresh_person.to_string());
+        let mut changes = Vec::with_capacity(2);
+        let mut confidential = Vec::with_capacity(2);
+        if !ledger.roster().people.contains_key(&person) {
+            let roles = vec![PersonRole::Developer];
+            let person = person.clone();
+            confidential.push((format!("email:{person}"), Value::from(email.as_str())));
+            changes.push(RosterChange::AddPerson {
+                person,
+                roles,
+                teams: Vec::new(),
+            });
+        }
+        confidential.push((
+            format!("host:{device}"),
+            Value::from(applicant.host.as_str()),
+        ));
+        changes.push(RosterChange::AdmitDevice {
+            device: device.to_string(),
+            isolation: applicant.isolation,
+            key: applicant.key.clone(),
+            methods: vec![METHOD.to_owned()],
+            person,
+            protection: applicant.protection,
+        });
+        let revision = ledger.roster().revision + 1;
+        let body = Body::Roster(RosterStatement { changes, revision });
+        Statement { body, confidential }
+    };
+    let Written { index, published } = services.0.authority.write(Wait::Published, say).await?;
+    let person = {
+        let ledger = services.log().ledger();
+        let admitted = ledger.roster().devices.get(device.as_ref());
+        admitted.map_or_else(|| fresh_person.to_string(), |one| one.person.clone())
+    };
+    // The follower learns it from the published entry; a second enrolment may come before that.
+    services.learn(|known| known.note_address(&person, email, index));
+    if !published {
+        let mut checkpoints = services.log().published();
+        let covered = checkpoints.wait_for(|checkpoint| checkpoint.size > index);
+        let waited = tokio::time::timeout(PUBLISH_WAIT, covered).await;
+        waited
+            .map_err(|_| AdmitError::NotPublished)?
+            .map_err(|_| AdmitError::NotPublished)?;
+    }
+    let device = device.to_string();
+    Ok(Admission {
+        device,
+        person,
+        email: email.clone(),
+        roster_index: index,
+    })
+}

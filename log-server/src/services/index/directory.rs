@@ -1,0 +1,93 @@
+//! Who has which address, and which device which host name: the roster's confidential members.
+//!
+//! Remembers from which entry each name was learned, so that an erasure takes it back.
+
+use cairn_event::Disclosure;
+use cairn_identity::enrolment::Address;
+use serde_json::Value;
+use std::collections::HashMap;
+
+#[derive(Debug)]
+struct Learned {
+    text: String,
+    at: u64,
+}
+
+/// Addresses of people and host names of devices.
+#[derive(Debug, Default)]
+pub struct Directory {
+    emails: HashMap<String, Learned>,
+    people: HashMap<String, Vec<String>>,
+    hosts: HashMap<String, Learned>,
+}
+
+impl Directory {
+    /// The address of a person.
+    #[must_use]
+    pub fn email(&self, person: &str) -> Option<&str> {
+        self.emails.get(person).map(|one| one.text.as_str())
+    }
+
+    /// The host name of a device.
+    #[must_use]
+    pub fn host(&self, device: &str) -> Option<&str> {
+        self.hosts.get(device).map(|one| one.text.as_str())
+    }
+
+    /// The people who have or had this address, in the order in which the log says so.
+    #[must_use]
+    pub fn people_of(&self, address: &Address) -> &[String] {
+        self.people.get(address.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Learns from a disclosure of the roster entry at `at`; others are passed over.
+    pub(super) fn learn(&mut self, disclosure: &Disclosure, at: u64) {
+        let Value::String(text) = disclosure.value() else {
+            return;
+        };
+        match disclosure.name().split_once(':') {
+            Some(("email", person)) => self.learn_email(person, text, at),
+            Some(("host", device)) => {
+                self.hosts.insert(
+                    device.to_owned(),
+                    Learned {
+                        text: text.clone(),
+                        at,
+                    },
+                );
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn learn_email(&mut self, person: &str, email: &str, at: u64) {
+        self.forget_email(person);
+        // One spelling, so that what an administrator typed is found by what the person types.
+        let spelled = Address::parse(email).map(|one| one.as_str().to_owned());
+        let text = spelled.unwrap_or_else(|_| email.to_owned());
+        self.people
+            .entry(text.clone())
+            .or_default()
+            .push(person.to_owned());
+        self.emails.insert(person.to_owned(), Learned { text, at });
+    }
+
+    pub(super) fn forget_from(&mut self, at: u64) {
+        self.hosts.retain(|_, one| one.at != at);
+        let gone: Vec<String> = self
+            .emails
+            .iter()
+            .filter(|(_, one)| one.at == at)
+            .map(|(person, _)| person.clone())
+            .collect();
+        gone.iter().for_each(|person| self.forget_email(person));
+    }
+
+    fn forget_email(&mut self, person: &str) {
+        if let Some(old) = self.emails.remove(person)
+            && let Some(holders) = self.people.get_mut(&old.text)
+        {
+            holders.retain(|holder| holder != person);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The follower: reads each newly published entry once, in order, and tells what changed.
+//!
+//! It also finishes erasures that a crash cut off between their entry and the destruction.
+
+use super::Index;
+use crate::log::Log;
+use crate::services::policy::Heads;
+use cairn_api::distribution::{PolicyNotice, RosterNotice};
+use cairn_event::body::Body;
+use cairn_event::{Disclosure, Entry};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Entries projected before readers get a turn at the lock.
+const ENTRIES_PER_TURN: u64 = 256;
+
+/// Pause after a failed read; the log itself stops when its store is broken.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Follows the log until it is gone. The heads change only once the index holds their entries.
+pub fn follow(log: Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
+    let (heads, receiver) = watch::channel(Heads::default());
+    tokio::spawn(async move {
+        let mut published = log.published();
+        loop {
+            let size = published.borrow_and_update().size;
+            let (reader, projected) = (log.clone(), index.clone());
+            let work = tokio::task::spawn_blocking(move || catch_up(&reader, &projected, size));
+            match work.await {
+                Ok(Ok(newest)) => {
+                    heads.send_if_modified(|known| {
+                        let changed = *known != newest;
+                        *known = newest;
+                        changed
+                    });
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the index cannot read the log");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                // A panic in the projection would repeat: the index stays where it is.
+                Err(_) => return,
+            }
+            if published.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn catch_up(
+    log: &Log,
+    index: &RwLock<Index>,
+    size: u64,
+) -> Result<Heads, crate::store::StoreError> {
+    loop {
+        let from = index.read().unwrap_or_else(PoisonError::into_inner).size();
+        let to = size.min(from.saturating_add(ENTRIES_PER_TURN));
+        if from >= to {
+            break;
+        }
+        let mut batch = Vec::new();
+        for entry in log.entries(from..to) {
+            let (at, bytes) = entry?;
+            let entry = Entry::parse(&bytes).ok();
+            let disclosures = entry.as_ref().map(|entry| confidential(log, at, entry));
+            batch.push((at, entry, disclosures.unwrap_or_default()));
+        }
+        let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+        for (at, entry, disclosures) in &batch {
+            match entry {
+                Some(entry) => index.project(*at, entry, disclosures),
+                None => index.pass_over(),
+            }
+        }
+    }
+    let index = index.read().unwrap_or_else(PoisonError::into_inner);
+    Ok(heads_of(&index))
+}
+
+/// The names that a roster entry discloses. An erasure is carried out, unless it was already, and
+/// gives the names that are left of the entry it is about.
+fn confidential(log: &Log, at: u64, entry: &Entry) -> Vec<Disclosure> {
+    match &entry.payload().body {
+        Body::Roster(_) => names(log, at),
+        Body::Erasure(erasure) => {
+            if let Err(error) = log.disclosures().erase(erasure.index, &erasure.digests) {
+                tracing::error!(at, %error, "an erasure on record is not carried out");
+            }
+            names(log, erasure.index)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn names(log: &Log, index: u64) -> Vec<Disclosure> {
+    let held = match log.disclosures().get(index) {
+        Ok(held) => held,
+        Err(error) => {
+            tracing::error!(index, %error, "disclosures of an entry cannot be read");
+            return Vec::new();
+        }
+    };
+    let encoded = held.iter().filter_map(|one| one.encoded.as_deref());
+    encoded
+        .filter_map(|encoded| Disclosure::parse(encoded).ok())
+        .collect()
+}
+
+fn heads_of(index: &Index) -> Heads {
+    let ledger = index.ledger();
+    let roster = ledger.roster();
+    Heads {
+        policy: ledger.policy().map(|head| PolicyNotice {
+            index: head.index,
+            version: head.version,
+            bundle_sha256: head.bundle,
+        }),
+        roster: roster.indices.last().map(|index| RosterNotice {
+            index: *index,
+            revision: roster.revision,
+        }),
+    }
+}

@@ -1,0 +1,206 @@
+//! The index: what the console asks for, projected from the published entries.
+//!
+//! Owns rows, joins and counts in memory. It is derived: a restart rebuilds it, and nothing that
+//! matters is decided by it. It holds no confidential content but the address and host names of
+//! the roster; everything else confidential is read from the disclosure store when it is shown.
+
+mod directory;
+mod follower;
+mod projection;
+mod row;
+mod session;
+
+pub use directory::Directory;
+pub use follower::follow;
+pub use row::Row;
+pub use session::Session;
+
+use cairn_event::{Effect, OutcomeState, Posture, Sha256};
+use cairn_identity::Ledger;
+use cairn_identity::enrolment::Address;
+use std::collections::{BTreeMap, HashMap};
+
+/// Rows kept in memory, about 400 bytes each; older events stay readable one by one.
+pub const MAX_ROWS: usize = 1_000_000;
+
+/// A device and the agent's identifier of a call.
+pub type Call = (String, String);
+
+/// One person's share of the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Decisions by effect.
+    pub allowed: u64,
+    /// Denied.
+    pub denied: u64,
+    /// Asked.
+    pub asked: u64,
+    /// Left to the agent's own flow.
+    pub no_opinion: u64,
+    /// Gaps declared or observed.
+    pub gaps: u64,
+    /// Forks recorded.
+    pub forks: u64,
+}
+
+/// What is known of a device beyond the roster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceFacts {
+    /// Device time of its last entry.
+    pub last_seen_ms: Option<u64>,
+    /// Posture in its last entry that carries one.
+    pub posture: Option<Posture>,
+    /// Policy version it last acknowledged.
+    pub policy_version: Option<u64>,
+    /// Gaps in its chains.
+    pub gaps: u64,
+}
+
+/// One MCP server by name and fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct McpFacts {
+    /// `stdio`, `http` or `sse`.
+    pub transport: String,
+    /// Verdict when last seen.
+    pub effect: Effect,
+    /// Sources, devices: who saw it where. Device to sources.
+    pub seen: BTreeMap<String, Vec<String>>,
+    /// Device time when first seen.
+    pub first_seen_ms: u64,
+    /// Device time when last seen.
+    pub last_seen_ms: u64,
+    /// Index of the first entry that saw it.
+    pub first_index: u64,
+}
+
+/// The projection of the published log.
+#[derive(Debug)]
+pub struct Index {
+    ledger: Ledger,
+    directory: Directory,
+    rows: BTreeMap<u64, Row>,
+    sessions: BTreeMap<(String, String), Session>,
+    outcomes: HashMap<Call, OutcomeState>,
+    decided: HashMap<Call, u64>,
+    devices: HashMap<String, DeviceFacts>,
+    mcp: BTreeMap<(String, Sha256), McpFacts>,
+    counts: BTreeMap<String, Counts>,
+}
+
+/// The key of counts that belong to no person.
+const NOBODY: &str = "";
+
+impl Index {
+    /// The index of an empty log.
+    #[must_use]
+    pub fn new(origin: &str) -> Self {
+        Self {
+            ledger: Ledger::new(origin),
+            directory: Directory::default(),
+            rows: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            outcomes: HashMap::new(),
+            decided: HashMap::new(),
+            devices: HashMap::new(),
+            mcp: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Entries projected so far.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.ledger.size()
+    }
+
+    /// The ledger as of the last projected entry; every entry in it is published.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Indices of published roster entries, ascending; position plus one is the revision.
+    #[must_use]
+    pub fn roster_entries(&self) -> &[u64] {
+        &self.ledger.roster().indices
+    }
+
+    /// Addresses and host names.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The person with this address: the first who is still here, or the first who ever had it. A
+    /// second person with a colleague's address must not take over the colleague's sign-in.
+    #[must_use]
+    pub fn person_of(&self, address: &Address) -> Option<&str> {
+        let holders = self.directory.people_of(address);
+        let people = &self.ledger.roster().people;
+        let left = |holder: &&String| {
+            people
+                .get(*holder)
+                .is_some_and(|one| one.removed_at.is_some())
+        };
+        let holder = holders
+            .iter()
+            .find(|holder| !left(holder))
+            .or_else(|| holders.first());
+        holder.map(String::as_str)
+    }
+
+    /// Learns an address from an entry that is sequenced and not yet followed.
+    pub fn note_address(&mut self, person: &str, address: &Address, at: u64) {
+        self.directory.learn_email(person, address.as_str(), at);
+    }
+
+    /// All rows by index.
+    #[must_use]
+    pub fn rows(&self) -> &BTreeMap<u64, Row> {
+        &self.rows
+    }
+
+    /// All sessions by session and device.
+    #[must_use]
+    pub fn sessions(&self) -> &BTreeMap<(String, String), Session> {
+        &self.sessions
+    }
+
+    /// What became of the call that a row is about.
+    #[must_use]
+    pub fn outcome_of(&self, row: &Row) -> Option<OutcomeState> {
+        let call = (row.device.clone()?, row.use_id.clone()?);
+        self.outcomes.get(&call).copied()
+    }
+
+    /// What is known of a device.
+    #[must_use]
+    pub fn device(&self, device: &str) -> Option<&DeviceFacts> {
+        self.devices.get(device)
+    }
+
+    /// All MCP servers by name and fingerprint.
+    #[must_use]
+    pub fn mcp(&self) -> &BTreeMap<(String, Sha256), McpFacts> {
+        &self.mcp
+    }
+
+    /// Counts, of one person or of everybody.
+    #[must_use]
+    pub fn counts(&self, person: Option<&str>) -> Counts {
+        match person {
+            Some(person) => self.counts.get(person).copied().unwrap_or_default(),
+            None => self
+                .counts
+                .values()
+                .fold(Counts::default(), |sum, one| Counts {
+                    allowed: sum.allowed + one.allowed,
+                    denied: sum.denied + one.denied,
+                    asked: sum.asked + one.asked,
+                    no_opinion: sum.no_opinion + one.no_opinion,
+                    gaps: sum.gaps + one.gaps,
+                    forks: sum.forks + one.forks,
+                }),
+        }
+    }
+}

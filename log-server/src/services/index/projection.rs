@@ -1,0 +1,160 @@
+//! Projecting one published entry into the index.
+
+use super::{DeviceFacts, Index, MAX_ROWS, McpFacts, NOBODY, Row, Session};
+use cairn_event::body::Body;
+use cairn_event::{Disclosure, Effect, Entry};
+use cairn_identity::Flag;
+
+impl Index {
+    /// Projects the next entry. `disclosures` are those of a roster entry, or for an erasure those
+    /// that are left of the entry it is about.
+    pub(super) fn project(&mut self, index: u64, entry: &Entry, disclosures: &[Disclosure]) {
+        // The log judged the entry already; judging again gives its flags and the next state.
+        let flags = match self.ledger.admit(entry) {
+            Ok(admission) => {
+                let flags = admission.flags.clone();
+                self.ledger.apply(entry, admission);
+                flags
+            }
+            Err(refusal) => {
+                tracing::warn!(index, %refusal, "a published entry is not understood");
+                self.ledger.skip();
+                Vec::new()
+            }
+        };
+        self.note_names(index, entry, disclosures);
+        let link = entry.payload().link.as_ref();
+        let person = link.and_then(|link| {
+            self.ledger
+                .roster()
+                .devices
+                .get(&link.device)
+                .map(|device| device.person.clone())
+        });
+        let row = Row::of(index, entry, person, &flags);
+        self.note_device(&row, entry, &flags);
+        self.count(&row, entry, &flags);
+        self.note_call(&row, entry);
+        self.note_session(&row, entry);
+        self.note_mcp(&row, entry);
+        self.rows.insert(index, row);
+        if self.rows.len() > MAX_ROWS {
+            self.rows.pop_first();
+        }
+    }
+
+    /// Counts an entry of a version this program cannot read.
+    pub(super) fn pass_over(&mut self) {
+        self.ledger.skip();
+    }
+
+    fn note_names(&mut self, index: u64, entry: &Entry, disclosures: &[Disclosure]) {
+        let at = match &entry.payload().body {
+            Body::Roster(_) => index,
+            Body::Erasure(erasure) => {
+                self.directory.forget_from(erasure.index);
+                erasure.index
+            }
+            _ => return,
+        };
+        disclosures
+            .iter()
+            .for_each(|one| self.directory.learn(one, at));
+    }
+
+    fn note_device(&mut self, row: &Row, entry: &Entry, flags: &[Flag]) {
+        let Some(device) = &row.device else { return };
+        let facts: &mut DeviceFacts = self.devices.entry(device.clone()).or_default();
+        facts.last_seen_ms = facts.last_seen_ms.max(Some(row.time_ms));
+        if let Some(posture) = &entry.payload().context.posture {
+            facts.posture = Some(posture.clone());
+        }
+        if let Body::PolicyActivated(activated) = &entry.payload().body {
+            facts.policy_version = Some(activated.version);
+        }
+        facts.gaps += gaps_in(entry, flags);
+    }
+
+    fn count(&mut self, row: &Row, entry: &Entry, flags: &[Flag]) {
+        let person = row.person.clone().unwrap_or_else(|| NOBODY.to_owned());
+        let counts = self.counts.entry(person).or_default();
+        if row.kind == "tool.decision" {
+            match row.effect {
+                Some(Effect::Allow) => counts.allowed += 1,
+                Some(Effect::Deny) => counts.denied += 1,
+                Some(Effect::Ask) => counts.asked += 1,
+                Some(Effect::NoOpinion) | None => counts.no_opinion += 1,
+            }
+        }
+        counts.gaps += gaps_in(entry, flags);
+        counts.forks += u64::from(matches!(entry.payload().body, Body::Fork(_)));
+    }
+
+    fn note_call(&mut self, row: &Row, entry: &Entry) {
+        let (Some(device), Some(use_id)) = (&row.device, &row.use_id) else {
+            return;
+        };
+        let call = (device.clone(), use_id.clone());
+        match &entry.payload().body {
+            Body::ToolDecision(_) => {
+                self.decided.insert(call, row.index);
+            }
+            Body::ToolOutcome(outcome) => {
+                self.outcomes.insert(call, outcome.state);
+            }
+            _ => {}
+        }
+    }
+
+    fn note_session(&mut self, row: &Row, entry: &Entry) {
+        let (Some(session), Some(device)) = (&row.session, &row.device) else {
+            return;
+        };
+        let person = row.person.clone().unwrap_or_default();
+        let key = (session.clone(), device.clone());
+        let known = self
+            .sessions
+            .entry(key)
+            .or_insert_with(|| Session::begin(row, person));
+        known.add(row, entry.payload().context.agent.as_ref());
+        if row.kind == "tool.outcome"
+            && let Some(use_id) = &row.use_id
+            && !self.decided.contains_key(&(device.clone(), use_id.clone()))
+        {
+            known.unverdicted += 1;
+        }
+    }
+
+    fn note_mcp(&mut self, row: &Row, entry: &Entry) {
+        let Body::McpSeen(seen) = &entry.payload().body else {
+            return;
+        };
+        let key = (seen.name.clone(), seen.fingerprint);
+        let facts = self.mcp.entry(key).or_insert_with(|| McpFacts {
+            transport: seen.transport.clone(),
+            effect: seen.effect,
+            seen: std::collections::BTreeMap::new(),
+            first_seen_ms: row.time_ms,
+            last_seen_ms: row.time_ms,
+            first_index: row.index,
+        });
+        facts.effect = seen.effect;
+        facts.last_seen_ms = facts.last_seen_ms.max(row.time_ms);
+        facts.first_seen_ms = facts.first_seen_ms.min(row.time_ms);
+        let device = row.device.clone().unwrap_or_default();
+        let sources = facts.seen.entry(device).or_default();
+        if !sources.contains(&seen.source) {
+            sources.push(seen.source.clone());
+            sources.sort_unstable();
+        }
+    }
+}
+
+/// Gaps that an entry declares or shows; a declared gap also raises the flag, and counts once.
+fn gaps_in(entry: &Entry, flags: &[Flag]) -> u64 {
+    let declared = matches!(entry.payload().body, Body::Gap(_) | Body::ObservedGap(_));
+    let shown = flags
+        .iter()
+        .any(|flag| matches!(flag, Flag::Missing { .. } | Flag::HistoryDropped));
+    u64::from(declared || shown)
+}
