@@ -31,3 +31,4 @@ pub mod upload;
 pub mod daemon;
 pub mod hook;
 pub mod wrapper;
+pub mod cli;

@@ -17,5 +17,6 @@ mod settings;
 
 pub use flags::{FlagProblem, Flags};
 pub use inventory::{Inventory, InventoryError, inventory};
+pub(crate) use launch::agent_state_file;
 pub use launch::{WrapperError, claude};
 pub use program::{Program, ProgramError};

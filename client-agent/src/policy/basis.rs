@@ -100,14 +100,20 @@ impl Basis {
     ///
     /// Errors: [`BasisError::Identity`].
     pub fn new(identity: &Identity) -> Result<Self, BasisError> {
-        Ok(Self {
-            origin: identity.origin.clone(),
-            person: identity.person.clone(),
-            device: identity.device.clone(),
-            pinned: identity.pinned()?,
+        let (person, device) = (identity.person.clone(), identity.device.clone());
+        Ok(Self { person, device, ..Self::of_log(&identity.origin, identity.pinned()?) })
+    }
+
+    /// The basis of a log for nobody in particular, as an administrator needs it.
+    pub fn of_log(origin: &str, pinned: Pinned) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            person: String::new(),
+            device: String::new(),
+            pinned,
             roster: Roster::default(),
             newest: None,
-        })
+        }
     }
 
     /// The log's origin.

@@ -1,0 +1,342 @@
+//! The commands of `cairn`.
+//!
+//! Owns the command line and what is printed. Does not own what the commands do.
+
+mod admin;
+mod daemon;
+mod doctor;
+mod enroll;
+mod explain;
+mod mcp;
+mod org;
+mod policy;
+mod receipts;
+mod status;
+
+use crate::state::StateDir;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A trust layer for AI coding agents: each action is decided, recorded and provable.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// Print JSON where the command has a machine form.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "First steps for a developer:\n  \
+    cairn enroll --server https://cairn.example.com\n  cairn claude\n\n\
+    First steps for an administrator:\n  \
+    cairn org create --server-keys server-keys.json --name Example --out admin\n  \
+    cairn org person-add --admin admin --server URL --email ann@example.com\n  \
+    cairn policy apply --admin admin --server URL policy.yaml\n\n\
+    The state folder is $CAIRN_HOME, or $XDG_STATE_HOME/cairn, or ~/.local/state/cairn.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Enrol this device: prints a page to open and waits until it is finished.
+    Enroll(EnrollArguments),
+    /// Start Claude Code under Cairn; everything after it goes to Claude Code.
+    #[command(disable_help_flag = true)]
+    Claude {
+        /// Words for Claude Code.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Show device, policy, record and enforcement.
+    Status,
+    /// Check this device and say how to repair what is wrong.
+    Doctor,
+    /// List the receipts this device holds: proof that the log has its entries.
+    Log {
+        /// Verify every receipt again, offline, under the pinned trust policy.
+        #[arg(long)]
+        verify: bool,
+        /// Show only the newest so many.
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Explain a decision, by the agent's tool-use identifier or by its index in the log.
+    Why {
+        /// Tool-use identifier or index.
+        what: String,
+    },
+    /// Run or stop the daemon; `cairn claude` starts it on demand.
+    Daemon {
+        /// What to do.
+        #[command(subcommand)]
+        command: DaemonCommand,
+    },
+    /// Import, check and put policy in force.
+    Policy {
+        /// What to do.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Make an organisation and change its people, teams and devices.
+    Org {
+        /// What to do.
+        #[command(subcommand)]
+        command: OrgCommand,
+    },
+    /// MCP servers configured here and the verdict on each.
+    Mcp {
+        /// What to do.
+        #[command(subcommand)]
+        command: McpCommand,
+    },
+}
+
+/// How to enrol.
+#[derive(Debug, Args)]
+pub struct EnrollArguments {
+    /// Address of your organisation's server.
+    #[arg(long)]
+    pub server: String,
+    /// Do not try to open a browser; print the address only.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Trust policy (C2SP tlog-policy) you were given; without it the server's own is pinned.
+    #[arg(long)]
+    pub trust_policy: Option<PathBuf>,
+    /// Hash of the genesis entry you were given; without it the server's own is pinned.
+    #[arg(long)]
+    pub genesis_hash: Option<String>,
+    /// Enrol anew although this device is enrolled.
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Commands of the daemon.
+#[derive(Debug, Subcommand)]
+pub enum DaemonCommand {
+    /// Run in the foreground.
+    Run,
+    /// Stop the running one after it signed the end of its chain.
+    Stop,
+}
+
+/// Who signs as administrator, and where to.
+#[derive(Debug, Args)]
+pub struct AdminArguments {
+    /// Folder that `cairn org create` made: administrator keys and genesis.
+    #[arg(long)]
+    pub admin: PathBuf,
+    /// Address of the server.
+    #[arg(long)]
+    pub server: String,
+    /// Trust policy (C2SP tlog-policy); without it the server's own is used, with a warning.
+    #[arg(long)]
+    pub trust_policy: Option<PathBuf>,
+}
+
+/// Commands about policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Turn Claude Code settings files into a bundle on standard output.
+    Import {
+        /// The files; each keeps its exact meaning as global rules.
+        #[arg(required = true)]
+        settings: Vec<PathBuf>,
+        /// Whom a blocked developer asks.
+        #[arg(long, default_value = "your security team")]
+        contact: String,
+    },
+    /// Check a bundle: what does not compile, and what says less than it seems.
+    Lint {
+        /// The bundle, YAML or JSON.
+        bundle: PathBuf,
+    },
+    /// Put a bundle in force: upload, sign, submit, wait for the witnessed receipt.
+    Apply {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The bundle, YAML or JSON; `version` may be left out.
+        bundle: PathBuf,
+    },
+    /// Show the policy in force on this device.
+    Show,
+}
+
+/// Commands about the organisation.
+#[derive(Debug, Subcommand)]
+pub enum OrgCommand {
+    /// Make administrator keys and the genesis entry, off the server.
+    Create {
+        /// Public keys of the server (`server-keys.json` of `cairn-server init`).
+        #[arg(long)]
+        server_keys: PathBuf,
+        /// Name of the organisation.
+        #[arg(long)]
+        name: String,
+        /// Folder for keys and genesis; must not exist.
+        #[arg(long)]
+        out: PathBuf,
+        /// How many administrator keys.
+        #[arg(long, default_value_t = 1)]
+        admins: u32,
+        /// How many of them must agree.
+        #[arg(long, default_value_t = 1)]
+        threshold: u32,
+        /// Let the server's online key put policy in force alone (small installations; shown).
+        #[arg(long)]
+        policy_by_online_key: bool,
+    },
+    /// Add a person; the address is confidential in the log.
+    PersonAdd {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The person's address.
+        #[arg(long)]
+        email: String,
+        /// Role: admin, security, auditor or developer; may be repeated.
+        #[arg(long = "role", default_value = "developer")]
+        roles: Vec<String>,
+        /// Team; may be repeated.
+        #[arg(long = "team")]
+        teams: Vec<String>,
+    },
+    /// Replace a person's roles and teams.
+    PersonUpdate {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The person (`p_…`) or their address.
+        #[arg(long)]
+        person: String,
+        /// Role; may be repeated.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// Team; may be repeated.
+        #[arg(long = "team")]
+        teams: Vec<String>,
+    },
+    /// Remove a person; their devices are revoked with them.
+    PersonRemove {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The person (`p_…`) or their address.
+        #[arg(long)]
+        person: String,
+    },
+    /// Add a team.
+    TeamAdd {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// Identifier: a-z, 0-9 and -.
+        #[arg(long)]
+        team: String,
+        /// Display name.
+        #[arg(long)]
+        name: String,
+    },
+    /// Revoke a device.
+    DeviceRevoke {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The device (`d_…`).
+        #[arg(long)]
+        device: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Show people, teams and devices.
+    Show {
+        /// Who asks, and where.
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
+    /// Write a short-lived access token for `cairn-export` and `cairn-audit` to a file.
+    Token {
+        /// Who asks, and where.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The file; only its owner can read it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+/// Commands about MCP servers.
+#[derive(Debug, Subcommand)]
+pub enum McpCommand {
+    /// List every server configured here and whether it would be started.
+    List,
+}
+
+/// Runs a command and prints what went wrong.
+pub fn main(arguments: Arguments) -> ExitCode {
+    let foreground =
+        matches!(arguments.command, Command::Daemon { command: DaemonCommand::Run });
+    let level = if foreground { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CAIRN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cairn: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let json = arguments.json;
+    match arguments.command {
+        Command::Org { command } => return block_on(org::run(command, json)),
+        Command::Policy { command: PolicyCommand::Import { settings, contact } } => {
+            return policy::import(&settings, &contact);
+        }
+        Command::Policy { command: PolicyCommand::Lint { bundle } } => {
+            return policy::lint(&bundle);
+        }
+        Command::Policy { command: PolicyCommand::Apply { admin, bundle } } => {
+            return block_on(policy::apply(&admin, &bundle, json));
+        }
+        other => {
+            let state = StateDir::from_environment()?;
+            with_state(other, &state, json)
+        }
+    }
+}
+
+fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Enroll(arguments) => block_on(enroll::run(state, &arguments, json)),
+        Command::Claude { words } => match crate::wrapper::claude(state, &words)? {},
+        Command::Status => status::run(state, json),
+        Command::Doctor => doctor::run(state),
+        Command::Log { verify, limit } => receipts::run(state, verify, limit, json),
+        Command::Why { what } => explain::run(state, &what, json),
+        Command::Daemon { command } => daemon::run(state, &command),
+        Command::Policy { command: _ } => policy::show(state, json),
+        Command::Mcp { command: McpCommand::List } => mcp::list(state, json),
+        Command::Org { command } => block_on(org::run(command, json)),
+    }
+}
+
+fn block_on(
+    task: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(task)
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! The administrator's side: keys off the server, signing, submitting, waiting for the receipt.
+//!
+//! Owns the folder that `cairn org create` makes. The keys in it are the organisation's root: they
+//! lie in plain files of mode 0600 and belong on a machine or medium that is not the server.
+
+use super::AdminArguments;
+use crate::access::Access;
+use crate::clock::now_ms;
+use crate::enrolment::{Pinned, check_log_key, genesis_authority};
+use crate::policy::Basis;
+use crate::random;
+use crate::receipts::Receipted;
+use anyhow::{Context as _, bail};
+use cairn_api::submission::{Status, Wait};
+use cairn_api::{Client, paths};
+use cairn_event::approval::approve;
+use cairn_event::body::Body;
+use cairn_event::disclosure::Disclosure;
+use cairn_event::encoding::from_base64url;
+use cairn_event::frame::present;
+use cairn_event::{Context, EntrySigner, Frame, Payload, Sha256, SoftwareKey, freeze};
+use cairn_tlog::TrustPolicy;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Largest file of the folder read.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long one submission waits for its witnessed receipt: 20 s.
+const RECEIPT_WAIT: Duration = Duration::from_secs(20);
+
+/// How often a submission is repeated until its receipt is there: three minutes in all.
+const RECEIPT_ATTEMPTS: u32 = 9;
+
+/// `org.json`: what the administrators made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrgFile {
+    /// The log's origin.
+    pub origin: String,
+    /// The organisation's name.
+    pub organisation: String,
+    /// Hash of the genesis entry; what everybody pins.
+    pub genesis_leaf: Sha256,
+    /// The genesis entry.
+    pub genesis_entry: String,
+}
+
+/// An administrator at work.
+pub(super) struct Administrator {
+    pub org: OrgFile,
+    pub client: Client,
+    pub basis: Basis,
+    trust_policy: TrustPolicy,
+    keys: Vec<SoftwareKey>,
+    threshold: usize,
+    /// Addresses by person, as far as the roster discloses them.
+    pub emails: BTreeMap<String, String>,
+}
+
+/// An entry that the log has, with its verified receipt.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Done {
+    /// Its index.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf: Sha256,
+    /// Witnesses that cosigned.
+    pub witnesses: Vec<String>,
+}
+
+impl Administrator {
+    /// Opens the folder, signs in and replays the roster.
+    pub(super) async fn open(arguments: &AdminArguments) -> anyhow::Result<Self> {
+        let org: OrgFile = serde_json::from_slice(&read(&arguments.admin.join("org.json"))?)?;
+        let keys = keys(&arguments.admin)?;
+        let authority = genesis_authority(&org.genesis_entry, &org.genesis_leaf)?;
+        let threshold = authority.threshold();
+        if keys.len() < threshold {
+            bail!("{} administrator keys are here, {threshold} must agree", keys.len());
+        }
+        let client = Client::new(&arguments.server)?;
+        let text = match &arguments.trust_policy {
+            Some(path) => String::from_utf8(read(path)?)?,
+            None => {
+                eprintln!("cairn: warning: using the server's own trust policy");
+                client.text(paths::TRUST_POLICY).await?
+            }
+        };
+        let trust_policy = TrustPolicy::parse(&text)?;
+        check_log_key(&trust_policy, &authority)?;
+        let first = keys.first().context("no administrator key is here")?;
+        let client =
+            Access::new(client, &org.origin, None).client(first).await.context("sign-in")?;
+        let pinned = Pinned { authority, trust_policy: trust_policy.clone() };
+        let mut basis = Basis::of_log(&org.origin, pinned);
+        let mut emails = BTreeMap::new();
+        for entry in client.roster(0).await?.entries {
+            basis.apply_roster(&entry)?;
+            for disclosure in Frame::parse(&entry.frame)?.disclosures() {
+                if let (Some(person), Some(email)) =
+                    (disclosure.name().strip_prefix("email:"), disclosure.value().as_str())
+                {
+                    emails.insert(person.to_owned(), email.to_owned());
+                }
+            }
+        }
+        Ok(Self { org, client, basis, trust_policy, keys, threshold, emails })
+    }
+
+    /// The person with this identifier or address.
+    pub(super) fn person(&self, given: &str) -> anyhow::Result<String> {
+        if self.basis.roster().people.contains_key(given) {
+            return Ok(given.to_owned());
+        }
+        let known = self.emails.iter().find(|(_, email)| email.eq_ignore_ascii_case(given));
+        known
+            .map(|(person, _)| person.clone())
+            .with_context(|| format!("no person `{given}` in the roster"))
+    }
+
+    /// Signs a statement with as many keys as must agree, submits it and waits for its receipt.
+    pub(super) async fn submit(
+        &self,
+        body: Body,
+        confidential: &[(String, Value)],
+    ) -> anyhow::Result<Done> {
+        let line = sign(&self.org.origin, body, confidential, &self.keys, self.threshold)?;
+        for _ in 0..RECEIPT_ATTEMPTS {
+            let answer = self
+                .client
+                .submit(std::slice::from_ref(&line), Wait::Witnessed, RECEIPT_WAIT)
+                .await?;
+            let result = answer.results.into_iter().next().context("the server answered nothing")?;
+            if result.status == Status::Refused {
+                bail!("the log refused the entry: {}", result.problem.map_or_else(
+                    || "no reason given".to_owned(),
+                    |problem| problem.to_string(),
+                ));
+            }
+            let (Some(index), Some(receipt)) = (result.index, result.receipt) else { continue };
+            let entry = line.split('~').next().unwrap_or_default().to_owned();
+            let leaf = Sha256::of_leaf(entry.as_bytes());
+            let receipted = Receipted { index, entry, receipt };
+            match receipted.verify(&self.trust_policy) {
+                Ok(shown) => {
+                    let witnesses = shown.witnesses.into_iter().map(|(name, _)| name).collect();
+                    return Ok(Done { index, leaf, witnesses });
+                }
+                Err(error) => eprintln!("cairn: waiting for a complete receipt: {error}"),
+            }
+        }
+        bail!("the entry is in the log, but no witnessed receipt for it came in time");
+    }
+}
+
+/// Freezes an administrative entry with its approvals into a frame line.
+pub(super) fn sign(
+    origin: &str,
+    body: Body,
+    confidential: &[(String, Value)],
+    keys: &[SoftwareKey],
+    threshold: usize,
+) -> anyhow::Result<String> {
+    let mut disclosures = Vec::new();
+    for (name, value) in confidential {
+        disclosures.push(Disclosure::new(random::bytes()?, name, value.clone())?);
+    }
+    let mut sd: Vec<String> = disclosures.iter().map(Disclosure::digest).collect();
+    sd.sort();
+    let mut payload = Payload {
+        log: origin.to_owned(),
+        time_ms: now_ms(),
+        link: None,
+        context: Context::default(),
+        body,
+        approvals: Vec::new(),
+        sd,
+        ext: None,
+    };
+    let (first, others) = keys.split_first().context("no administrator key is here")?;
+    let mut approvals = Vec::new();
+    for key in others.iter().take(threshold.saturating_sub(1)) {
+        approvals.push(approve(&payload, key as &dyn EntrySigner)?);
+    }
+    payload.approvals = approvals;
+    let frozen = freeze(&payload, first)?;
+    Ok(present(&frozen.entry, disclosures.iter().map(Disclosure::encoded)))
+}
+
+/// The administrator keys of a folder, in the order of their names.
+fn keys(dir: &Path) -> anyhow::Result<Vec<SoftwareKey>> {
+    let listing =
+        std::fs::read_dir(dir).with_context(|| format!("`{}` was not read", dir.display()))?;
+    let mut paths: Vec<PathBuf> = listing.flatten().map(|file| file.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "key"));
+    paths.sort();
+    let mut keys = Vec::new();
+    for path in paths {
+        let text = Zeroizing::new(String::from_utf8(read(&path)?)?);
+        let seed = from_base64url(text.trim()).and_then(|seed| <[u8; 32]>::try_from(seed).ok());
+        let seed =
+            seed.with_context(|| format!("`{}` is not an administrator key", path.display()))?;
+        keys.push(SoftwareKey::from_seed(&Zeroizing::new(seed)));
+    }
+    Ok(keys)
+}
+
+/// Reads a small file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    cairn_durable::read_limited(path, FILE_BYTES_MAX).map_err(anyhow::Error::from)
+}

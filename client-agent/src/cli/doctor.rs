@@ -1,0 +1,144 @@
+//! `cairn doctor`: what is wrong, and what to do about it.
+
+use crate::daemon::{STATUS, StatusAnswer, ask, ensure};
+use crate::enrolment::Identity;
+use crate::key::DeviceKey;
+use crate::refused;
+use crate::state::StateDir;
+use crate::wrapper::Program;
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+
+struct Report {
+    failed: u32,
+}
+
+impl Report {
+    fn check(&mut self, name: &str, result: Result<String, (String, &str)>) {
+        match result {
+            Ok(detail) => println!("ok    {name}: {detail}"),
+            Err((problem, fix)) => {
+                self.failed = self.failed.saturating_add(1);
+                println!("FAIL  {name}: {problem}\n      fix: {fix}");
+            }
+        }
+    }
+}
+
+pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
+    let mut report = Report { failed: 0 };
+    report.check("state folder", folder(state));
+    let identity = Identity::load(state);
+    report.check(
+        "enrolment",
+        match &identity {
+            Ok(identity) => Ok(format!("{} at {}", identity.device, identity.server)),
+            Err(error) => Err((error.to_string(), "run `cairn enroll --server URL`")),
+        },
+    );
+    let key = DeviceKey::open(state);
+    report.check(
+        "device key",
+        key.map(|_| "opens".to_owned())
+            .map_err(|error| (error.to_string(), "run `cairn enroll --again --server URL`")),
+    );
+    if let Ok(identity) = &identity {
+        report.check(
+            "what was pinned",
+            identity.pinned().map(|_| "genesis and trust policy fit".to_owned()).map_err(|error| {
+                (error.to_string(), "run `cairn enroll --again --server URL`")
+            }),
+        );
+    }
+    report.check("hook program", hook());
+    report.check(
+        "Claude Code",
+        match Program::find(state) {
+            Ok(Program { path, version: Some(version) }) => {
+                Ok(format!("{} version {version}", path.display()))
+            }
+            Ok(Program { path, version: None }) => Err((
+                format!("{} does not say its version", path.display()),
+                "update Claude Code; without its version, hooks that fail cannot block",
+            )),
+            Err(error) => Err((error.to_string(), "install Claude Code or set CAIRN_CLAUDE")),
+        },
+    );
+    if identity.is_ok() {
+        daemon(state, &mut report);
+    }
+    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn folder(state: &StateDir) -> Result<String, (String, &'static str)> {
+    let path = state.path().display();
+    let meta = std::fs::metadata(state.path())
+        .map_err(|error| (format!("{path}: {error}"), "it is made by `cairn enroll`"))?;
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        Ok(format!("{path}"))
+    } else {
+        Err((format!("{path} has mode {mode:o}"), "chmod 700 the folder"))
+    }
+}
+
+fn hook() -> Result<String, (String, &'static str)> {
+    let hook = std::env::current_exe()
+        .map(|path| path.with_file_name("cairn-hook"))
+        .map_err(|error| (error.to_string(), "install Cairn again"))?;
+    if hook.is_file() {
+        Ok(hook.display().to_string())
+    } else {
+        Err((format!("{} is missing", hook.display()), "install Cairn again"))
+    }
+}
+
+fn daemon(state: &StateDir, report: &mut Report) {
+    let status = match ask::<_, StatusAnswer>(state, STATUS, &()) {
+        Ok(status) => Ok(status),
+        Err(_) => ensure(state).map_err(|error| error.to_string()),
+    };
+    let status = match status {
+        Ok(status) => status,
+        Err(problem) => {
+            let fix = "read daemon.log in the state folder";
+            report.check("daemon", Err((problem, fix)));
+            return;
+        }
+    };
+    report.check("daemon", Ok(format!("process {}", status.pid)));
+    report.check(
+        "policy",
+        match (&status.not_in_force, status.policy_version) {
+            (None, Some(version)) => Ok(format!("version {version}")),
+            (problem, _) => Err((
+                problem.clone().unwrap_or_default(),
+                "an administrator runs `cairn policy apply`; then check the connection",
+            )),
+        },
+    );
+    report.check(
+        "policy updates",
+        match status.policy_problem {
+            None => Ok("current".to_owned()),
+            Some(problem) => Err((problem, "check the connection to the server")),
+        },
+    );
+    report.check(
+        "record",
+        match status.upload_problem {
+            None => Ok(format!("{} entries wait", status.spool_records)),
+            Some(problem) => Err((problem, "check the connection; nothing is lost meanwhile")),
+        },
+    );
+    let refused = refused::count(state);
+    report.check(
+        "refused entries",
+        if refused == 0 {
+            Ok("none".to_owned())
+        } else {
+            let fix = "send the files in the folder `refused` to your security team";
+            Err((format!("{refused} entries were refused by the log"), fix))
+        },
+    );
+}

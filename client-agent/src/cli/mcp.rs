@@ -1,0 +1,50 @@
+//! `cairn mcp list`.
+
+use super::print_json;
+use crate::policy::Stored;
+use crate::state::StateDir;
+use crate::wrapper::inventory;
+use cairn_event::encoding::from_base64url;
+use cairn_policy::{Bundle, McpServer, server_verdict};
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
+    let cwd = std::env::current_dir()?;
+    let found = inventory(&cwd, &crate::wrapper::agent_state_file(), &[])?;
+    let stored = Stored::open(state)?.policy()?.policy;
+    let bundle = stored
+        .and_then(|stored| from_base64url(&stored.bundle))
+        .and_then(|bytes| Bundle::parse(&bytes).ok());
+    let Some(bundle) = bundle else {
+        anyhow::bail!("this device has no verified policy yet, so no server would be started");
+    };
+    let mut rows = Vec::new();
+    for one in &found.servers {
+        let server = McpServer::from_definition(&one.name, &one.definition);
+        let verdict = server_verdict(&bundle.mcp, &server);
+        rows.push(json!({
+            "name": one.name, "source": one.source, "allowed": verdict.allowed,
+            "reason": verdict.reason.to_string(),
+        }));
+        if !as_json {
+            let word = if verdict.allowed { "allowed" } else { "blocked" };
+            println!("{word:<8} {:<24} {:<8} {}", one.name, one.source, verdict.reason);
+        }
+    }
+    for name in bundle.mcp.servers.keys() {
+        rows.push(json!({
+            "name": name, "source": "managed", "allowed": true, "reason": "it is a managed server",
+        }));
+        if !as_json {
+            println!("{:<8} {name:<24} {:<8} deployed by policy", "allowed", "managed");
+        }
+    }
+    if as_json {
+        print_json(&rows)?;
+    }
+    for unread in &found.unread {
+        eprintln!("cairn: {unread}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

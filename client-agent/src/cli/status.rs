@@ -1,0 +1,95 @@
+//! `cairn status`.
+
+use super::print_json;
+use crate::clock::now_ms;
+use crate::daemon::{STATUS, StatusAnswer, ask};
+use crate::enrolment::Identity;
+use crate::refused;
+use crate::state::StateDir;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// What this way of running amounts to, without embellishment.
+const ENFORCEMENT: &str =
+    "bypassable: unprivileged wrapper (calling `claude` directly is outside Cairn)";
+
+pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
+    let identity = Identity::load(state)?;
+    let daemon = ask::<_, StatusAnswer>(state, STATUS, &());
+    let refused = refused::count(state);
+    if as_json {
+        print_json(&json!({
+            "device": identity.device, "person": identity.person, "email": identity.email,
+            "server": identity.server, "origin": identity.origin,
+            "genesis": identity.genesis_leaf, "pinned_from_outside": identity.pinned_from_outside,
+            "protection": identity.protection, "isolation": identity.isolation,
+            "enforcement": ENFORCEMENT, "refused": refused,
+            "daemon": daemon.as_ref().ok(),
+            "daemon_problem": daemon.as_ref().err().map(ToString::to_string),
+        }))?;
+        return Ok(code(daemon.is_ok()));
+    }
+    println!("device       {} ({})", identity.device, identity.email);
+    println!("server       {}", identity.server);
+    println!("log          {}", identity.origin);
+    println!("genesis      {}{}", identity.genesis_leaf, if identity.pinned_from_outside {
+        ""
+    } else {
+        " (trusted on first use)"
+    });
+    println!("key          software, self-asserted: runs as your own user");
+    println!("enforcement  {ENFORCEMENT}");
+    match &daemon {
+        Ok(status) => print_daemon(status),
+        Err(error) => println!("daemon       not running: {error}"),
+    }
+    if refused > 0 {
+        println!("refused      {refused} entries, kept in {}", state.refused().display());
+    }
+    Ok(code(daemon.is_ok()))
+}
+
+fn code(running: bool) -> ExitCode {
+    if running { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print_daemon(status: &StatusAnswer) {
+    println!("daemon       running, process {}, version {}", status.pid, status.daemon_version);
+    match (status.policy_version, status.policy_index) {
+        (Some(version), Some(index)) => println!(
+            "policy       version {version}, log index {index}, checked {} ago",
+            ago(status.policy_checked_ms)
+        ),
+        _ => println!("policy       none verified yet: every action is denied"),
+    }
+    if let Some(problem) = status.not_in_force.as_ref().or(status.policy_problem.as_ref()) {
+        println!("             {problem}");
+    }
+    println!("teams        {}", status.teams.join(", "));
+    println!(
+        "record       {} entries wait for a receipt ({} bytes spooled)",
+        status.spool_records, status.spool_bytes
+    );
+    if let Some(problem) = &status.upload_problem {
+        println!("             {problem}");
+    }
+    if status.undeclared > 0 {
+        println!("             {} actions could not be recorded", status.undeclared);
+    }
+    if let Some((index, at)) = status.last_receipt {
+        println!("receipt      log index {index}, {} ago", ago(at));
+    }
+    println!("sessions     {}", status.sessions);
+    for (name, (value, source)) in &status.posture {
+        println!("posture      {name}: {value} ({source})");
+    }
+}
+
+fn ago(at_ms: u64) -> String {
+    let seconds = now_ms().saturating_sub(at_ms) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}
