@@ -123,6 +123,7 @@ export interface PersonView {
 export interface TeamView {
   team: string;
   name?: string;
+  people?: string[];
 }
 
 export interface McpView {

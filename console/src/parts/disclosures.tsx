@@ -15,6 +15,7 @@ export function Disclosures({ list }: { list: DisclosureView[] }) {
     <section aria-labelledby="disclosures-title">
       <h2 id="disclosures-title">Confidential members</h2>
       {list.length === 0 && <p className="quiet">This entry has none.</p>}
+      {list.some(({ state }) => state === "present") && <p className="quiet">Reading another person’s content is itself recorded in the log.</p>}
       {list.map((disclosure) => (
         <div className="disclosure" key={disclosure.digest} data-disclosure={disclosure.state}>
           <h3>

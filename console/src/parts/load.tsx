@@ -53,7 +53,7 @@ export function Trouble({ problem, retry }: { problem: Problem; retry?: () => vo
   const forbidden = problem.status === 403;
   return (
     <div className="notice bad" role="alert">
-      <strong>{forbidden ? "You may not see this" : problem.title}</strong>
+      <strong>{problem.title}</strong>
       {problem.detail !== "" && <p>{problem.detail}</p>}
       {retry && !forbidden && (
         <button type="button" onClick={retry}>

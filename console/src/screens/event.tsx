@@ -40,8 +40,9 @@ export function EventScreen({ index, mayErase }: { index: string; mayErase: bool
             <Summary detail={detail} />
             <div className="columns">
               <div>
-                <What payload={proof.entry?.payload ?? detail.payload} />
+                <Decision payload={proof.entry?.payload ?? detail.payload} />
                 <Disclosures list={detail.disclosures} />
+                <What payload={proof.entry?.payload ?? detail.payload} />
                 {mayErase && (
                   <Erasure
                     index={detail.index}
@@ -103,7 +104,6 @@ function What({ payload }: { payload: JsonObject }) {
   const type = String(payload["type"] ?? "");
   return (
     <>
-      {type === "tool.decision" && isObject(body) && <Decision body={body} />}
       <section aria-labelledby="body-title">
         <h2 id="body-title">What it says</h2>
         {isObject(body) && Object.keys(body).length > 0 ? <Tree value={body} /> : <p className="quiet">Nothing beyond its type, {type}.</p>}
@@ -122,7 +122,9 @@ function What({ payload }: { payload: JsonObject }) {
   );
 }
 
-function Decision({ body }: { body: JsonObject }) {
+function Decision({ payload }: { payload: JsonObject }) {
+  const body = payload["body"];
+  if (payload["type"] !== "tool.decision" || !isObject(body)) return null;
   const lost = (Array.isArray(body["lost"]) ? body["lost"] : []) as unknown as RuleRef[];
   const rule = body["rule"] as unknown as RuleRef | undefined;
   return (
@@ -175,12 +177,12 @@ function Proof(props: { detail: EventDetail; proof: EventProof; busy: boolean; a
         <strong>{proof.proven ? "Every step passed." : "Not every step passed."}</strong>{" "}
         {proof.proven ? "These exact bytes were signed, are in the log at this place, and were there when the witnesses cosigned." : "Read the reasons below before relying on this entry."}
       </p>
+      <Caveat />
       <Steps steps={proof.steps} />
       <TimeBounds detail={detail} payload={proof.entry?.payload} />
       <button type="button" disabled={props.busy} onClick={props.again}>
         {props.busy ? "Checking…" : "Check again"}
       </button>
-      <Caveat />
       <details>
         <summary>Bytes to check elsewhere</summary>
         <h3>Entry</h3>

@@ -87,7 +87,7 @@ function Figures({ value }: { value: Overview }) {
         <Figure name="Entries in the log" note={`checkpoint ${duration(value.checkpoint_age_ms)} old`} bad={old}>
           {count(value.published_size)}
         </Figure>
-        <Figure name="Gaps and forks" note={value.forks > 0 ? `${count(value.forks)} forks` : "no forks"} bad={value.gaps > 0}>
+        <Figure name="Gaps and forks" note={`${count(value.forks)} of them forks`} bad={value.gaps > 0}>
           {count(value.gaps)}
         </Figure>
       </dl>

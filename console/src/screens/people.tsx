@@ -62,8 +62,8 @@ function PeopleTable({ people }: { people: PersonView[] }) {
 function Teams({ teams, people }: { teams: TeamView[]; people: PersonView[] }) {
   return (
     <ul className="teams">
-      {teams.map(({ team, name }) => {
-        const members = people.filter((person) => !person.removed && person.teams.includes(team));
+      {teams.map(({ team, name, people: listed }) => {
+        const members = listed ?? people.filter((person) => !person.removed && person.teams.includes(team));
         return (
           <li key={team}>
             <strong>{name ?? team}</strong> <code className="id">{team}</code> <span className="quiet">{plural(members.length, "person", "people")}</span>

@@ -5,12 +5,7 @@ import { EffectMark, Flags, Mark, Name, OutcomeMark, RuleName } from "../parts/b
 import { Empty, Show, useLoad } from "../parts/load";
 import { count, dateTime, duration, plural, timeOfDay } from "../parts/words";
 import { link, setFilters, type Route } from "../route";
-
-/** One line: an event, and the outcome that belongs to it where it is a decision. */
-export interface Line {
-  event: EventSummary;
-  outcome?: EventSummary;
-}
+import { joined, type Line } from "./lines";
 
 export function SessionScreen({ session, route }: { session: string; route: Route }) {
   const load = useLoad(`session ${session}`, () => getJson<SessionDetail>(`/v1/sessions/${encodeURIComponent(session)}`));
@@ -90,23 +85,6 @@ export function EffectFilter({ value, onChange }: { value: string; onChange: (va
   );
 }
 
-/** Puts each outcome on the line of its decision; an outcome without one keeps a line of its own. */
-export function joined(events: EventSummary[]): Line[] {
-  const lines: Line[] = [];
-  const open = new Map<string, Line>();
-  for (const event of events) {
-    const decided = event.type === "tool.outcome" && event.use_id !== undefined ? open.get(event.use_id) : undefined;
-    if (decided && !decided.outcome) {
-      decided.outcome = event;
-      continue;
-    }
-    const line: Line = { event };
-    lines.push(line);
-    if (event.type === "tool.decision" && event.use_id !== undefined) open.set(event.use_id, line);
-  }
-  return lines;
-}
-
 function textOf(event: EventSummary): string {
   return [event.type, event.tool, event.summary, event.rule?.id, event.use_id].join(" ").toLowerCase();
 }
@@ -139,7 +117,7 @@ function Table({ lines }: { lines: Line[] }) {
                 <What event={event} />
               </td>
               <td>{event.effect ? <EffectMark effect={event.effect} mode={event.mode} /> : null}</td>
-              <td>{event.rule ? <RuleName rule={event.rule} /> : event.effect ? <span className="quiet">no rule</span> : null}</td>
+              <td>{event.rule ? <RuleName rule={event.rule} /> : event.type === "tool.decision" ? <span className="quiet">no rule</span> : null}</td>
               <td>
                 {event.type === "tool.outcome" && <Mark tone="bad">without a verdict</Mark>}
                 {event.type === "tool.decision" || event.type === "tool.outcome" ? <OutcomeMark outcome={event.outcome ?? outcome?.outcome} /> : null}

@@ -73,5 +73,5 @@ async function consistencyStep(checkpoint: Checkpoint, pin: Pin | null, ask: Ask
   const proven = await verifyConsistency(before, checkpoint, proof);
   if (!proven.ok) return made("failed", `Against the checkpoint of ${since} with ${pin.size} entries: ${proven.reason}. Keep both checkpoints and tell an auditor.`);
   const grown = checkpoint.size - before.size;
-  return made("ok", grown === 0n ? `Unchanged since ${since}.` : `${grown} entries were added since ${since}; nothing before them changed.`);
+  return made("ok", grown === 0n ? `Unchanged since ${since}.` : `${grown} ${grown === 1n ? "entry was" : "entries were"} added since ${since}; nothing before changed.`);
 }
