@@ -1,0 +1,198 @@
+//! Auditing a whole log: the one oracle after every test and for every monitor.
+//!
+//! Owns the order of the checks. Leaf hashes, tiles and roots are re-derived from the entry bundles;
+//! the root at the size of every published checkpoint is compared with the signed one, which shows
+//! their consistency without a proof from the log. Memory does not grow with the number of entries.
+//! Source: architecture section 7.
+
+pub mod bundles;
+pub mod published;
+pub mod tiles;
+
+use crate::evidence::Context;
+use crate::pack::check_log_key;
+use crate::report::{Check, Failure, Report};
+use crate::source::{Disclosed, LogSource, SourceError};
+use crate::walk::{Item, Walk, in_parallel};
+use bundles::BundleError;
+use cairn_event::body::Body;
+use cairn_event::{Entry, Integrity};
+use cairn_tlog::{Checkpoint, Frontier, Hash, TrustPolicy, leaf_hash};
+use std::collections::BTreeMap;
+use tiles::TileRebuilder;
+
+/// What the walk over a log is called in failures.
+const ENTRIES: &str = "entries";
+
+/// What to audit a log against, and how.
+pub struct Options<'a> {
+    /// Who makes a checkpoint believable.
+    pub policy: &'a TrustPolicy,
+    /// Leaf hash of entry 0, obtained elsewhere.
+    pub genesis: Hash,
+    /// Whether confidential members are asked for, to replay decisions.
+    pub disclosures: bool,
+    /// Told after every bundle: entries done, entries in all.
+    pub progress: &'a dyn Fn(u64, u64),
+}
+
+/// Audits everything that the newest checkpoint covers.
+///
+/// Never fails: what cannot be read is a failed check.
+pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
+    let mut report = Report::default();
+    let mut check = Check::new("checkpoint");
+    let place = |reason: String| Failure::of_file("checkpoint", reason);
+    let head = check
+        .record(source.checkpoint(), place)
+        .and_then(|note| check.record(options.policy.verify_checkpoint(&note), place));
+    report.push(check);
+    let Some(head) = head.map(|verified| verified.checkpoint) else { return report };
+    report.fact("origin", &head.origin);
+    report.fact("tree size", head.size);
+    report.fact("tree root", head.root);
+    let mut readable = Check::new("readable");
+    let audited = LogAudit { source, options, head: &head }.run(&mut report);
+    readable.record(audited, |reason| Failure::of_file(ENTRIES, reason));
+    report.push(readable);
+    report
+}
+
+struct LogAudit<'a> {
+    source: &'a dyn LogSource,
+    options: &'a Options<'a>,
+    head: &'a Checkpoint,
+}
+
+impl LogAudit<'_> {
+    fn run(&self, report: &mut Report) -> Result<(), BundleError> {
+        let size = self.head.size;
+        let mut published = Check::new("checkpoints");
+        let (policy, origin) = (self.options.policy, &self.head.origin);
+        let records =
+            published::read(self.source, policy, origin, 0, size, &mut published)?;
+        report.push(published);
+        let mut pass = Pass {
+            audit: self,
+            walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new()),
+            tiles: TileRebuilder::new(self.source),
+            frontier: Frontier::new(),
+            sizes: records.iter().map(|record| record.size).chain([size]).collect(),
+            roots: BTreeMap::new(),
+            genesis: Check::new("genesis"),
+            blobs: Check::new("blobs-readable"),
+        };
+        pass.note_root();
+        bundles::for_each(self.source, 0..size, size, |first, entries| {
+            pass.bundle(first, entries)?;
+            (self.options.progress)(pass.frontier.size(), size);
+            Ok::<(), BundleError>(())
+        })?;
+        let Pass { walk, tiles, roots, genesis, blobs, .. } = pass;
+        report.push(genesis);
+        report.push(tiles.finish());
+        report.push(self.check_root(&roots));
+        report.push(published::compare(&records, &roots));
+        report.push(blobs);
+        let walked = walk.finish();
+        walked.report.checks.into_iter().for_each(|check| report.push(check));
+        walked.report.counts.iter().for_each(|(name, count)| report.count(name, *count));
+        report.count("entries", size);
+        report.count("published checkpoints", records.len() as u64);
+        Ok(())
+    }
+
+    fn check_root(&self, roots: &BTreeMap<u64, Hash>) -> Check {
+        let mut check = Check::new("root");
+        let verdict = match roots.get(&self.head.size) {
+            Some(root) if *root == self.head.root => Ok(()),
+            Some(root) => Err(format!("signed root {}, entries give {root}", self.head.root)),
+            None => Err("the entries end before the checkpoint".to_owned()),
+        };
+        check.record(verdict, |reason| Failure::of_file("checkpoint", reason));
+        check
+    }
+}
+
+/// The state of one pass over all entries.
+struct Pass<'a> {
+    audit: &'a LogAudit<'a>,
+    walk: Walk,
+    tiles: TileRebuilder<'a>,
+    frontier: Frontier,
+    sizes: std::collections::BTreeSet<u64>,
+    roots: BTreeMap<u64, Hash>,
+    genesis: Check,
+    blobs: Check,
+}
+
+impl Pass<'_> {
+    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>) -> Result<(), SourceError> {
+        for leaf in in_parallel(&entries, |entry| leaf_hash(entry)) {
+            self.tiles.push(leaf);
+            self.frontier.push(leaf);
+            self.note_root();
+        }
+        if first == 0 {
+            self.check_genesis(entries.first().map(Vec::as_slice).unwrap_or_default());
+        }
+        let mut items = Vec::with_capacity(entries.len());
+        for (bytes, index) in entries.into_iter().zip(first..) {
+            self.fetch_bundle(index, &bytes);
+            let disclosures = self.disclosures(index, &bytes)?;
+            items.push(Item { index, bytes, disclosures });
+        }
+        self.walk.items(ENTRIES, &items);
+        Ok(())
+    }
+
+    fn note_root(&mut self) {
+        if self.sizes.contains(&self.frontier.size()) {
+            self.roots.insert(self.frontier.size(), self.frontier.root());
+        }
+    }
+
+    fn check_genesis(&mut self, entry: &[u8]) {
+        let options = self.audit.options;
+        let leaf = leaf_hash(entry);
+        let verdict = if leaf == options.genesis {
+            check_log_key(entry, options.policy)
+        } else {
+            Err(format!("entry 0 has leaf {}, pinned is {}", leaf.to_hex(), options.genesis.to_hex()))
+        };
+        self.genesis.record(verdict, |reason| Failure::of_index(ENTRIES, 0, reason));
+    }
+
+    /// The bundle that a policy entry names must be there before the entry is walked.
+    fn fetch_bundle(&mut self, index: u64, bytes: &[u8]) {
+        let Some(entry) = says(bytes, b"\"type\":\"policy\"") else { return };
+        let Body::Policy(statement) = &entry.payload().body else { return };
+        let read = self.audit.source.blob(&statement.bundle);
+        let place = |reason: String| {
+            Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
+        };
+        if let Some(blob) = self.blobs.record(read, place) {
+            self.walk.add_bundle(statement.bundle, blob);
+        }
+    }
+
+    fn disclosures(&self, index: u64, bytes: &[u8]) -> Result<Vec<String>, SourceError> {
+        let decision = b"\"type\":\"tool.decision\"";
+        if !self.audit.options.disclosures || says(bytes, decision).is_none() {
+            return Ok(Vec::new());
+        }
+        let given = self.audit.source.disclosures(index)?;
+        let present = given.into_iter().filter_map(|one| match one {
+            Disclosed::Present(encoded) => Some(encoded),
+            Disclosed::Withheld | Disclosed::Erased => None,
+        });
+        Ok(present.collect())
+    }
+}
+
+/// Parses an entry only if its payload holds `words`: most entries are skipped without parsing JSON.
+pub fn says(bytes: &[u8], words: &[u8]) -> Option<Entry> {
+    let outer = Integrity::parse(bytes).ok()?;
+    let named = outer.payload.windows(words.len()).any(|window| window == words);
+    named.then(|| Entry::parse(bytes).ok())?
+}

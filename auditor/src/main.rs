@@ -1,0 +1,163 @@
+//! `cairn-audit`: the command line of the auditor.
+//!
+//! Owns arguments, output and the exit code: 0 for verified, 1 for not verified, 2 when the question
+//! itself could not be read.
+
+use anyhow::{Context as _, Result};
+use cairn_audit::log::Options;
+use cairn_audit::source::{folder::Folder, folder::read_limited, http::Http};
+use cairn_audit::{LogSource, Report};
+use cairn_tlog::{Hash, TrustPolicy};
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit code when something was not verified.
+const NOT_VERIFIED: u8 = 1;
+
+/// Exit code when arguments or trust material could not be read.
+const NOT_ASKED: u8 = 2;
+
+/// Largest entry, receipt, trust policy or token read from a file.
+const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Says yes or exactly why not about a log, a receipt or an evidence pack.
+#[derive(Parser)]
+#[command(name = "cairn-audit", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the verdict as one JSON object.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Audit a whole log.
+    Log {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        trust: Trust,
+        /// Leaf hash of entry 0 in hex, obtained from somewhere else than the log.
+        #[arg(long)]
+        genesis_hash: String,
+        /// File with a bearer token, to read confidential members and replay decisions.
+        #[arg(long)]
+        token_file: Option<PathBuf>,
+    },
+    /// Check the receipt of one entry.
+    Receipt {
+        /// File with the entry or its frame.
+        #[arg(long)]
+        entry: PathBuf,
+        /// File with the receipt (C2SP tlog-proof).
+        #[arg(long)]
+        receipt: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+    },
+    /// Verify an evidence pack. Needs no network.
+    Verify {
+        /// Folder of the pack.
+        pack: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        /// Leaf hash of entry 0 in hex, obtained from somewhere else than the pack.
+        #[arg(long)]
+        genesis_hash: String,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// Address of the log's server.
+    #[arg(long)]
+    url: Option<String>,
+    /// Folder with a mirror of the log.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Trust {
+    /// File with the trust policy (C2SP tlog-policy), obtained from somewhere else than the log.
+    #[arg(long)]
+    trust_policy: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli.command) {
+        Ok(report) => {
+            if cli.json {
+                println!("{}", report.to_json());
+            } else {
+                print!("{report}");
+            }
+            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VERIFIED) }
+        }
+        Err(error) => {
+            eprintln!("cairn-audit: {error:#}");
+            ExitCode::from(NOT_ASKED)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<Report> {
+    match command {
+        Command::Log { place, trust, genesis_hash, token_file } => {
+            let source = open(place, token_file.as_deref())?;
+            let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
+            let bar = ProgressBar::new(0);
+            if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta}") {
+                bar.set_style(style);
+            }
+            let progress = |done, all| {
+                bar.set_length(all);
+                bar.set_position(done);
+            };
+            let disclosures = token_file.is_some() || place.dir.is_some();
+            let options = Options { policy: &policy, genesis, disclosures, progress: &progress };
+            let report = cairn_audit::log::audit(source.as_ref(), &options);
+            bar.finish_and_clear();
+            Ok(report)
+        }
+        Command::Receipt { entry, receipt, trust } => {
+            let entry = read(entry)?;
+            let receipt = String::from_utf8(read(receipt)?).context("the receipt is not UTF-8")?;
+            Ok(cairn_audit::receipt::check(&entry, &receipt, &trust.read()?))
+        }
+        Command::Verify { pack, trust, genesis_hash } => {
+            Ok(cairn_audit::pack::verify(pack, &trust.read()?, &pinned(genesis_hash)?))
+        }
+    }
+}
+
+impl Trust {
+    fn read(&self) -> Result<TrustPolicy> {
+        let text = String::from_utf8(read(&self.trust_policy)?).context("trust policy")?;
+        TrustPolicy::parse(&text).context("trust policy")
+    }
+}
+
+fn open(place: &Place, token_file: Option<&Path>) -> Result<Box<dyn LogSource>> {
+    if let Some(dir) = &place.dir {
+        return Ok(Box::new(Folder::open(dir)?));
+    }
+    let url = place.url.as_deref().context("neither an address nor a folder was given")?;
+    let token = token_file.map(read).transpose()?;
+    let token = token.map(String::from_utf8).transpose().context("token")?;
+    Ok(Box::new(Http::new(url, token.map(|token| token.trim().to_owned()))?))
+}
+
+fn pinned(hex: &str) -> Result<Hash> {
+    Hash::from_hex(hex).context("the genesis hash is not 64 lower-case hex digits")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    Ok(read_limited(path, &path.display().to_string(), MAX_INPUT_BYTES)?)
+}

@@ -1,0 +1,166 @@
+//! Where an audit reads a log from: checkpoints, tiles, bundles, blobs and disclosures.
+//!
+//! Owns the seam and its error. Nothing that comes through it is believed; the callers check all of
+//! it against signatures. Implementations: a folder ([`folder`]) and a server ([`http`]).
+//! Source: C2SP tlog-tiles.
+
+pub mod folder;
+pub mod http;
+
+use cairn_event::Sha256;
+use cairn_tlog::{BundleId, TileId};
+
+/// Largest blob accepted: the largest policy bundle with room (the log accepts 1 MiB).
+pub const MAX_BLOB_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Largest entry bundle: 256 entries of 65,535 bytes, each behind two bytes of length.
+pub const MAX_BUNDLE_BYTES: u64 = 256 * (65_535 + 2);
+
+/// Most published checkpoints asked for in one page.
+pub const CHECKPOINT_PAGE: u64 = 1_000;
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The resource is not there.
+    #[error("`{0}` does not exist")]
+    Missing(String),
+    /// The resource is larger than any honest one.
+    #[error("`{path}` is larger than {limit} bytes")]
+    TooLarge {
+        /// The resource.
+        path: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The disk refused.
+    #[error("`{path}` could not be read: {cause}")]
+    File {
+        /// The resource.
+        path: String,
+        /// The operating system's reason.
+        cause: std::io::Error,
+    },
+    /// The network or the server refused; trying again may help.
+    #[error("`{path}` could not be fetched: {cause}")]
+    Network {
+        /// The resource.
+        path: String,
+        /// The client's reason.
+        cause: reqwest::Error,
+    },
+    /// The server answered with an error.
+    #[error("`{path}` was answered with status {status}")]
+    Status {
+        /// The resource.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer has another shape than its contract.
+    #[error("`{path}` has an unexpected shape: {detail}")]
+    Shape {
+        /// The resource.
+        path: String,
+        /// What was wrong.
+        detail: String,
+    },
+    /// The address or token cannot be used.
+    #[error("the source cannot be opened: {0}")]
+    Setup(String),
+}
+
+impl SourceError {
+    /// Whether the resource is simply not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Status { status: 404, .. })
+    }
+}
+
+/// What a source says about one confidential member of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disclosed {
+    /// The encoded disclosure itself.
+    Present(String),
+    /// It exists and was not given.
+    Withheld,
+    /// The source says that it was destroyed.
+    Erased,
+}
+
+/// A readable log.
+///
+/// Trap: every answer is a claim. A tile read here is checked against a signed root by the caller.
+pub trait LogSource: Send + Sync {
+    /// The newest checkpoint, a signed note.
+    ///
+    /// Errors: [`SourceError`]; the audit cannot begin.
+    fn checkpoint(&self) -> Result<String, SourceError>;
+
+    /// Sizes of all published checkpoints above `after`, ascending, at most one page.
+    ///
+    /// Errors: [`SourceError`].
+    fn checkpoint_sizes(&self, after: u64) -> Result<Vec<u64>, SourceError>;
+
+    /// The note that was published at `size`.
+    ///
+    /// Errors: [`SourceError::Missing`] when none was.
+    fn checkpoint_at(&self, size: u64) -> Result<String, SourceError>;
+
+    /// The bytes of a tile.
+    ///
+    /// Errors: [`SourceError`].
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError>;
+
+    /// The bytes of an entry bundle.
+    ///
+    /// Errors: [`SourceError`].
+    fn bundle(&self, id: BundleId) -> Result<Vec<u8>, SourceError>;
+
+    /// A blob by the SHA-256 of its bytes.
+    ///
+    /// Errors: [`SourceError`].
+    fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError>;
+
+    /// The confidential members of the entry at `index`, as far as this source gives them.
+    ///
+    /// Errors: [`SourceError`]; a source without access answers an empty list.
+    fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError>;
+}
+
+/// Every published checkpoint size above `after` and up to `upto`, ascending.
+///
+/// Errors: [`SourceError`], also when a page does not move forward.
+pub fn all_checkpoint_sizes(
+    source: &dyn LogSource,
+    after: u64,
+    upto: u64,
+) -> Result<Vec<u64>, SourceError> {
+    let mut sizes: Vec<u64> = Vec::new();
+    let mut from = after;
+    loop {
+        let page = source.checkpoint_sizes(from)?;
+        let Some(&last) = page.last() else { return Ok(sizes) };
+        let ascending = page.is_sorted_by(|left, right| left < right);
+        if !ascending || page.first().is_some_and(|first| *first <= from) {
+            let (path, detail) = ("checkpoints".to_owned(), "sizes do not ascend".to_owned());
+            return Err(SourceError::Shape { path, detail });
+        }
+        sizes.extend(page.iter().copied().filter(|size| *size <= upto));
+        if last >= upto {
+            return Ok(sizes);
+        }
+        from = last;
+    }
+}
+
+/// Gives the tiles of a source to `cairn_tlog`.
+pub struct Tiles<'a>(pub &'a dyn LogSource);
+
+impl cairn_tlog::TileReader for Tiles<'_> {
+    type Error = SourceError;
+
+    fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
+        self.0.tile(id)
+    }
+}

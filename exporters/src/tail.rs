@@ -1,0 +1,194 @@
+//! Following a log and delivering every entry at least once.
+//!
+//! Owns the loop: take a believed checkpoint, read the entries up to it under its root, deliver them
+//! in batches, move the cursor after each batch. The log is the queue: an outage of the sink needs no
+//! storage, and a replay is a cursor that was moved back.
+//! Source: architecture section 2, step 8; `docs/formats/ocsf.md`, "delivery".
+
+use crate::cursor::{Cursor, CursorError};
+use crate::ocsf::{Source, checkpoint_record, record};
+use crate::sink::{Delivery, Sink, SinkError};
+use crate::verified::{Proofs, ReadError};
+use cairn_audit::evidence::CheckpointRecord;
+use cairn_audit::judge::Reading;
+use cairn_audit::log::bundles::{self, BundleError};
+use cairn_audit::source::{Disclosed, LogSource, SourceError};
+use cairn_event::Disclosure;
+use cairn_tlog::{Hash, RangeVerifier, TrustPolicy, VerifiedCheckpoint, leaf_hash};
+
+/// Most records delivered between two moves of the cursor: what a crash may deliver twice.
+pub const BATCH: u64 = 1_024;
+
+/// Why the stream stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// The log could not be read or believed; try again later.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The sink did not take everything.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The cursor could not be read or moved.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// The log became smaller: it was reset, or this is another server.
+    #[error("the log has {size} entries, {delivered} were delivered already")]
+    Shrunk {
+        /// Size of the newest checkpoint.
+        size: u64,
+        /// Where the cursor stands.
+        delivered: u64,
+    },
+}
+
+impl From<SourceError> for TailError {
+    fn from(error: SourceError) -> Self {
+        Self::Read(ReadError::Source(error))
+    }
+}
+
+impl From<BundleError> for TailError {
+    fn from(error: BundleError) -> Self {
+        Self::Read(ReadError::Bundle(error))
+    }
+}
+
+impl TailError {
+    /// Whether trying again later may help.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Sink(_) | Self::Read(ReadError::Source(_) | ReadError::Bundle(_))
+        )
+    }
+}
+
+/// One origin, its trust policy, and the cursor of one sink.
+pub struct Tail<'a> {
+    source: &'a dyn LogSource,
+    policy: &'a TrustPolicy,
+    cursor: Cursor,
+    /// Records between two checkpoint records.
+    every: u64,
+    last_reported: u64,
+}
+
+impl<'a> Tail<'a> {
+    /// Goes on at the cursor. A checkpoint record is sent after at least `every` records.
+    pub fn new(
+        source: &'a dyn LogSource,
+        policy: &'a TrustPolicy,
+        cursor: Cursor,
+        every: u64,
+    ) -> Self {
+        let last_reported = cursor.next();
+        Self { source, policy, cursor, every: every.max(1), last_reported }
+    }
+
+    /// Delivers everything up to the newest checkpoint and says how many records that were.
+    ///
+    /// Errors: [`TailError`]; what was delivered since the last move of the cursor comes again.
+    pub fn step(&mut self, sink: &mut dyn Sink) -> Result<u64, TailError> {
+        let note = self.source.checkpoint()?;
+        let head = self.policy.verify_checkpoint(&note).map_err(ReadError::Checkpoint)?;
+        let (size, delivered) = (head.checkpoint.size, self.cursor.next());
+        if size < delivered {
+            return Err(TailError::Shrunk { size, delivered });
+        }
+        let mut at = delivered;
+        while at < size {
+            let end = size.min((at / BATCH).saturating_add(1).saturating_mul(BATCH));
+            self.deliver(sink, at, end, &head, &note)?;
+            at = end;
+        }
+        Ok(size - delivered)
+    }
+
+    fn deliver(
+        &mut self,
+        sink: &mut dyn Sink,
+        start: u64,
+        end: u64,
+        head: &VerifiedCheckpoint,
+        note: &str,
+    ) -> Result<(), TailError> {
+        let entries = self.verified_entries(start, end, head, note)?;
+        let logged_seconds = head.cosigned.iter().map(|(_, seconds)| *seconds).max();
+        for (bytes, index) in entries.iter().zip(start..) {
+            let reading = Reading::of(bytes);
+            let disclosures = self.disclosures(index, &reading)?;
+            let source = Source {
+                origin: &head.checkpoint.origin,
+                index,
+                bytes,
+                entry: reading.entry(),
+                disclosures: &disclosures,
+                logged_seconds,
+            };
+            sink.send(&delivery(Some(index), &record(&source)))?;
+        }
+        if end - self.last_reported >= self.every || end == head.checkpoint.size {
+            let covered = cairn_tlog::Checkpoint { size: end, ..head.checkpoint.clone() };
+            let whole = end == head.checkpoint.size;
+            let note = if whole { note } else { "" };
+            let mut record = checkpoint_record(&covered, self.last_reported, &head.cosigned, note);
+            if !whole && let Some(more) = record.pointer_mut("/unmapped/cairn") {
+                // The root belongs to the newest tree, not to the records counted here.
+                more.as_object_mut().map(|members| members.remove("root"));
+            }
+            sink.send(&delivery(None, &record))?;
+            self.last_reported = end;
+        }
+        sink.flush()?;
+        Ok(self.cursor.advance(end)?)
+    }
+
+    /// Reads `[start, end)` and proves that it is what the checkpoint's tree holds there.
+    fn verified_entries(
+        &self,
+        start: u64,
+        end: u64,
+        head: &VerifiedCheckpoint,
+        note: &str,
+    ) -> Result<Vec<Vec<u8>>, TailError> {
+        let tree = CheckpointRecord {
+            size: head.checkpoint.size,
+            root: head.checkpoint.root,
+            note: note.to_owned(),
+            cosigned: Vec::new(),
+        };
+        let proof = Proofs::new(self.source, &tree).range(start, end)?;
+        let mut verifier = RangeVerifier::new(start, &proof).map_err(ReadError::Tiles)?;
+        let mut entries = Vec::new();
+        bundles::for_each(self.source, start..end, tree.size, |_, read| {
+            read.iter().map(|entry| leaf_hash(entry)).for_each(|leaf: Hash| verifier.push(leaf));
+            entries.extend(read);
+            Ok::<(), BundleError>(())
+        })?;
+        verifier.finish(tree.size, &tree.root).map_err(ReadError::Tiles)?;
+        Ok(entries)
+    }
+
+    fn disclosures(&self, index: u64, reading: &Reading) -> Result<Vec<Disclosure>, TailError> {
+        let sd = reading.entry().map(|entry| entry.payload().sd.as_slice()).unwrap_or_default();
+        if sd.is_empty() {
+            return Ok(Vec::new());
+        }
+        let given = self.source.disclosures(index)?;
+        let opened = given.into_iter().filter_map(|one| match one {
+            Disclosed::Present(encoded) => Disclosure::parse(&encoded).ok(),
+            Disclosed::Withheld | Disclosed::Erased => None,
+        });
+        // A server could offer a disclosure that the device never committed to.
+        Ok(opened.filter(|one| sd.binary_search(&one.digest()).is_ok()).collect())
+    }
+}
+
+fn delivery(index: Option<u64>, record: &serde_json::Value) -> Delivery {
+    Delivery {
+        index,
+        time_ms: record.get("time").and_then(serde_json::Value::as_u64).unwrap_or_default(),
+        alert: record.get("is_alert").and_then(serde_json::Value::as_bool).unwrap_or_default(),
+        json: record.to_string(),
+    }
+}
