@@ -22,13 +22,18 @@ pub fn admit(lines: &[String], ledger: &RwLock<Ledger>) -> Vec<Result<Frame, Pro
         Frame::parse(line).map_err(|error| Problem::from(&error))
     });
     let keyed = with_keys(parsed, ledger);
-    in_parallel(&keyed, |one| match one {
-        Ok((frame, key)) => match frame.entry().verify(key) {
-            Ok(()) => Ok(frame.clone()),
-            Err(error) => Err(Problem::from(&Refusal::Entry(error))),
-        },
-        Err(problem) => Err(problem.clone()),
-    })
+    let signatures = in_parallel(&keyed, |one| match one {
+        Ok((frame, key)) => frame.entry().verify(key),
+        Err(_) => Ok(()),
+    });
+    let judged = keyed.into_iter().zip(signatures);
+    judged
+        .map(|(one, signature)| {
+            let (frame, _) = one?;
+            signature.map_err(|error| Problem::from(&Refusal::Entry(error)))?;
+            Ok(frame)
+        })
+        .collect()
 }
 
 type Keyed = Result<(Frame, PublicKey), Problem>;

@@ -190,7 +190,13 @@ fn check_disclosures(
     report: &mut CheckReport,
 ) -> Result<(), CheckError> {
     let disclosures = DisclosureStore::new(store.clone(), keys.sealing.clone());
-    for index in 0..report.size {
+    let mut confidential = Vec::new();
+    for_each_entry(store.as_ref(), 0, report.size, |index, bytes| {
+        if Entry::parse(bytes).is_ok_and(|entry| !entry.payload().sd.is_empty()) {
+            confidential.push(index);
+        }
+    })?;
+    for index in confidential {
         for held in disclosures.get(index)? {
             match (held.state, held.encoded) {
                 (DisclosureState::Present, Some(encoded)) => {

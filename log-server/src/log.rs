@@ -159,7 +159,6 @@ impl Log {
     }
 
     /// The ledger as of the sequenced head.
-    #[must_use]
     pub fn ledger(&self) -> LedgerView<'_> {
         self.0.ledger.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -100,9 +100,9 @@ impl Publisher {
                 }
             }
             // An unchanged head is signed and cosigned again in time, to show that the log lives.
-            match tokio::time::timeout(self.republish, self.heads.changed()).await {
-                Ok(Err(_)) => return,
-                Ok(Ok(())) | Err(_) => {}
+            let changed = tokio::time::timeout(self.republish, self.heads.changed()).await;
+            if let Ok(Err(_)) = changed {
+                return;
             }
         }
     }

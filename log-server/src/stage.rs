@@ -72,7 +72,7 @@ impl Edge {
         let mut level: u8 = 0;
         while nodes > 0 {
             let mut row = Vec::new();
-            if nodes % width != 0 {
+            if !nodes.is_multiple_of(width) {
                 let id = TileId {
                     level,
                     index: nodes / width,

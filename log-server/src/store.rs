@@ -111,6 +111,9 @@ pub enum DisclosureWrite {
     },
 }
 
+/// A disclosure's digest and stored form.
+pub type DisclosureRecord = ([u8; 32], Vec<u8>);
+
 /// A published checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedCheckpoint {
@@ -269,7 +272,7 @@ pub trait LogStore: Send + Sync {
     ///
     /// # Errors
     /// `Read`, `Damaged`.
-    fn disclosures(&self, index: u64) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError>;
+    fn disclosures(&self, index: u64) -> Result<Vec<DisclosureRecord>, StoreError>;
 
     /// The stored form of a person's key for a period.
     ///

@@ -32,7 +32,7 @@ pub(super) async fn tile(State(log): State<Log>, uri: Uri) -> Result<(Headers, V
     } else {
         let id = path.parse::<TileId>().map_err(|_| absent())?;
         let at = TileId::at_size(id.level, id.index, size);
-        if !at.is_some_and(|at| id.width <= at.width) {
+        if at.is_none_or(|at| id.width > at.width) {
             return Err(absent());
         }
         log.store().tile(id)

@@ -1,6 +1,6 @@
 //! The file `HEAD`: the newest tree head this log ever signed, kept apart from the store.
 //!
-//! Owns three lines of text and their durability. It exists to notice a store that went back in
+//! Owns four lines of text and their durability. It exists to notice a store that went back in
 //! time (a restored backup, a lost disk): a log that signed size n must never hold less than n.
 
 use cairn_durable::file::{ReadFileError, WriteFileError};

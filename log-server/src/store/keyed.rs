@@ -6,7 +6,9 @@
 //! Partial bundles and tiles are cut out of these on read and never stored.
 
 use super::engine::{Change, Engine, Table};
-use super::{DisclosureWrite, Head, LogStore, PublishedCheckpoint, Staged, StoreError};
+use super::{
+    DisclosureRecord, DisclosureWrite, Head, LogStore, PublishedCheckpoint, Staged, StoreError,
+};
 use cairn_event::Kid;
 use cairn_tlog::{Frontier, Hash, TILE_WIDTH, TileId, bundle};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,7 +159,7 @@ impl<E: Engine> LogStore for KeyedStore<E> {
             .collect()
     }
 
-    fn disclosures(&self, index: u64) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
+    fn disclosures(&self, index: u64) -> Result<Vec<DisclosureRecord>, StoreError> {
         let (from, to) = (key(index), key(index.saturating_add(1)));
         let rows = self
             .engine

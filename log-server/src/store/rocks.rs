@@ -9,8 +9,8 @@
 use super::StoreError;
 use super::engine::{Change, Engine, Rows, Table};
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
+    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::Path;
 
@@ -19,6 +19,9 @@ const MAX_OPEN_FILES: i32 = 256;
 
 /// Values above this go to blob files, so that compaction does not copy bundles again and again.
 const MIN_BLOB_BYTES: u64 = 4096;
+
+/// Bits of a Bloom filter for each key: about one false "perhaps" in a hundred.
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
 /// Why the folder was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,12 @@ impl Rocks {
             if matches!(table, Table::Bundle | Table::Tile | Table::Blob) {
                 options.set_enable_blob_files(true);
                 options.set_min_blob_size(MIN_BLOB_BYTES);
+            }
+            if matches!(table, Table::Leaf | Table::Place) {
+                // Nearly every look-up of dedup is for a key that is not there.
+                let mut blocks = BlockBasedOptions::default();
+                blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+                options.set_block_based_table_factory(&blocks);
             }
             if table == Table::Bundle {
                 options.set_blob_compression_type(DBCompressionType::Zstd);
@@ -115,8 +124,13 @@ impl Engine for Rocks {
     }
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
+        // The write-ahead log holds the old values until every table of it is flushed.
+        for other in Table::ALL {
+            self.db
+                .flush_cf(self.family(other)?)
+                .map_err(StoreError::Write)?;
+        }
         let family = self.family(table)?;
-        self.db.flush_cf(family).map_err(StoreError::Write)?;
         let mut forced = rocksdb::CompactOptions::default();
         forced.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
         self.db

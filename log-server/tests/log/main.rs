@@ -3,6 +3,12 @@
 //!
 //! Each invariant of ARCHITECTURE.md that the log itself must hold has a test of its number.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "these are tests: a panic is how one fails"
+)]
+
 mod crash;
 mod disclosures;
 mod faults;

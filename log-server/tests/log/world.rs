@@ -149,10 +149,6 @@ impl World {
         (chain, line)
     }
 
-    pub fn store(&self) -> Memory {
-        Memory::new()
-    }
-
     pub fn parts(&self, engine: &Memory, genesis: bool) -> Parts {
         let mut config = Config::load(&self.data()).unwrap();
         config.checkpoint.interval_ms = 1;
