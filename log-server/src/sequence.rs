@@ -11,7 +11,6 @@ mod round;
 
 use crate::clock::Clock;
 use crate::disclosures::{DisclosureStore, DisclosureStoreError};
-use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::pool::{Verdict, Waiting};
 use crate::stage::{Edge, StageError, stage};
@@ -171,12 +170,6 @@ impl Sequencer {
         });
         self.metrics.duplicates.add(duplicates.count() as u64);
     }
-}
-
-/// The observer's signer, as the sequencer needs it.
-#[must_use]
-pub fn observer_of(keys: &Keys) -> Arc<dyn EntrySigner> {
-    keys.observer.clone()
 }
 
 fn weight(waiting: &Waiting) -> (usize, usize) {

@@ -12,11 +12,12 @@ use crate::outcome::{SubmitError, SubmitResult, Wait};
 use crate::pool::{Pool, PoolLimits};
 use crate::publish::{PublishError, Publisher};
 use crate::sequence::{RoundLimits, Sequencer};
-use crate::store::{HeadFile, LogStore, PublishedCheckpoint};
+use crate::store::{Head, HeadFile, LogStore, PublishedCheckpoint};
 use crate::witnesses::{CosignFailure, Witnesses};
 use cairn_event::body::Body;
 use cairn_event::frame::FrameError;
 use cairn_event::{EntrySigner as _, Frame};
+use cairn_identity::Ledger;
 use cairn_tlog::{Checkpoint, SignatureError, TrustPolicy, TrustPolicyError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -233,91 +234,124 @@ async fn ask_witnesses(
     Ok(())
 }
 
+/// The ends through which sequencer, publisher and handle speak.
+struct Channels {
+    size: watch::Sender<u64>,
+    heads: watch::Sender<Head>,
+    published: watch::Sender<PublishedCheckpoint>,
+    stopped: watch::Sender<Option<String>>,
+}
+
+/// What all three share.
+struct Shared {
+    disclosures: Arc<DisclosureStore>,
+    ledger: Arc<RwLock<Ledger>>,
+    metrics: Arc<Metrics>,
+    channels: Channels,
+}
+
 fn wire(
     parts: Parts,
     found: Found,
     trust: Option<Arc<TrustPolicy>>,
     witnesses: Witnesses,
 ) -> Result<(Log, Publisher), StartError> {
-    let Parts {
-        dir,
-        config,
-        keys,
-        trust_text,
-        store,
-        clock,
-        ..
-    } = parts;
-    let metrics = Arc::new(Metrics::default());
-    let disclosures = Arc::new(DisclosureStore::new(store.clone(), keys.sealing.clone()));
-    let shared = Arc::new(RwLock::new(found.replayed.ledger.clone()));
-    let shown = found.published.unwrap_or_else(PublishedCheckpoint::none);
-    let (size_sender, size) = watch::channel(found.head.size());
-    let (heads_sender, heads) = watch::channel(found.head.clone());
-    let (published_sender, published) = watch::channel(shown);
-    let (stopped_sender, stopped) = watch::channel(None);
-    let limits = PoolLimits {
-        entries: config.pool.entries,
-        bytes: config.pool.bytes,
+    let store = parts.store.clone();
+    let shown = found.published.clone();
+    let channels = Channels {
+        size: watch::Sender::new(found.head.size()),
+        heads: watch::Sender::new(found.head.clone()),
+        published: watch::Sender::new(shown.unwrap_or_else(PublishedCheckpoint::none)),
+        stopped: watch::Sender::new(None),
     };
-    let (pool, waiting) = Pool::new(limits, disk_reserve(&dir, config.disk.reserve_bytes));
+    let shared = Shared {
+        disclosures: Arc::new(DisclosureStore::new(store, parts.keys.sealing.clone())),
+        ledger: Arc::new(RwLock::new(found.replayed.ledger.clone())),
+        metrics: Arc::default(),
+        channels,
+    };
+    let publisher = publisher(&parts, &found, &shared, trust.clone(), witnesses);
+    let pool = start_sequencer(&parts, found, &shared)?;
+    let channels = &shared.channels;
+    let inner = Inner {
+        size: channels.size.subscribe(),
+        published: channels.published.subscribe(),
+        stopped: channels.stopped.subscribe(),
+        dir: parts.dir,
+        config: parts.config,
+        keys: parts.keys,
+        store: parts.store,
+        pool,
+        ledger: shared.ledger,
+        disclosures: shared.disclosures,
+        trust,
+        trust_text: parts.trust_text,
+        metrics: shared.metrics,
+        clock: parts.clock,
+    };
+    Ok((Log(Arc::new(inner)), publisher))
+}
+
+/// Starts the sequencer's thread; gives the submitters' end of its pool.
+fn start_sequencer(parts: &Parts, found: Found, shared: &Shared) -> Result<Pool, StartError> {
+    let Config {
+        pool, round, disk, ..
+    } = &parts.config;
+    let limits = PoolLimits {
+        entries: pool.entries,
+        bytes: pool.bytes,
+    };
+    let (pool, waiting) = Pool::new(limits, disk_reserve(&parts.dir, disk.reserve_bytes));
     let sequencer = Sequencer {
-        store: store.clone(),
-        disclosures: disclosures.clone(),
+        store: parts.store.clone(),
+        disclosures: shared.disclosures.clone(),
         working: found.replayed.ledger,
-        shared: shared.clone(),
+        shared: shared.ledger.clone(),
         head: found.head,
         edge: found.edge,
-        origin: keys.origin.clone(),
-        observer: keys.observer.clone(),
+        origin: parts.keys.origin.clone(),
+        observer: parts.keys.observer.clone(),
         limits: RoundLimits {
-            entries: config.round.entries,
-            bytes: config.round.bytes,
-            wait: Duration::from_millis(config.round.wait_ms),
+            entries: round.entries,
+            bytes: round.bytes,
+            wait: Duration::from_millis(round.wait_ms),
         },
-        size: size_sender,
-        heads: heads_sender,
-        stopped: stopped_sender.clone(),
-        metrics: metrics.clone(),
-        clock: clock.clone(),
+        size: shared.channels.size.clone(),
+        heads: shared.channels.heads.clone(),
+        stopped: shared.channels.stopped.clone(),
+        metrics: shared.metrics.clone(),
+        clock: parts.clock.clone(),
     };
     let thread = std::thread::Builder::new().name("sequencer".to_owned());
     thread
         .spawn(move || sequencer.run(&waiting))
         .map_err(StartError::Thread)?;
-    let publisher = Publisher {
-        store: store.clone(),
-        verified: found.replayed.verified,
-        head_file: HeadFile::in_folder(&dir),
+    Ok(pool)
+}
+
+fn publisher(
+    parts: &Parts,
+    found: &Found,
+    shared: &Shared,
+    trust: Option<Arc<TrustPolicy>>,
+    witnesses: Witnesses,
+) -> Publisher {
+    Publisher {
+        store: parts.store.clone(),
+        verified: found.replayed.verified.clone(),
+        head_file: HeadFile::in_folder(&parts.dir),
         last_signed_ms: found.recorded_ms,
-        key: keys.log.clone(),
-        trust: trust.clone(),
-        witnesses,
-        interval: Duration::from_millis(config.checkpoint.interval_ms),
-        republish: Duration::from_secs(config.checkpoint.republish_s),
-        heads,
-        published: published_sender,
-        stopped: stopped_sender,
-        metrics: metrics.clone(),
-        clock: clock.clone(),
-    };
-    let inner = Inner {
-        dir,
-        config,
-        keys,
-        store,
-        pool,
-        ledger: shared,
-        size,
-        published,
-        stopped,
-        disclosures,
+        key: parts.keys.log.clone(),
         trust,
-        trust_text,
-        metrics,
-        clock,
-    };
-    Ok((Log(Arc::new(inner)), publisher))
+        witnesses,
+        interval: Duration::from_millis(parts.config.checkpoint.interval_ms),
+        republish: Duration::from_secs(parts.config.checkpoint.republish_s),
+        heads: shared.channels.heads.subscribe(),
+        published: shared.channels.published.clone(),
+        stopped: shared.channels.stopped.clone(),
+        metrics: shared.metrics.clone(),
+        clock: parts.clock.clone(),
+    }
 }
 
 type Reserve = Arc<dyn Fn() -> Result<(), SubmitError> + Send + Sync>;
