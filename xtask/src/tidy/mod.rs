@@ -3,7 +3,7 @@
 //! It owns the list of checks and how a fault is shown. Each check is a file of its own with a test
 //! that shows it a fault. A check reads files; none of them changes one.
 //!
-//! Source: ARCHITECTURE.md (the arrows), DEVELOPERS.md (the style).
+//! Source: ARCHITECTURE.md (the arrows), CONTRIBUTING.md (the style).
 
 mod arrows;
 mod changelog;
@@ -14,6 +14,7 @@ mod length;
 mod links;
 mod machine;
 mod names;
+mod places;
 mod purity;
 mod rust;
 mod specs;
@@ -70,6 +71,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("no machine paths, no registry hosts", machine::check),
     ("links in documents lead somewhere", links::check),
     ("tests named in docs/specs.md exist", specs::check),
+    ("functions named in documents exist", places::check),
     ("the changelog has its form", changelog::check),
 ];
 
