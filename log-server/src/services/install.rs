@@ -3,14 +3,16 @@
 //! The script carries the SHA-256 of each program, so what is installed is what this server held
 //! when the script was read. Owns nothing of the programs' build.
 
-use super::Services;
 use super::request::{Name, internal};
+use super::{Services, locked};
 use crate::problem::{Family, Problem};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use cairn_event::Sha256;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The programs of the installer; nothing else in the folder is served.
 pub const PROGRAMS: [&str; 2] = ["cairn", "cairn-hook"];
@@ -22,6 +24,11 @@ const SCRIPT: &str = include_str!("install.sh");
 
 type Headers = [(HeaderName, HeaderValue); 2];
 
+/// Digests of the programs as last read, with the file time and length they belong to.
+///
+/// Why: the script is public, and hashing two programs for each reader would be cheap to abuse.
+pub(super) type Digests = HashMap<&'static str, (SystemTime, u64, Sha256)>;
+
 /// `GET /install.sh`.
 pub(super) async fn script(State(services): State<Services>) -> Result<(Headers, String), Problem> {
     let mut text = SCRIPT.replace("@SERVER@", &shell_word(services.public_url())?);
@@ -29,10 +36,22 @@ pub(super) async fn script(State(services): State<Services>) -> Result<(Headers,
         .into_iter()
         .zip(["@CAIRN_SHA256@", "@CAIRN_HOOK_SHA256@"])
     {
-        let digest = Sha256::of(&read(&services, program).await?);
-        text = text.replace(mark, &digest.to_string());
+        text = text.replace(mark, &digest(&services, program).await?.to_string());
     }
     Ok((headers("text/x-shellscript; charset=utf-8"), text))
+}
+
+async fn digest(services: &Services, program: &'static str) -> Result<Sha256, Problem> {
+    let (changed, bytes) = look(&folder(services)?.join(program)).await?;
+    let known = locked(&services.0.digests).get(program).copied();
+    if let Some((at, length, digest)) = known
+        && (at, length) == (changed, bytes)
+    {
+        return Ok(digest);
+    }
+    let digest = Sha256::of(&read(services, program).await?);
+    locked(&services.0.digests).insert(program, (changed, bytes, digest));
+    Ok(digest)
 }
 
 /// `GET /dist/{name}`.
@@ -50,18 +69,29 @@ pub(super) async fn program(
 
 async fn read(services: &Services, program: &str) -> Result<Vec<u8>, Problem> {
     let path = folder(services)?.join(program);
-    let known = tokio::fs::metadata(&path).await;
-    let bytes = match known {
-        Ok(known) if known.len() > MAX_PROGRAM_BYTES => {
-            return Err(Problem::internal("a program of the installer is too large"));
-        }
-        Ok(_) => tokio::fs::read(&path).await,
-        Err(error) => Err(error),
-    };
-    bytes.map_err(|error| match error.kind() {
+    look(&path).await?;
+    tokio::fs::read(&path)
+        .await
+        .map_err(|error| unreadable(&error))
+}
+
+/// When a program's file was last changed, and its length.
+async fn look(path: &Path) -> Result<(SystemTime, u64), Problem> {
+    let known = tokio::fs::metadata(path)
+        .await
+        .map_err(|error| unreadable(&error))?;
+    if known.len() > MAX_PROGRAM_BYTES {
+        return Err(Problem::internal("a program of the installer is too large"));
+    }
+    let changed = known.modified().map_err(|error| unreadable(&error))?;
+    Ok((changed, known.len()))
+}
+
+fn unreadable(error: &io::Error) -> Problem {
+    match error.kind() {
         ErrorKind::NotFound => absent(),
-        _ => internal(&error, "reading a program"),
-    })
+        _ => internal(error, "reading a program"),
+    }
 }
 
 fn folder(services: &Services) -> Result<PathBuf, Problem> {

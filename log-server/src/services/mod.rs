@@ -68,6 +68,7 @@ struct Inner {
     limits: Mutex<AttemptLimits>,
     used: Mutex<UsedAssertions>,
     readings: Mutex<ReadingRecord>,
+    digests: Mutex<install::Digests>,
     index: Arc<RwLock<Index>>,
     heads: watch::Receiver<Heads>,
 }
@@ -131,7 +132,7 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
     let keys = log.keys();
     let issuer = TokenIssuer::new(&keys.origin, &keys.token);
     let index = Arc::new(RwLock::new(Index::new(&keys.origin)));
-    let heads = index::follow(log.clone(), index.clone());
+    let heads = index::follow(log, index.clone());
     let inner = Inner {
         verifier: issuer.verifier(),
         issuer,
@@ -144,6 +145,7 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
         limits: Mutex::default(),
         used: Mutex::default(),
         readings: Mutex::default(),
+        digests: Mutex::default(),
         index,
         heads,
         log: log.clone(),

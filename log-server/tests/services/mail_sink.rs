@@ -17,7 +17,11 @@ pub struct Received {
 impl Received {
     /// The six digits in its subject.
     pub fn code(&self) -> String {
-        let subject = self.text.lines().find(|line| line.starts_with("Subject: ")).unwrap();
+        let subject = self
+            .text
+            .lines()
+            .find(|line| line.starts_with("Subject: "))
+            .unwrap();
         let code: String = subject.chars().filter(char::is_ascii_digit).collect();
         assert_eq!(code.len(), 6, "{subject}");
         code
@@ -44,7 +48,10 @@ impl Sink {
     }
 
     pub async fn next(&mut self) -> Received {
-        tokio::time::timeout(PATIENCE, self.mails.recv()).await.unwrap().unwrap()
+        tokio::time::timeout(PATIENCE, self.mails.recv())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Whether no mail is waiting.
@@ -64,12 +71,19 @@ async fn receive(stream: TcpStream, sender: mpsc::UnboundedSender<Received>) {
         }
         let verb = line.trim().to_ascii_uppercase();
         let answer: &[u8] = if verb.starts_with("RCPT TO:") {
-            to = line.trim()["RCPT TO:".len()..].trim_matches(['<', '>']).to_owned();
+            to = line.trim()["RCPT TO:".len()..]
+                .trim_matches(['<', '>'])
+                .to_owned();
             b"250 ok\r\n"
         } else if verb == "DATA" {
             stream.write_all(b"354 go on\r\n").await.unwrap();
             let text = data(&mut stream).await;
-            sender.send(Received { to: to.clone(), text }).unwrap();
+            sender
+                .send(Received {
+                    to: to.clone(),
+                    text,
+                })
+                .unwrap();
             b"250 taken\r\n"
         } else if verb == "QUIT" {
             b"221 bye\r\n"
@@ -121,8 +135,14 @@ impl Outbox {
             let whole = text.ends_with("\r\n");
             let wanted = path.extension().is_some_and(|one| one == "eml") && text.contains(part);
             if whole && wanted && self.seen.insert(path) {
-                let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
-                return Some(Received { to: to.to_owned(), text });
+                let to = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("To: "))
+                    .unwrap();
+                return Some(Received {
+                    to: to.to_owned(),
+                    text,
+                });
             }
         }
         None

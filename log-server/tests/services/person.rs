@@ -39,7 +39,13 @@ impl Enrolling {
         assert_eq!(started["expires_in"], 600);
         let id = text("id");
         assert_eq!(text("url"), format!("{}/enroll/{id}", world.base));
-        Self { key, id, words: text("words"), secret: text("poll_secret"), cookie: None }
+        Self {
+            key,
+            id,
+            words: text("words"),
+            secret: text("poll_secret"),
+            cookie: None,
+        }
     }
 
     pub async fn page(&self, world: &World) -> String {
@@ -66,7 +72,10 @@ impl Enrolling {
         let answer = self.form(world, "email", &format!("email={email}")).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+            "{cookie}"
+        );
         self.cookie = cookie.split(';').next().map(str::to_owned);
     }
 
@@ -90,7 +99,9 @@ impl Enrolling {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(super::world::PATIENCE, polling).await.unwrap()
+        tokio::time::timeout(super::world::PATIENCE, polling)
+            .await
+            .unwrap()
     }
 }
 
@@ -111,13 +122,17 @@ impl Device {
         let mut enrolling = Enrolling::start(world).await;
         let words = enrolling.words.clone();
         enrolling.ask_code(world, email).await;
-        let mail = super::mail_sink::Outbox::default().next(world, &words).await;
+        let mail = super::mail_sink::Outbox::default()
+            .next(world, &words)
+            .await;
         assert_eq!(mail.to, email);
         let answer = enrolling.enter(world, &mail.code()).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let status = enrolling.outcome(world).await;
         assert_eq!(status["state"], "admitted", "{status}");
-        Self::of(enrolling, &status["admitted"])
+        let device = Self::of(enrolling, &status["admitted"]);
+        world.follow(device.admitted_at + 1).await;
+        device
     }
 
     pub fn of(enrolling: Enrolling, admitted: &Value) -> Self {
@@ -134,7 +149,9 @@ impl Device {
 
     pub async fn token(&self, world: &World) -> String {
         let assertion = world.assertion(&self.key, Some(&self.device));
-        let answer = world.post_json("/v1/token", json!({ "assertion": assertion })).await;
+        let answer = world
+            .post_json("/v1/token", json!({ "assertion": assertion }))
+            .await;
         let answer = expect(answer, StatusCode::OK).await;
         answer["access_token"].as_str().unwrap().to_owned()
     }

@@ -82,14 +82,16 @@ impl AttemptLimits {
                 retry_after_s: HOUR_MS / 1_000,
             });
         }
-        self.addresses
-            .entry(address.to_owned())
-            .or_default()
-            .push_back(now_ms);
-        self.sources
-            .entry(source.to_owned())
-            .or_default()
-            .push_back(now_ms);
+        for (known, key) in [(&mut self.addresses, address), (&mut self.sources, source)] {
+            let times = known.entry(key.to_owned()).or_default();
+            while times
+                .front()
+                .is_some_and(|first| first.saturating_add(DAY_MS) <= now_ms)
+            {
+                times.pop_front();
+            }
+            times.push_back(now_ms);
+        }
         Ok(())
     }
 

@@ -19,14 +19,20 @@ const ENTRIES_PER_TURN: u64 = 256;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Follows the log until it is gone. The heads change only once the index holds their entries.
-pub fn follow(log: Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
+///
+/// Trap: the task holds the log weakly between two rounds, or the log would never be gone.
+pub fn follow(log: &Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
     let (heads, receiver) = watch::channel(Heads::default());
+    let weak = Arc::downgrade(&log.0);
+    let mut published = log.published();
     tokio::spawn(async move {
-        let mut published = log.published();
         loop {
             let size = published.borrow_and_update().size;
-            let (reader, projected) = (log.clone(), index.clone());
-            let work = tokio::task::spawn_blocking(move || catch_up(&reader, &projected, size));
+            let Some(log) = weak.upgrade().map(Log) else {
+                return;
+            };
+            let projected = index.clone();
+            let work = tokio::task::spawn_blocking(move || catch_up(&log, &projected, size));
             match work.await {
                 Ok(Ok(newest)) => {
                     heads.send_if_modified(|known| {

@@ -1,0 +1,257 @@
+//! What devices follow: roster, policy and the stream that tells of both.
+
+use super::person::Device;
+use super::world::{PATIENCE, World, problem};
+use cairn_api::event_stream::{EventReader, StreamEvent};
+use cairn_event::PersonRole::{Admin, Developer, Security};
+use cairn_event::administrative::{PolicyStatement, RosterChange};
+use cairn_event::body::Body;
+use cairn_event::encoding::from_base64url;
+use cairn_event::{Frame, Sha256};
+use cairn_tlog::{Receipt, TrustPolicy};
+use futures_util::StreamExt;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// A reader of the policy stream.
+struct Stream {
+    answer: reqwest::Response,
+    reader: EventReader,
+    waiting: VecDeque<StreamEvent>,
+}
+
+impl Stream {
+    async fn open(world: &World, token: &str) -> Self {
+        let answer = world.get("/v1/policy/stream", token).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Self {
+            answer,
+            reader: EventReader::default(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    async fn next(&mut self) -> (String, Value) {
+        while self.waiting.is_empty() {
+            let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk())
+                .await
+                .unwrap();
+            self.waiting
+                .extend(self.reader.feed(&chunk.unwrap().unwrap()).unwrap());
+        }
+        let event = self.waiting.pop_front().unwrap();
+        (event.event, serde_json::from_str(&event.data).unwrap())
+    }
+}
+
+async fn put_policy(world: &World, version: u64) -> (u64, Vec<u8>) {
+    let bundle = format!("{{\"version\":{version}}}").into_bytes();
+    let digest = Sha256::of(&bundle);
+    let token = world.admin_token().await;
+    let put = world
+        .call("PUT", &format!("/v1/blobs/{digest}"))
+        .bearer_auth(&token);
+    let answer = put.body(bundle.clone()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let revision = world
+        .log
+        .ledger()
+        .policy()
+        .map_or(1, |head| head.revision + 1);
+    let bytes = bundle.len() as u64;
+    let body = Body::Policy(PolicyStatement {
+        bundle: digest,
+        bytes,
+        revision,
+        version,
+    });
+    (world.administer(body, &[]).await, bundle)
+}
+
+#[tokio::test]
+async fn the_stream_tells_of_published_changes_at_once() {
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    let token = device.token(&world).await;
+    let mut stream = Stream::open(&world, &token).await;
+    let (name, data) = stream.next().await;
+    assert_eq!(
+        (name.as_str(), &data),
+        (
+            "roster",
+            &json!({ "index": device.admitted_at, "revision": 1 })
+        )
+    );
+    let (index, bundle) = put_policy(&world, 7).await;
+    let (name, data) = stream.next().await;
+    let digest = Sha256::of(&bundle).to_string();
+    assert_eq!(name, "policy");
+    assert_eq!(
+        data,
+        json!({ "index": index, "version": 7, "bundle_sha256": digest })
+    );
+    let mut late = Stream::open(&world, &token).await;
+    assert_eq!(late.next().await.0, "roster");
+    assert_eq!(
+        late.next().await,
+        ("policy".into(), data),
+        "the head at once"
+    );
+    let team = RosterChange::AddTeam {
+        name: "Infra".into(),
+        team: "infra".into(),
+    };
+    world.roster(vec![team], &[]).await;
+    for stream in [&mut stream, &mut late] {
+        let (name, data) = stream.next().await;
+        assert_eq!((name.as_str(), &data["revision"]), ("roster", &json!(2)));
+        let path = "/v1/roster?after_revision=1";
+        let news = world.json(path, &token).await;
+        assert_eq!(
+            news["entries"][0]["index"], data["index"],
+            "what is told can be fetched"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_stream_ends_with_its_token() {
+    let world = World::new().await;
+    let person = world.person(1, &[Developer], "dev@example.org").await;
+    let now_s = world.log.now_ms() / 1_000;
+    // Issued so long ago that it has a second left; leeway is for reading, not for streams.
+    let token = world.forge_at(&person, &[Developer], None, now_s - 599);
+    let answer = world.get("/v1/policy/stream", &token).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let ended = answer.bytes_stream().for_each(|_| std::future::ready(()));
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_policy_comes_with_receipt_and_bundle() {
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    let token = device.token(&world).await;
+    let none = world.get("/v1/policy", &token).send().await.unwrap();
+    assert_eq!(problem(none, StatusCode::NOT_FOUND).await, "no-policy");
+    let (_, old) = put_policy(&world, 1).await;
+    let (index, bundle) = put_policy(&world, 2).await;
+    assert_ne!(old, bundle);
+    let policy = world.json("/v1/policy", &token).await;
+    assert_eq!(policy["index"], index);
+    assert_eq!(
+        from_base64url(policy["bundle"].as_str().unwrap()).unwrap(),
+        bundle
+    );
+    verify(
+        &world,
+        policy["entry"].as_str().unwrap(),
+        policy["receipt"].as_str().unwrap(),
+    );
+    let sec = world.person(3, &[Security], "sec@example.org").await;
+    let versions = world
+        .json("/v1/policies", &world.forge(&sec, &[Security], None))
+        .await;
+    let shown: Vec<_> = versions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["version"])
+        .collect();
+    assert_eq!(shown, [2, 1]);
+    assert_eq!(versions[0]["signed_by"], "administrators");
+    assert_eq!(versions[0]["bundle"], json!({ "version": 2 }));
+}
+
+fn verify(world: &World, entry: &str, receipt: &str) {
+    let policy = format!("log {}\nquorum none\n", world.public.log_key);
+    let trust = TrustPolicy::parse(&policy).unwrap();
+    let receipt = Receipt::parse(receipt).unwrap();
+    receipt
+        .verify(&cairn_tlog::leaf_hash(entry.as_bytes()), &trust)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn roster_entries_come_with_the_names_their_reader_may_know() {
+    let world = World::new().await;
+    let ann = Device::enrol(&world, "ann@example.com").await;
+    let bob = Device::enrol(&world, "bob@example.com").await;
+    let admin = world.person(9, &[Admin], "adm@example.org").await;
+    let names = async |token: &str| {
+        let roster = world.json("/v1/roster", token).await;
+        let mut names = Vec::new();
+        for one in roster["entries"].as_array().unwrap() {
+            let frame = Frame::parse(one["frame"].as_str().unwrap()).unwrap();
+            verify(
+                &world,
+                frame.entry().text(),
+                one["receipt"].as_str().unwrap(),
+            );
+            let shown = frame
+                .disclosures()
+                .iter()
+                .map(|one| one.value().as_str().unwrap().to_owned());
+            names.extend(shown);
+        }
+        names.sort_unstable();
+        names
+    };
+    let own = names(&ann.token(&world).await).await;
+    assert_eq!(own, ["ann's <laptop>", "ann@example.com"]);
+    assert_ne!(ann.person, bob.person);
+    let all = names(&world.forge(&admin, &[Admin], None)).await;
+    assert_eq!(all.len(), 5, "{all:?}");
+    let path = "/v1/roster?after_revision=2";
+    let rest = world.json(path, &ann.token(&world).await).await;
+    assert_eq!(rest["entries"].as_array().unwrap().len(), 1);
+    let ahead = world
+        .json("/v1/roster?after_revision=99", &ann.token(&world).await)
+        .await;
+    assert_eq!(ahead["entries"], json!([]));
+}
+
+#[tokio::test]
+async fn blobs_are_what_their_name_says() {
+    let world = World::new().await;
+    let token = world.admin_token().await;
+    let put = async |name: String, body: Vec<u8>| {
+        let call = world
+            .call("PUT", &format!("/v1/blobs/{name}"))
+            .bearer_auth(&token);
+        call.body(body).send().await.unwrap()
+    };
+    let other = put(Sha256::of(b"other").to_string(), b"this".to_vec()).await;
+    assert_eq!(
+        problem(other, StatusCode::UNPROCESSABLE_ENTITY).await,
+        "digest"
+    );
+    assert_eq!(
+        problem(put("x".into(), vec![1]).await, StatusCode::BAD_REQUEST).await,
+        "digest"
+    );
+    let large = vec![7; 1_048_576];
+    let name = Sha256::of(&large).to_string();
+    assert_eq!(
+        put(name.clone(), large.clone()).await.status(),
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        put(name.clone(), large.clone()).await.status(),
+        StatusCode::NO_CONTENT,
+        "again"
+    );
+    let read = world
+        .call("GET", &format!("/v1/blobs/{name}"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(read.bytes().await.unwrap(), large);
+    let larger = vec![7; 1_048_577];
+    let answer = put(Sha256::of(&larger).to_string(), larger).await;
+    assert_eq!(
+        problem(answer, StatusCode::PAYLOAD_TOO_LARGE).await,
+        "body-too-long"
+    );
+}
