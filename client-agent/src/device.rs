@@ -11,14 +11,16 @@ use cairn_policy::McpServer;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long hashing executables may delay a decision: 150 ms.
+/// How long hashing executables may delay one decision at a time: 100 ms.
 ///
 /// The first hash of a 400 MB agent takes longer; it is then recorded as pending, made in the
-/// background, and present from the next entry on.
-const HASH_DEADLINE: Duration = Duration::from_millis(150);
+/// background, and present from the next entry on. Decisions made meanwhile do not hash at all: a
+/// burst of hooks must not spend its five seconds on the same file.
+const HASH_DEADLINE: Duration = Duration::from_millis(100);
 
 /// Largest file of a host fact read; each has under 100 bytes.
 const FACT_BYTES_MAX: u64 = 4_096;
@@ -115,6 +117,10 @@ pub struct Launch {
 #[derive(Debug, Default)]
 pub struct Askers {
     digests: Arc<DigestCache>,
+    /// Held by the one decision that may hash.
+    hashing: Mutex<()>,
+    /// Whether a background walk is making digests.
+    catching_up: Arc<AtomicBool>,
     launches: Mutex<HashMap<u32, Launch>>,
 }
 
@@ -137,8 +143,11 @@ impl Askers {
     ///
     /// The claim counts only if that process really is an ancestor.
     pub fn who(&self, pid: u32, claimed: Option<u32>) -> Asker {
-        let deadline = Instant::now() + HASH_DEADLINE;
+        let place = self.hashing.try_lock().ok();
+        let time = if place.is_some() { HASH_DEADLINE } else { Duration::ZERO };
+        let deadline = Instant::now() + time;
         let chain = walk(pid, &self.digests, SystemTime::now(), Some(deadline));
+        drop(place);
         let mut agent = Agent { name: "claude-code".to_owned(), sha256: None, version: None };
         let chain = match chain {
             Ok(chain) => chain,
@@ -163,16 +172,34 @@ impl Askers {
         processes.iter().find_map(|process| launches.get(&process.pid).cloned())
     }
 
+    /// Makes the digests of an agent about to start, before its first hook.
+    pub fn prepare(&self, pid: u32, programs: Vec<PathBuf>) {
+        self.catch_up(pid, programs);
+    }
+
     /// Hashes what the deadline left out, so that the next entry has it.
     fn hash_later(&self, pid: u32, chain: &Ancestry) {
         // The asker itself is short-lived; its parent stays.
-        let from = chain.processes.get(1).map_or(pid, |parent| parent.pid);
-        let digests = Arc::clone(&self.digests);
+        self.catch_up(chain.processes.get(1).map_or(pid, |parent| parent.pid), Vec::new());
+    }
+
+    fn catch_up(&self, from: u32, programs: Vec<PathBuf>) {
+        if self.catching_up.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (digests, busy) = (Arc::clone(&self.digests), Arc::clone(&self.catching_up));
         let started = std::thread::Builder::new().name("digests".to_owned()).spawn(move || {
-            // Only the digests that the walk leaves in the cache are wanted.
+            for program in programs {
+                // Only the digests left in the cache are wanted; a missing file has none.
+                if let Ok(file) = std::fs::File::open(program) {
+                    let _digest = digests.digest(&file, SystemTime::now(), None);
+                }
+            }
             let _digests = walk(from, &digests, SystemTime::now(), None);
+            busy.store(false, Ordering::Release);
         });
         if let Err(error) = started {
+            self.catching_up.store(false, Ordering::Release);
             tracing::warn!(%error, "digests stay pending");
         }
     }

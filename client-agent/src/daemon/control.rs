@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
@@ -69,6 +70,8 @@ pub struct StatusAnswer {
 pub struct LaunchRequest {
     /// The agent's version; empty where it is not known.
     pub version: String,
+    /// Programs whose digests the first hooks will need: the agent and the hook shim.
+    pub programs: Vec<PathBuf>,
     /// Every MCP server found configured.
     pub servers: Vec<McpFound>,
 }
@@ -189,6 +192,7 @@ impl Control {
 
     /// Judges a launch: session gates, then every server; records each verdict.
     async fn launch(&self, pid: u32, request: LaunchRequest) -> LaunchAnswer {
+        self.gatekeeper.askers.prepare(pid, request.programs);
         let sight = self.gatekeeper.vigil.sight(self.gatekeeper.posture_max_age());
         let posture = sight.posture.clone();
         self.gatekeeper.record_changes(sight).await;
@@ -241,7 +245,7 @@ impl Control {
             source: found.source.clone(),
             transport: transport.to_owned(),
         });
-        self.record(body, vec![(names::DEFINITION, found.definition.clone())], None).await;
+        self.record(body, vec![(names::DEFINITION, without_values(&found.definition))], None).await;
         let (name, source) = (found.name.clone(), found.source.clone());
         McpJudged { name, source, allowed: verdict.allowed, reason }
     }
@@ -263,15 +267,21 @@ impl Control {
     }
 }
 
-/// SHA-256 over the canonical definition without its environment values.
+/// SHA-256 over the canonical definition without its environment and header values.
 fn fingerprint(definition: &Value) -> Sha256 {
+    Sha256::of(&to_canonical(&without_values(definition)))
+}
+
+/// A definition without the values of its environment and headers, which hold credentials.
+fn without_values(definition: &Value) -> Value {
     let mut plain = definition.clone();
-    if let Some(environment) = plain.get_mut("env").and_then(Value::as_object_mut) {
-        for value in environment.values_mut() {
+    for member in ["env", "headers"] {
+        let values = plain.get_mut(member).and_then(Value::as_object_mut);
+        for value in values.into_iter().flat_map(|members| members.values_mut()) {
             *value = Value::Null;
         }
     }
-    Sha256::of(&to_canonical(&plain))
+    plain
 }
 
 fn refused(cause: &str) -> Answer {

@@ -84,7 +84,8 @@ pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infall
         eprintln!("cairn: {unread}; its servers are not started");
     }
     let version = program.version.map(|version| version.to_string()).unwrap_or_default();
-    let request = LaunchRequest { version, servers: found.servers.clone() };
+    let programs = vec![program.path.clone(), hook.clone()];
+    let request = LaunchRequest { version, programs, servers: found.servers.clone() };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));

@@ -1,0 +1,183 @@
+//! Hooks that are answered: verdicts, what is recorded about them, and many at once.
+
+use super::device::{Device, assert_chains, bundle, pre_tool, two_rules, verdict};
+use cairn_event::body::Body;
+use cairn_event::{Effect, Rank};
+use serde_json::{Value, json};
+use std::io::Write;
+
+#[test]
+fn a_denied_and_an_allowed_call_are_recorded_before_they_are_answered() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let denied = device.bash("rm -rf build", "toolu_1");
+    assert_eq!(verdict(&denied), "deny");
+    let reason = denied["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap();
+    assert!(reason.contains("no-rm") && reason.contains("security@example.com"), "{reason}");
+    assert_eq!(verdict(&device.bash("ls -la", "toolu_2")), "allow");
+    let free = device.hook("PreToolUse", pre_tool("make", "toolu_3").to_string().as_bytes());
+    assert_eq!((free.stdout.as_slice(), free.status.code()), (b"{}".as_slice(), Some(0)));
+
+    let frames = device.spooled();
+    assert_chains(&frames);
+    let decisions: Vec<_> = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::ToolDecision(decision) => Some((frame, decision)),
+            _ => None,
+        })
+        .collect();
+    let effects: Vec<_> = decisions.iter().map(|(_, one)| one.effect).collect();
+    assert_eq!(effects, [Effect::Deny, Effect::Allow, Effect::NoOpinion]);
+    let (frame, decision) = decisions[0];
+    let rule = decision.rule.as_ref().unwrap();
+    assert_eq!((rule.id.as_str(), rule.rank), ("no-rm", Rank::Global));
+    let context = &frame.entry().payload().context;
+    assert_eq!((context.policy, context.roster), (Some(2), Some(1)));
+    assert_eq!(context.teams, ["infra"]);
+    assert_eq!(context.session.as_deref(), Some("session-1"));
+    assert!(context.posture.as_ref().unwrap().0.contains_key("disk_encryption"));
+    for name in ["request", "ancestry", "email", "host", "os_user"] {
+        assert!(frame.disclosed(name).is_some(), "{name}");
+    }
+}
+
+/// A recorded decision is replayed from its own disclosures and gives the same verdict.
+#[test]
+fn a_recorded_decision_replays() {
+    let rules = two_rules();
+    let device = Device::new(&rules);
+    let _daemon = device.start();
+    device.bash("ls -la /etc/hosts && rm x", "toolu_1");
+    let frames = device.spooled();
+    let frame = frames.last().unwrap();
+    let payload = frame.entry().payload();
+    let Body::ToolDecision(recorded) = &payload.body else { panic!("not a decision") };
+    let request = serde_json::from_value(frame.disclosed("request").unwrap().clone()).unwrap();
+    let bytes = cairn_event::json::to_canonical(&rules);
+    let bundle = cairn_policy::Bundle::parse(&bytes).unwrap();
+    let compiled = cairn_policy::compile(&bundle).unwrap();
+    let subject = cairn_policy::Subject {
+        person: payload.context.person.clone().unwrap(),
+        teams: payload.context.teams.clone(),
+        roles: vec!["developer".into()],
+    };
+    let posture = payload.context.posture.clone().unwrap();
+    let again = cairn_policy::decide(&request, &compiled, &subject, &posture, payload.time_ms);
+    assert_eq!((again.effect, again.rule), (recorded.effect, recorded.rule.clone()));
+    assert_eq!(again.losing, recorded.lost);
+}
+
+#[test]
+fn secrets_do_not_reach_the_record() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    device.bash("PGPASSWORD=hunter22 psql", "toolu_1");
+    let frames = device.spooled();
+    let frame = frames.last().unwrap();
+    assert!(!format!("{frame:?}").contains("hunter22"));
+    assert!(!frame.entry().payload().context.redactions.is_empty());
+}
+
+#[test]
+fn a_prompt_is_recorded_by_length_and_digest() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "UserPromptSubmit",
+        "prompt": "what is in my directory?", "prompt_id": "1",
+    });
+    let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
+    assert_eq!(output.stdout, b"{}");
+    let frames = device.spooled();
+    let frame = frames.last().unwrap();
+    let Body::Prompt(prompt) = &frame.entry().payload().body else { panic!("not a prompt") };
+    assert_eq!(prompt.bytes, 24);
+    assert!(!format!("{frame:?}").contains("directory"));
+}
+
+#[test]
+fn a_closed_gate_blocks_prompt_and_tool() {
+    let device = Device::new(&bundle(json!({ "gates": [
+        {"id":"edr","when":{"posture":"endpoint_protection","is":"never"},"message":"no EDR"},
+        {"id":"any","when":{"not":{"posture":"os","is":"never"}},"message":"gate for a test"},
+    ] })));
+    let _daemon = device.start();
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "UserPromptSubmit",
+        "prompt": "hi",
+    });
+    let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["decision"], "block");
+    assert!(answer["reason"].as_str().unwrap().contains("gate"), "{answer}");
+    assert_eq!(verdict(&device.bash("ls x", "toolu_1")), "deny");
+    let frames = device.spooled();
+    let refused = |frame: &&cairn_event::Frame| {
+        matches!(frame.entry().payload().body, Body::SessionRefused(_))
+    };
+    assert_eq!(frames.iter().filter(refused).count(), 1);
+}
+
+#[test]
+fn without_a_policy_everything_is_denied_and_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::at(dir.path(), None);
+    let _daemon = device.start();
+    let answer = device.bash("ls -la", "toolu_1");
+    assert_eq!(verdict(&answer), "deny");
+    assert!(answer.to_string().contains("no verified policy"), "{answer}");
+    let frames = device.spooled();
+    let Body::ToolDecision(decision) = &frames.last().unwrap().entry().payload().body else {
+        panic!("not a decision")
+    };
+    assert_eq!(decision.why, "stale-policy");
+}
+
+#[test]
+fn fifty_parallel_hooks_are_all_recorded() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let mut running = Vec::new();
+    for number in 0..50 {
+        let mut child = device.spawn_hook("PreToolUse");
+        let input = pre_tool("ls -la", &format!("toolu_{number}")).to_string();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        running.push(child);
+    }
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(verdict(&answer), "allow");
+    }
+    let frames = device.spooled();
+    assert_chains(&frames);
+    let mut seen: Vec<_> = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::ToolDecision(decision) => Some(decision.use_id.clone()),
+            _ => None,
+        })
+        .collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 50);
+}
+
+#[test]
+fn an_outcome_joins_its_decision() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "PostToolUse",
+        "tool_name": "Bash", "tool_use_id": "toolu_1", "tool_input": { "command": "ls" },
+        "tool_response": { "stdout": "secret-looking output" }, "duration_ms": 7,
+    });
+    let output = device.hook("PostToolUse", input.to_string().as_bytes());
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    let frames = device.spooled();
+    let frame = frames.last().unwrap();
+    let Body::ToolOutcome(outcome) = &frame.entry().payload().body else { panic!("no outcome") };
+    assert_eq!((outcome.use_id.as_str(), outcome.duration_ms), ("toolu_1", Some(7)));
+    assert!(!format!("{frame:?}").contains("secret-looking"));
+}

@@ -1,0 +1,118 @@
+//! The wrapper with a program in the agent's place: what it is given, and what is refused before.
+
+use super::device::{Device, bundle, two_rules};
+use cairn_event::body::Body;
+use cairn_event::Effect;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+
+/// A program that prints its words and the files they name, in place of the agent.
+const AGENT: &str = "#!/bin/sh\n\
+    if [ \"$1\" = --version ]; then echo '2.1.330 (Claude Code)'; exit 0; fi\n\
+    for word in \"$@\"; do echo \"word $word\"; done\n\
+    echo \"preload ${LD_PRELOAD:-none}\"\n\
+    cp \"$2\" \"$OUT/settings.json\"; cp \"$4\" \"$OUT/mcp.json\"; exit 7\n";
+
+fn run(device: &Device, words: &[&str]) -> Output {
+    let agent = device.dir.join("agent");
+    std::fs::write(&agent, AGENT).unwrap();
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let project = device.dir.join("project");
+    std::fs::create_dir_all(&project).unwrap();
+    device
+        .command(Path::new(env!("CARGO_BIN_EXE_cairn")))
+        .arg("claude")
+        .args(words)
+        .env("CAIRN_CLAUDE", &agent)
+        .env("OUT", &device.dir)
+        .env("BASH_ENV", "/nowhere")
+        .current_dir(&project)
+        .output()
+        .unwrap()
+}
+
+fn file(device: &Device, name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(device.dir.join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_agent_gets_hooks_denies_and_only_approved_servers() {
+    let mut rules = two_rules();
+    rules["mcp"] = json!({
+        "default": "block",
+        "allow": [{ "command": ["good-mcp", "--ro"] }],
+        "servers": { "corp": { "type": "http", "url": "https://mcp.example.com/" } },
+    });
+    let device = Device::new(&bundle(rules));
+    device.hook("PostToolUse", b"{}");
+    let project = device.dir.join("project");
+    std::fs::create_dir_all(&project).unwrap();
+    let servers = json!({ "mcpServers": {
+        "good": { "command": "good-mcp", "args": ["--ro"] },
+        "bad": { "command": "bad-mcp", "env": { "TOKEN": "value-of-a-token" } },
+    } });
+    std::fs::write(project.join(".mcp.json"), servers.to_string()).unwrap();
+    let _daemon = device.start();
+    let output = run(&device, &["-p", "hello"]);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(stdout.contains("word --strict-mcp-config") && stdout.contains("word hello"));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("MCP server `bad` (project) was blocked"), "{stderr}");
+    assert!(stderr.contains("BASH_ENV was removed"), "{stderr}");
+
+    let settings = file(&device, "settings.json");
+    assert_eq!(settings["hooks"]["PreToolUse"][0]["hooks"][0]["onFailure"], "block");
+    assert_eq!(settings["permissions"]["deny"], json!(["Bash(rm *)"]));
+    let servers = file(&device, "mcp.json");
+    let names: Vec<_> = servers["mcpServers"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["corp", "good"]);
+
+    let frames = device.spooled();
+    let seen: Vec<_> = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::McpSeen(seen) => Some((seen.name.clone(), seen.effect)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(seen, [("bad".to_owned(), Effect::Deny), ("good".to_owned(), Effect::Allow)]);
+    assert!(!format!("{frames:?}").contains("value-of-a-token"));
+}
+
+#[test]
+fn weakening_flags_stop_the_start() {
+    let device = Device::new(&two_rules());
+    let output = run(&device, &["--bare", "-p", "x", "--dangerously-skip-permissions"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("`--bare` is refused"), "{stderr}");
+    assert!(stderr.contains("`--dangerously-skip-permissions` is refused"), "{stderr}");
+    assert!(!device.dir.join("settings.json").exists());
+}
+
+#[test]
+fn a_closed_gate_stops_the_start_and_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = Device::at(dir.path(), None);
+    device.hook("PostToolUse", b"{}");
+    let _daemon = device.start();
+    let output = run(&device, &["-p", "x"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no verified policy"));
+    let frames = device.spooled();
+    let refused = frames.iter().any(|frame| {
+        matches!(&frame.entry().payload().body, Body::SessionRefused(one) if one.gate == "no-policy")
+    });
+    assert!(refused);
+}
+
+#[test]
+fn an_unenrolled_device_is_told_what_to_do() {
+    let device = Device::new(&two_rules());
+    std::fs::remove_file(device.state.identity()).unwrap();
+    let output = run(&device, &["-p", "x"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cairn enroll"));
+}
