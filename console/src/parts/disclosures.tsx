@@ -10,13 +10,27 @@ const STATES: Record<DisclosureView["state"], [Tone, string]> = {
   erased: ["warn", "Destroyed. Only the digest remains; it still belongs to the signed entry."],
 };
 
+/** What people look for first. Entries sort disclosures by digest, which means nothing to a reader. */
+const READING_ORDER = ["request", "response", "prompt", "definition", "email", "os_user", "host", "ancestry"];
+
+/** Command lines longer than this are folded. */
+const LONG_ARGUMENTS = 160;
+
+function inReadingOrder(list: DisclosureView[]): DisclosureView[] {
+  const place = ({ name }: DisclosureView) => {
+    const at = READING_ORDER.indexOf(name ?? "");
+    return at < 0 ? READING_ORDER.length : at;
+  };
+  return [...list].sort((left, right) => place(left) - place(right));
+}
+
 export function Disclosures({ list }: { list: DisclosureView[] }) {
   return (
     <section aria-labelledby="disclosures-title">
       <h2 id="disclosures-title">Confidential members</h2>
       {list.length === 0 && <p className="quiet">This entry has none.</p>}
       {list.some(({ state }) => state === "present") && <p className="quiet">Reading another person’s content is itself recorded in the log.</p>}
-      {list.map((disclosure) => (
+      {inReadingOrder(list).map((disclosure) => (
         <div className="disclosure" key={disclosure.digest} data-disclosure={disclosure.state}>
           <h3>
             {disclosure.name ?? <code title={disclosure.digest}>{disclosure.digest.slice(0, 12)}…</code>}{" "}
@@ -61,7 +75,7 @@ function Ancestry({ processes }: { processes: JsonObject[] }) {
           {processes.map((process, at) => (
             <tr key={at}>
               <td className="number">{words(process["pid"])}</td>
-              <td>
+              <td className="path">
                 <code className="text">{words(process["exe"] ?? process["path"] ?? process["name"])}</code>
               </td>
               <td>
@@ -69,13 +83,25 @@ function Ancestry({ processes }: { processes: JsonObject[] }) {
               </td>
               <td className="number">{words(process["uid"])}</td>
               <td>
-                <code className="text">{Array.isArray(process["argv"]) ? process["argv"].join(" ") : words(process["argv"])}</code>
+                <Arguments text={Array.isArray(process["argv"]) ? process["argv"].join(" ") : words(process["argv"])} />
               </td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Arguments({ text }: { text: string }) {
+  if (text.length <= LONG_ARGUMENTS) return <code className="text">{text}</code>;
+  return (
+    <details>
+      <summary>
+        <code className="text">{text.slice(0, LONG_ARGUMENTS)}…</code>
+      </summary>
+      <code className="text">{text.slice(LONG_ARGUMENTS)}</code>
+    </details>
   );
 }
 
