@@ -51,6 +51,12 @@ pub const SUITES: &[Suite] = &[
         needs: &[Need::Go],
         command: &["go", "run", "."],
     },
+    Suite {
+        name: "evidence packs with DuckDB, pyarrow and hashlib (Python)",
+        folder: "tests/interop/evidence",
+        needs: &[Need::Python],
+        command: &["python", "run.py"],
+    },
 ];
 
 /// Runs one suite.
