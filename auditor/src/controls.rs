@@ -54,7 +54,10 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome over `population` with these exceptions.
     pub fn new(population: usize, exceptions: impl IntoIterator<Item = i64>) -> Self {
-        let mut outcome = Self { population: population as u64, ..Self::default() };
+        let mut outcome = Self {
+            population: population as u64,
+            ..Self::default()
+        };
         for exception in exceptions {
             outcome.exceptions = outcome.exceptions.saturating_add(1);
             if outcome.listed.len() < MAX_LISTED_EXCEPTIONS {
@@ -117,31 +120,83 @@ impl ControlTest {
 
 /// Every test this version can run, by identifier. All others are unanswered.
 pub const TESTS: &[ControlTest] = &[
-    test("T-CHG-06", OnEmpty::DidNotOccur, policy::loaded_policies_are_published),
+    test(
+        "T-CHG-06",
+        OnEmpty::DidNotOccur,
+        policy::loaded_policies_are_published,
+    ),
     test("T-CMP-01", OnEmpty::Fail, chains::sequences_have_no_gap),
-    test("T-CMP-02", OnEmpty::Fail, chains::entries_name_their_predecessor),
-    test("T-CON-03", OnEmpty::Fail, policy::decisions_name_their_policy),
-    test("T-CON-04", OnEmpty::Fail, policy::policies_precede_their_decisions),
+    test(
+        "T-CMP-02",
+        OnEmpty::Fail,
+        chains::entries_name_their_predecessor,
+    ),
+    test(
+        "T-CON-03",
+        OnEmpty::Fail,
+        policy::decisions_name_their_policy,
+    ),
+    test(
+        "T-CON-04",
+        OnEmpty::Fail,
+        policy::policies_precede_their_decisions,
+    ),
     test("T-CRY-01", OnEmpty::Fail, identity::algorithms_are_approved),
-    test("T-ENF-01", OnEmpty::DidNotOccur, decisions::nothing_ran_after_a_deny),
-    test("T-ENF-02", OnEmpty::Fail, decisions::results_follow_a_decision),
+    test(
+        "T-ENF-01",
+        OnEmpty::DidNotOccur,
+        decisions::nothing_ran_after_a_deny,
+    ),
+    test(
+        "T-ENF-02",
+        OnEmpty::Fail,
+        decisions::results_follow_a_decision,
+    ),
     test("T-ENF-03", OnEmpty::Fail, decisions::decisions_are_enforced),
     test("T-ENF-04", OnEmpty::Fail, decisions::replay_reproduces),
     test("T-ENF-06", OnEmpty::Fail, decisions::posture_was_fresh),
     test("T-ENF-08", OnEmpty::Fail, policy::default_is_deny_or_ask),
-    test("T-IDN-01", OnEmpty::Fail, identity::actors_are_on_the_roster),
-    test("T-IDN-03", OnEmpty::DidNotOccur, identity::leavers_lose_access),
+    test(
+        "T-IDN-01",
+        OnEmpty::Fail,
+        identity::actors_are_on_the_roster,
+    ),
+    test(
+        "T-IDN-03",
+        OnEmpty::DidNotOccur,
+        identity::leavers_lose_access,
+    ),
     test("T-IDN-05", OnEmpty::Fail, identity::keys_live_in_hardware),
-    test("T-IDN-06", OnEmpty::Fail, identity::device_keys_are_attested),
-    test("T-IDN-07", OnEmpty::Fail, identity::sessions_have_one_person),
+    test(
+        "T-IDN-06",
+        OnEmpty::Fail,
+        identity::device_keys_are_attested,
+    ),
+    test(
+        "T-IDN-07",
+        OnEmpty::Fail,
+        identity::sessions_have_one_person,
+    ),
     test("T-INT-01", OnEmpty::Fail, integrity::leaves_recompute),
     test("T-INT-02", OnEmpty::Fail, integrity::indices_are_contiguous),
     test("T-INT-03", OnEmpty::Fail, integrity::range_is_proven),
-    test("T-INT-04", OnEmpty::Fail, integrity::checkpoints_are_consistent),
+    test(
+        "T-INT-04",
+        OnEmpty::Fail,
+        integrity::checkpoints_are_consistent,
+    ),
     test("T-INT-05", OnEmpty::Fail, integrity::signatures_verify),
     test("T-INT-06", OnEmpty::Fail, identity::signing_keys_were_good),
-    test("T-INT-07", OnEmpty::Fail, integrity::checkpoints_are_frequent),
-    test("T-INT-08", OnEmpty::Fail, integrity::range_ends_at_checkpoints),
+    test(
+        "T-INT-07",
+        OnEmpty::Fail,
+        integrity::checkpoints_are_frequent,
+    ),
+    test(
+        "T-INT-08",
+        OnEmpty::Fail,
+        integrity::range_ends_at_checkpoints,
+    ),
     test("T-INT-09", OnEmpty::Fail, integrity::no_row_is_withheld),
     test("T-IPE-02", OnEmpty::Fail, integrity::totals_agree),
     test("T-LOG-02", OnEmpty::Fail, chains::running_agents_are_heard),
@@ -164,7 +219,8 @@ pub fn find(id: &str) -> Option<&'static ControlTest> {
 /// A parameter as a number, or its default.
 fn parameter(tables: &Tables, name: &str, default: i64) -> i64 {
     let row = tables.params.iter().find(|row| row.name == name);
-    row.and_then(|row| row.value.parse().ok()).unwrap_or(default)
+    row.and_then(|row| row.value.parse().ok())
+        .unwrap_or(default)
 }
 
 /// Microseconds in a second.
@@ -209,7 +265,12 @@ mod tests {
     #[test]
     fn an_empty_population_is_never_a_pass() {
         for test in TESTS {
-            assert_ne!(test.judge(&Outcome::default()), TestResult::Pass, "{}", test.id);
+            assert_ne!(
+                test.judge(&Outcome::default()),
+                TestResult::Pass,
+                "{}",
+                test.id
+            );
         }
     }
 }

@@ -92,7 +92,10 @@ pub struct Judge {
 impl Judge {
     /// A judge of the log `origin` who has seen nothing.
     pub fn new(origin: &str) -> Self {
-        Self { ledger: Ledger::new(origin), resumed: BTreeMap::new() }
+        Self {
+            ledger: Ledger::new(origin),
+            resumed: BTreeMap::new(),
+        }
     }
 
     /// What is known after the last entry.
@@ -136,7 +139,10 @@ impl Judge {
             Reading::Known(entry) => entry,
             Reading::Foreign => {
                 self.ledger.skip();
-                return Ok(Judgement { key: None, flags: Vec::new() });
+                return Ok(Judgement {
+                    key: None,
+                    flags: Vec::new(),
+                });
             }
             Reading::Damaged(error) => {
                 self.ledger.skip();
@@ -158,9 +164,16 @@ impl Judge {
         }
         let key = self.ledger.key_for(entry, &[])?;
         let admission = self.ledger.admit(entry)?;
-        let flags = admission.flags.iter().filter_map(|flag| self.recheck(flag)).collect();
+        let flags = admission
+            .flags
+            .iter()
+            .filter_map(|flag| self.recheck(flag))
+            .collect();
         self.ledger.apply(entry, admission);
-        Ok(Judgement { key: Some(key), flags })
+        Ok(Judgement {
+            key: Some(key),
+            flags,
+        })
     }
 
     /// The ledger knows only the start of a resumed chain, so what it misses of it is judged here.
@@ -182,7 +195,9 @@ impl Judge {
 
     fn judge_resumed(&mut self, entry: &Entry) -> Result<Judgement, Refusal> {
         let payload = entry.payload();
-        let Some(link) = &payload.link else { return Err(Refusal::Genesis("no place in a chain")) };
+        let Some(link) = &payload.link else {
+            return Err(Refusal::Genesis("no place in a chain"));
+        };
         if payload.log != self.ledger.origin() {
             let (named, origin) = (payload.log.clone(), self.ledger.origin().to_owned());
             return Err(Refusal::OtherLog { named, origin });
@@ -216,7 +231,10 @@ impl Judge {
         };
         self.resumed.insert(link.chain.clone(), Some(next));
         self.ledger.skip();
-        Ok(Judgement { key: Some(key), flags })
+        Ok(Judgement {
+            key: Some(key),
+            flags,
+        })
     }
 }
 
@@ -226,7 +244,11 @@ fn check_claims(
     device: &cairn_identity::Device,
 ) -> Result<(), Refusal> {
     let contradiction = |member, claimed: String, known: String| {
-        Err(Refusal::Contradiction { member, claimed, known })
+        Err(Refusal::Contradiction {
+            member,
+            claimed,
+            known,
+        })
     };
     match (&context.person, &context.protection, &context.isolation) {
         (Some(person), _, _) if *person != device.person => {

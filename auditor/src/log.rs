@@ -47,12 +47,19 @@ pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
         .record(source.checkpoint(), place)
         .and_then(|note| check.record(options.policy.verify_checkpoint(&note), place));
     report.push(check);
-    let Some(head) = head.map(|verified| verified.checkpoint) else { return report };
+    let Some(head) = head.map(|verified| verified.checkpoint) else {
+        return report;
+    };
     report.fact("origin", &head.origin);
     report.fact("tree size", head.size);
     report.fact("tree root", head.root);
     let mut readable = Check::new("readable");
-    let audited = LogAudit { source, options, head: &head }.run(&mut report);
+    let audited = LogAudit {
+        source,
+        options,
+        head: &head,
+    }
+    .run(&mut report);
     readable.record(audited, |reason| Failure::of_file(ENTRIES, reason));
     report.push(readable);
     report
@@ -69,15 +76,18 @@ impl LogAudit<'_> {
         let size = self.head.size;
         let mut published = Check::new("checkpoints");
         let (policy, origin) = (self.options.policy, &self.head.origin);
-        let records =
-            published::read(self.source, policy, origin, 0, size, &mut published)?;
+        let records = published::read(self.source, policy, origin, 0, size, &mut published)?;
         report.push(published);
         let mut pass = Pass {
             audit: self,
             walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new()),
             tiles: TileRebuilder::new(self.source),
             frontier: Frontier::new(),
-            sizes: records.iter().map(|record| record.size).chain([size]).collect(),
+            sizes: records
+                .iter()
+                .map(|record| record.size)
+                .chain([size])
+                .collect(),
             roots: BTreeMap::new(),
             genesis: Check::new("genesis"),
             blobs: Check::new("blobs-readable"),
@@ -88,15 +98,30 @@ impl LogAudit<'_> {
             (self.options.progress)(pass.frontier.size(), size);
             Ok::<(), BundleError>(())
         })?;
-        let Pass { walk, tiles, roots, genesis, blobs, .. } = pass;
+        let Pass {
+            walk,
+            tiles,
+            roots,
+            genesis,
+            blobs,
+            ..
+        } = pass;
         report.push(genesis);
         report.push(tiles.finish());
         report.push(self.check_root(&roots));
         report.push(published::compare(&records, &roots));
         report.push(blobs);
         let walked = walk.finish();
-        walked.report.checks.into_iter().for_each(|check| report.push(check));
-        walked.report.counts.iter().for_each(|(name, count)| report.count(name, *count));
+        walked
+            .report
+            .checks
+            .into_iter()
+            .for_each(|check| report.push(check));
+        walked
+            .report
+            .counts
+            .iter()
+            .for_each(|(name, count)| report.count(name, *count));
         report.count("entries", size);
         report.count("published checkpoints", records.len() as u64);
         Ok(())
@@ -106,7 +131,10 @@ impl LogAudit<'_> {
         let mut check = Check::new("root");
         let verdict = match roots.get(&self.head.size) {
             Some(root) if *root == self.head.root => Ok(()),
-            Some(root) => Err(format!("signed root {}, entries give {root}", self.head.root)),
+            Some(root) => Err(format!(
+                "signed root {}, entries give {root}",
+                self.head.root
+            )),
             None => Err("the entries end before the checkpoint".to_owned()),
         };
         check.record(verdict, |reason| Failure::of_file("checkpoint", reason));
@@ -140,7 +168,11 @@ impl Pass<'_> {
         for (bytes, index) in entries.into_iter().zip(first..) {
             self.fetch_bundle(index, &bytes);
             let disclosures = self.disclosures(index, &bytes)?;
-            items.push(Item { index, bytes, disclosures });
+            items.push(Item {
+                index,
+                bytes,
+                disclosures,
+            });
         }
         self.walk.items(ENTRIES, &items);
         Ok(())
@@ -148,7 +180,8 @@ impl Pass<'_> {
 
     fn note_root(&mut self) {
         if self.sizes.contains(&self.frontier.size()) {
-            self.roots.insert(self.frontier.size(), self.frontier.root());
+            self.roots
+                .insert(self.frontier.size(), self.frontier.root());
         }
     }
 
@@ -158,15 +191,24 @@ impl Pass<'_> {
         let verdict = if leaf == options.genesis {
             check_log_key(entry, options.policy)
         } else {
-            Err(format!("entry 0 has leaf {}, pinned is {}", leaf.to_hex(), options.genesis.to_hex()))
+            Err(format!(
+                "entry 0 has leaf {}, pinned is {}",
+                leaf.to_hex(),
+                options.genesis.to_hex()
+            ))
         };
-        self.genesis.record(verdict, |reason| Failure::of_index(ENTRIES, 0, reason));
+        self.genesis
+            .record(verdict, |reason| Failure::of_index(ENTRIES, 0, reason));
     }
 
     /// The bundle that a policy entry names must be there before the entry is walked.
     fn fetch_bundle(&mut self, index: u64, bytes: &[u8]) {
-        let Some(entry) = says(bytes, b"\"type\":\"policy\"") else { return };
-        let Body::Policy(statement) = &entry.payload().body else { return };
+        let Some(entry) = says(bytes, b"\"type\":\"policy\"") else {
+            return;
+        };
+        let Body::Policy(statement) = &entry.payload().body else {
+            return;
+        };
         let read = self.audit.source.blob(&statement.bundle);
         let place = |reason: String| {
             Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
@@ -193,6 +235,9 @@ impl Pass<'_> {
 /// Parses an entry only if its payload holds `words`: most entries are skipped without parsing JSON.
 pub fn says(bytes: &[u8], words: &[u8]) -> Option<Entry> {
     let outer = Integrity::parse(bytes).ok()?;
-    let named = outer.payload.windows(words.len()).any(|window| window == words);
+    let named = outer
+        .payload
+        .windows(words.len())
+        .any(|window| window == words);
     named.then(|| Entry::parse(bytes).ok())?
 }

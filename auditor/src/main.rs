@@ -98,7 +98,11 @@ fn main() -> ExitCode {
             } else {
                 print!("{report}");
             }
-            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VERIFIED) }
+            if report.is_good() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(NOT_VERIFIED)
+            }
         }
         Err(error) => {
             eprintln!("cairn-audit: {error:#}");
@@ -109,7 +113,12 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<Report> {
     match command {
-        Command::Log { place, trust, genesis_hash, token_file } => {
+        Command::Log {
+            place,
+            trust,
+            genesis_hash,
+            token_file,
+        } => {
             let source = open(place, token_file.as_deref())?;
             let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
             let bar = ProgressBar::new(0);
@@ -121,19 +130,38 @@ fn run(command: &Command) -> Result<Report> {
                 bar.set_position(done);
             };
             let disclosures = token_file.is_some() || place.dir.is_some();
-            let options = Options { policy: &policy, genesis, disclosures, progress: &progress };
+            let options = Options {
+                policy: &policy,
+                genesis,
+                disclosures,
+                progress: &progress,
+            };
             let report = cairn_audit::log::audit(source.as_ref(), &options);
             bar.finish_and_clear();
             Ok(report)
         }
-        Command::Receipt { entry, receipt, trust } => {
+        Command::Receipt {
+            entry,
+            receipt,
+            trust,
+        } => {
             let entry = read(entry)?;
             let receipt = String::from_utf8(read(receipt)?).context("the receipt is not UTF-8")?;
-            Ok(cairn_audit::receipt::check(&entry, &receipt, &trust.read()?))
+            Ok(cairn_audit::receipt::check(
+                &entry,
+                &receipt,
+                &trust.read()?,
+            ))
         }
-        Command::Verify { pack, trust, genesis_hash } => {
-            Ok(cairn_audit::pack::verify(pack, &trust.read()?, &pinned(genesis_hash)?))
-        }
+        Command::Verify {
+            pack,
+            trust,
+            genesis_hash,
+        } => Ok(cairn_audit::pack::verify(
+            pack,
+            &trust.read()?,
+            &pinned(genesis_hash)?,
+        )),
     }
 }
 
@@ -148,10 +176,16 @@ fn open(place: &Place, token_file: Option<&Path>) -> Result<Box<dyn LogSource>> 
     if let Some(dir) = &place.dir {
         return Ok(Box::new(Folder::open(dir)?));
     }
-    let url = place.url.as_deref().context("neither an address nor a folder was given")?;
+    let url = place
+        .url
+        .as_deref()
+        .context("neither an address nor a folder was given")?;
     let token = token_file.map(read).transpose()?;
     let token = token.map(String::from_utf8).transpose().context("token")?;
-    Ok(Box::new(Http::new(url, token.map(|token| token.trim().to_owned()))?))
+    Ok(Box::new(Http::new(
+        url,
+        token.map(|token| token.trim().to_owned()),
+    )?))
 }
 
 fn pinned(hex: &str) -> Result<Hash> {
@@ -159,5 +193,9 @@ fn pinned(hex: &str) -> Result<Hash> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    Ok(read_limited(path, &path.display().to_string(), MAX_INPUT_BYTES)?)
+    Ok(read_limited(
+        path,
+        &path.display().to_string(),
+        MAX_INPUT_BYTES,
+    )?)
 }

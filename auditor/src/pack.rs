@@ -45,7 +45,11 @@ pub fn verify(path: &Path, policy: &TrustPolicy, genesis: &Hash) -> Report {
     };
     report.fact("pack root (SHA-256 of manifest.json)", folder.pack_root);
     report.push(folder.check());
-    let pack = Pack { folder: &folder, policy, genesis };
+    let pack = Pack {
+        folder: &folder,
+        policy,
+        genesis,
+    };
     if let Err(failure) = pack.verify(&mut report) {
         let mut check = Check::new("readable");
         check.fail(failure);
@@ -81,15 +85,26 @@ impl Pack<'_> {
         let sizes: Vec<u64> = context.checkpoints().iter().map(|one| one.size).collect();
         let records = context.checkpoints().to_vec();
         let origin = &self.folder.manifest.origin;
-        let mut walk = Walk::new(origin, self.range(), context, self.bundles(&mut context_check));
-        for (line, item) in outside.iter().filter(|(_, item)| item.index < self.range().start) {
+        let mut walk = Walk::new(
+            origin,
+            self.range(),
+            context,
+            self.bundles(&mut context_check),
+        );
+        for (line, item) in outside
+            .iter()
+            .filter(|(_, item)| item.index < self.range().start)
+        {
             walk.context_item(names::CONTEXT, *line, item);
         }
         report.push(context_check);
         let frontier = Frontier::from_parts(self.range().start, proof.left.clone());
         let frontier = frontier.map_err(|error| Failure::of_file(names::RANGE, error))?;
         let rows = events::read(self.folder, &mut walk, frontier, &sizes).map_err(unreadable)?;
-        for (line, item) in outside.iter().filter(|(_, item)| item.index >= self.range().end) {
+        for (line, item) in outside
+            .iter()
+            .filter(|(_, item)| item.index >= self.range().end)
+        {
             walk.context_item(names::CONTEXT, *line, item);
         }
         self.judge_rows(report, walk, rows, &proof, range_check, &records)
@@ -114,7 +129,9 @@ impl Pack<'_> {
         verdicts.inconsistent = inconsistent;
         verdicts.range_proven = range_check.failed == 0
             && second.failed == 0
-            && report.check("checkpoint").is_some_and(|check| check.failed == 0);
+            && report
+                .check("checkpoint")
+                .is_some_and(|check| check.failed == 0);
         let believed = |size| records.iter().any(|record| record.size == size);
         verdicts.begins_at_checkpoint = self.range().start == 0 || believed(self.range().start);
         verdicts.ends_at_checkpoint = believed(self.range().end);
@@ -127,7 +144,14 @@ impl Pack<'_> {
             report.count(&format!("disclosures {state}"), *count);
         }
         report.count("rows", rows.totals.rows);
-        for check in [rows.leaf_check, range_check, second, consistency, totals, rows.column_check] {
+        for check in [
+            rows.leaf_check,
+            range_check,
+            second,
+            consistency,
+            totals,
+            rows.column_check,
+        ] {
             report.push(check);
         }
         merge(report, walked.report);
@@ -155,7 +179,11 @@ impl Pack<'_> {
         let same = head.origin == manifest.origin
             && head.size == manifest.tree.size
             && head.root.0 == manifest.tree.root.0;
-        let verdict = if same { Ok(()) } else { Err("the manifest names another tree") };
+        let verdict = if same {
+            Ok(())
+        } else {
+            Err("the manifest names another tree")
+        };
         check.record(verdict, place);
         check
     }
@@ -163,20 +191,31 @@ impl Pack<'_> {
     /// Entry 0 is in the tree, is the one that was pinned, and names the trust policy's log key.
     fn check_genesis(&self) -> Check {
         let mut check = Check::new("genesis");
-        let place = |reason: String| Failure { index: Some(0), ..Failure::of_file(names::GENESIS, reason) };
+        let place = |reason: String| Failure {
+            index: Some(0),
+            ..Failure::of_file(names::GENESIS, reason)
+        };
         check.record(self.try_genesis(), place);
         check
     }
 
     fn try_genesis(&self) -> Result<(), String> {
-        let text = self.folder.read_text(names::GENESIS).map_err(|error| error.to_string())?;
+        let text = self
+            .folder
+            .read_text(names::GENESIS)
+            .map_err(|error| error.to_string())?;
         let proven = ProvenEntry::parse(&text).map_err(|error| error.to_string())?;
         let tree = self.folder.manifest.tree;
-        proven.check(tree.size, &tree.root).map_err(|error| error.to_string())?;
+        proven
+            .check(tree.size, &tree.root)
+            .map_err(|error| error.to_string())?;
         let leaf = leaf_hash(proven.entry.as_bytes());
         if proven.index != 0 || leaf != *self.genesis {
             let (found, pinned) = (leaf.to_hex(), self.genesis.to_hex());
-            return Err(format!("entry {} has leaf {found}, pinned is {pinned}", proven.index));
+            return Err(format!(
+                "entry {} has leaf {found}, pinned is {pinned}",
+                proven.index
+            ));
         }
         if leaf.0 != self.folder.manifest.genesis.0 {
             return Err("the manifest names another genesis".to_owned());
@@ -187,15 +226,24 @@ impl Pack<'_> {
     fn range_proof(&self) -> Result<(RangeProof, Check), Failure> {
         let place = |reason: String| Failure::of_file(names::RANGE, reason);
         let mut check = Check::new("range-proof");
-        let read = self.folder.read(names::RANGE).map_err(|error| place(error.to_string()))?;
+        let read = self
+            .folder
+            .read(names::RANGE)
+            .map_err(|error| place(error.to_string()))?;
         let file: RangeFile =
             serde_json::from_slice(&read).map_err(|error| place(error.to_string()))?;
         let manifest = &self.folder.manifest;
         let same = (file.start, file.end) == (manifest.range.start, manifest.range.end)
             && file.size == manifest.tree.size;
-        let verdict = if same { Ok(()) } else { Err("the manifest names another range or tree") };
+        let verdict = if same {
+            Ok(())
+        } else {
+            Err("the manifest names another range or tree")
+        };
         check.record(verdict, place);
-        let proof = file.proof().map_err(|error: ProofFileError| place(error.to_string()))?;
+        let proof = file
+            .proof()
+            .map_err(|error: ProofFileError| place(error.to_string()))?;
         Ok((proof, check))
     }
 
@@ -206,16 +254,33 @@ impl Pack<'_> {
         let mut check = Check::new("checkpoints");
         let mut records = Vec::new();
         for (row, note) in notes.into_iter().enumerate() {
-            let place = |reason: String| Failure { row: Some(row as u64), ..Failure::of_file(&file, reason) };
+            let place = |reason: String| Failure {
+                row: Some(row as u64),
+                ..Failure::of_file(&file, reason)
+            };
             let verified = self.policy.verify_checkpoint(&note);
-            let Some(verified) = check.record(verified, place) else { continue };
+            let Some(verified) = check.record(verified, place) else {
+                continue;
+            };
             let head = verified.checkpoint;
             if head.origin != self.folder.manifest.origin {
-                check.fail(place(format!("checkpoint of another log `{}`", head.origin)));
+                check.fail(place(format!(
+                    "checkpoint of another log `{}`",
+                    head.origin
+                )));
                 continue;
             }
-            let cosigned = verified.cosigned.into_iter().map(|(_, seconds)| seconds).collect();
-            records.push(CheckpointRecord { size: head.size, root: head.root, note, cosigned });
+            let cosigned = verified
+                .cosigned
+                .into_iter()
+                .map(|(_, seconds)| seconds)
+                .collect();
+            records.push(CheckpointRecord {
+                size: head.size,
+                root: head.root,
+                note,
+                cosigned,
+            });
         }
         Ok((Context::new(records), check))
     }
@@ -232,13 +297,19 @@ impl Pack<'_> {
         let mut after = None;
         for (line, text) in first.into_iter().chain(text.lines()).enumerate() {
             let line = line as u64;
-            let place = |reason: String| Failure { row: Some(line), ..Failure::of_file(names::CONTEXT, reason) };
+            let place = |reason: String| Failure {
+                row: Some(line),
+                ..Failure::of_file(names::CONTEXT, reason)
+            };
             let proven = ProvenEntry::parse(text).and_then(|proven| {
                 proven.check(tree.size, &tree.root)?;
                 Ok(proven)
             });
-            let Some(proven) = check.record(proven, place) else { continue };
-            if after.is_some_and(|after| proven.index <= after) || self.range().contains(&proven.index)
+            let Some(proven) = check.record(proven, place) else {
+                continue;
+            };
+            if after.is_some_and(|after| proven.index <= after)
+                || self.range().contains(&proven.index)
             {
                 check.fail(place(format!("entry {} is not in its place", proven.index)));
                 continue;
@@ -250,7 +321,14 @@ impl Pack<'_> {
                 context.add_erasure(erasure);
             }
             let (index, bytes) = (proven.index, proven.entry.into_bytes());
-            items.push((line, Item { index, bytes, disclosures: proven.disclosures }));
+            items.push((
+                line,
+                Item {
+                    index,
+                    bytes,
+                    disclosures: proven.disclosures,
+                },
+            ));
         }
         Ok((items, check))
     }
@@ -259,8 +337,13 @@ impl Pack<'_> {
     fn bundles(&self, check: &mut Check) -> BTreeMap<Sha256, Vec<u8>> {
         let mut bundles = BTreeMap::new();
         for file in &self.folder.manifest.files {
-            let name = file.path.strip_prefix("policy/").and_then(|name| name.strip_suffix(".json"));
-            let Some(digest) = name.and_then(Sha256::from_hex) else { continue };
+            let name = file
+                .path
+                .strip_prefix("policy/")
+                .and_then(|name| name.strip_suffix(".json"));
+            let Some(digest) = name.and_then(Sha256::from_hex) else {
+                continue;
+            };
             let read = self.folder.read(&file.path);
             if let Some(bytes) = check.record(read, |reason| Failure::of_file(&file.path, reason)) {
                 bundles.insert(digest, bytes);
@@ -272,7 +355,9 @@ impl Pack<'_> {
     fn check_range(&self, rows: &Rows, proof: &RangeProof, mut check: Check) -> Check {
         let tree = self.folder.manifest.tree;
         let verdict = RangeVerifier::new(self.range().start, proof).and_then(|mut verifier| {
-            rows.leaves.iter().for_each(|leaf| verifier.push(Hash(*leaf)));
+            rows.leaves
+                .iter()
+                .for_each(|leaf| verifier.push(Hash(*leaf)));
             let end = verifier.next_index();
             verifier.finish(tree.size, &Hash(tree.root.0))?;
             Ok(end)
@@ -280,7 +365,9 @@ impl Pack<'_> {
         let place = |reason: String| Failure::of_file(names::RANGE, reason);
         let end = check.record(verdict, place);
         if end.is_some_and(|end| end != self.range().end) {
-            check.fail(place("the rows end elsewhere than the manifest says".to_owned()));
+            check.fail(place(
+                "the rows end elsewhere than the manifest says".to_owned(),
+            ));
         }
         check
     }
@@ -294,8 +381,14 @@ impl Pack<'_> {
             return check;
         }
         let (start, root) = (self.range().start, &tree.root.0);
-        let verdict =
-            second::check(&rows.leaves, start, tree.size, &proof.left, &proof.right, root);
+        let verdict = second::check(
+            &rows.leaves,
+            start,
+            tree.size,
+            &proof.left,
+            &proof.right,
+            root,
+        );
         check.record(verdict, |reason| Failure::of_file(names::RANGE, reason));
         check
     }
@@ -303,7 +396,11 @@ impl Pack<'_> {
     fn check_totals(&self, rows: &Rows) -> Check {
         let mut check = Check::new("control-totals");
         let same = rows.totals == self.folder.manifest.totals;
-        let verdict = if same { Ok(()) } else { Err("the totals are not those of the rows") };
+        let verdict = if same {
+            Ok(())
+        } else {
+            Err("the totals are not those of the rows")
+        };
         check.record(verdict, |reason| Failure::of_file(names::MANIFEST, reason));
         check
     }
@@ -317,10 +414,15 @@ pub fn check_log_key(genesis: &[u8], policy: &TrustPolicy) -> Result<(), String>
     let Body::Genesis(body) = &entry.payload().body else {
         return Err("entry 0 is not a genesis entry".to_owned());
     };
-    let known = policy.logs().iter().any(|log| {
-        log.key.name() == entry.payload().log && log.key.to_string() == body.log_key
-    });
-    if known { Ok(()) } else { Err("genesis names a log key that the trust policy does not".into()) }
+    let known = policy
+        .logs()
+        .iter()
+        .any(|log| log.key.name() == entry.payload().log && log.key.to_string() == body.log_key);
+    if known {
+        Ok(())
+    } else {
+        Err("genesis names a log key that the trust policy does not".into())
+    }
 }
 
 /// Every checkpoint inside the rows has the root that the rows give at its size.
@@ -334,18 +436,30 @@ fn consistency(
     for (row, record) in records.iter().enumerate() {
         let verdict = match roots.get(&record.size) {
             Some(root) if *root == record.root => Ok(()),
-            Some(_) => Err(format!("the rows give another root at size {}", record.size)),
+            Some(_) => Err(format!(
+                "the rows give another root at size {}",
+                record.size
+            )),
             None => Err(format!("size {} is not inside the rows", record.size)),
         };
         if verdict.is_err() {
             bad.insert(i64::try_from(record.size).unwrap_or(i64::MAX));
         }
-        check.record(verdict, |reason| Failure { row: Some(row as u64), ..Failure::of_file(&file, reason) });
+        check.record(verdict, |reason| Failure {
+            row: Some(row as u64),
+            ..Failure::of_file(&file, reason)
+        });
     }
     (check, bad)
 }
 
 fn merge(report: &mut Report, other: Report) {
-    other.checks.into_iter().for_each(|check| report.push(check));
-    other.counts.iter().for_each(|(name, count)| report.count(name, *count));
+    other
+        .checks
+        .into_iter()
+        .for_each(|check| report.push(check));
+    other
+        .counts
+        .iter()
+        .for_each(|(name, count)| report.count(name, *count));
 }

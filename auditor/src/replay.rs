@@ -67,7 +67,9 @@ pub struct Replayer {
 impl Replayer {
     /// Adds a bundle whose digest has been checked.
     pub fn add_bundle(&mut self, digest: Sha256, bytes: &[u8]) {
-        let compiled = Bundle::parse(bytes).ok().and_then(|bundle| compile(&bundle).ok());
+        let compiled = Bundle::parse(bytes)
+            .ok()
+            .and_then(|bundle| compile(&bundle).ok());
         self.bundles.insert(digest, compiled);
     }
 
@@ -81,7 +83,9 @@ impl Replayer {
         roster: &Roster,
         is_erased: impl Fn(&str) -> bool,
     ) -> Option<Replay> {
-        let Body::ToolDecision(decision) = &entry.payload().body else { return None };
+        let Body::ToolDecision(decision) = &entry.payload().body else {
+            return None;
+        };
         let answer = self.try_replay(entry, decision, disclosures, bundle, roster);
         let erased = || {
             let mut missing = entry.payload().sd.iter().filter(|digest| is_erased(digest));
@@ -111,7 +115,12 @@ impl Replayer {
         }
         let disclosed = disclosures.iter().find(|one| one.name() == names::REQUEST);
         let input = disclosed.ok_or(Obstacle::Withheld)?.value();
-        if payload.context.redactions.iter().any(|redaction| names_request(&redaction.field)) {
+        if payload
+            .context
+            .redactions
+            .iter()
+            .any(|redaction| names_request(&redaction.field))
+        {
             return Err(Obstacle::Redacted);
         }
         if holds_digest(input) {
@@ -120,7 +129,10 @@ impl Replayer {
         let request: Request =
             serde_json::from_value(input.clone()).map_err(|_| Obstacle::NotUnderstood)?;
         let compiled = bundle.and_then(|digest| self.bundles.get(&digest));
-        let compiled = compiled.ok_or(Obstacle::NoPolicy)?.as_ref().ok_or(Obstacle::BadPolicy)?;
+        let compiled = compiled
+            .ok_or(Obstacle::NoPolicy)?
+            .as_ref()
+            .ok_or(Obstacle::BadPolicy)?;
         let subject = subject_of(entry, roster)?;
         let none = Posture::default();
         let posture = payload.context.posture.as_ref().unwrap_or(&none);
@@ -131,7 +143,9 @@ impl Replayer {
 
 /// Whether a redaction touched the request; its `field` is a JSON pointer below a disclosure's name.
 fn names_request(field: &str) -> bool {
-    field.strip_prefix(names::REQUEST).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    field
+        .strip_prefix(names::REQUEST)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether `cairn_event::disclosure::bounded_value` replaced a string inside.
@@ -140,7 +154,9 @@ fn holds_digest(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(holds_digest),
         Value::Object(members) => {
             let replaced = members.len() == 3
-                && ["bytes", "head", "sha256"].iter().all(|name| members.contains_key(*name));
+                && ["bytes", "head", "sha256"]
+                    .iter()
+                    .all(|name| members.contains_key(*name));
             replaced || members.values().any(holds_digest)
         }
         _ => false,
@@ -158,7 +174,11 @@ fn subject_of(entry: &Entry, roster: &Roster) -> Result<Subject, Obstacle> {
     Ok(Subject {
         person: id.clone(),
         teams: membership.teams.clone(),
-        roles: membership.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        roles: membership
+            .roles
+            .iter()
+            .map(|role| role.as_str().to_owned())
+            .collect(),
     })
 }
 
@@ -168,7 +188,8 @@ fn compare(recorded: &ToolDecision, again: &cairn_policy::Decision) -> Replay {
     lost.sort();
     losing.sort();
     let name = |rule: &Option<cairn_event::RuleRef>| {
-        rule.as_ref().map_or_else(|| "no rule".to_owned(), |rule| rule.id.clone())
+        rule.as_ref()
+            .map_or_else(|| "no rule".to_owned(), |rule| rule.id.clone())
     };
     if recorded.effect != again.effect {
         let (was, is) = (recorded.effect, again.effect);

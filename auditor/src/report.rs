@@ -30,18 +30,33 @@ pub struct Failure {
 impl Failure {
     /// A failure of a whole file.
     pub fn of_file(file: &str, reason: impl ToString) -> Self {
-        Self { file: file.to_owned(), row: None, index: None, reason: reason.to_string() }
+        Self {
+            file: file.to_owned(),
+            row: None,
+            index: None,
+            reason: reason.to_string(),
+        }
     }
 
     /// A failure of one row of a file.
     pub fn of_row(file: &str, row: u64, index: u64, reason: impl ToString) -> Self {
         let (row, index) = (Some(row), Some(index));
-        Self { file: file.to_owned(), row, index, reason: reason.to_string() }
+        Self {
+            file: file.to_owned(),
+            row,
+            index,
+            reason: reason.to_string(),
+        }
     }
 
     /// A failure of one entry of a log.
     pub fn of_index(file: &str, index: u64, reason: impl ToString) -> Self {
-        Self { file: file.to_owned(), row: None, index: Some(index), reason: reason.to_string() }
+        Self {
+            file: file.to_owned(),
+            row: None,
+            index: Some(index),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -74,7 +89,12 @@ pub struct Check {
 impl Check {
     /// A check that has looked at nothing yet.
     pub fn new(name: &'static str) -> Self {
-        Self { name, examined: 0, failed: 0, failures: Vec::new() }
+        Self {
+            name,
+            examined: 0,
+            failed: 0,
+            failures: Vec::new(),
+        }
     }
 
     /// Counts one thing that is as it must be.
@@ -163,7 +183,11 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for check in &self.checks {
             let word = if check.failed == 0 { "ok  " } else { "BAD " };
-            writeln!(f, "{word} {:<24} {} examined, {} failed", check.name, check.examined, check.failed)?;
+            writeln!(
+                f,
+                "{word} {:<24} {} examined, {} failed",
+                check.name, check.examined, check.failed
+            )?;
             for failure in &check.failures {
                 writeln!(f, "       {failure}")?;
             }
@@ -178,7 +202,11 @@ impl std::fmt::Display for Report {
         for (name, fact) in &self.facts {
             writeln!(f, "     {name}: {fact}")?;
         }
-        let verdict = if self.is_good() { "verified" } else { "NOT verified" };
+        let verdict = if self.is_good() {
+            "verified"
+        } else {
+            "NOT verified"
+        };
         writeln!(f, "{verdict}")
     }
 }

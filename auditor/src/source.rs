@@ -140,7 +140,9 @@ pub fn all_checkpoint_sizes(
     let mut from = after;
     loop {
         let page = source.checkpoint_sizes(from)?;
-        let Some(&last) = page.last() else { return Ok(sizes) };
+        let Some(&last) = page.last() else {
+            return Ok(sizes);
+        };
         let ascending = page.is_sorted_by(|left, right| left < right);
         if !ascending || page.first().is_some_and(|first| *first <= from) {
             let (path, detail) = ("checkpoints".to_owned(), "sizes do not ascend".to_owned());

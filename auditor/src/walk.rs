@@ -102,7 +102,8 @@ impl Walk {
             self.bundles.insert(digest, bytes);
         } else {
             let file = format!("policy/{digest}.json");
-            self.blobs.fail(Failure::of_file(&file, "the blob has another SHA-256"));
+            self.blobs
+                .fail(Failure::of_file(&file, "the blob has another SHA-256"));
         }
     }
 
@@ -141,15 +142,26 @@ impl Walk {
                 }
             });
             if matches!(reading, Reading::Foreign) {
-                self.report.count("entries of unknown version (integrity only)", 1);
+                self.report
+                    .count("entries of unknown version (integrity only)", 1);
             }
             let disclosures = self.open_disclosures(&reading, item, place);
             self.learn(item.index, &reading, &disclosures);
-            checked.push(Checked { index: item.index, reading, disclosures });
+            checked.push(Checked {
+                index: item.index,
+                reading,
+                disclosures,
+            });
         }
         self.check_signatures(file, &checked, &judged);
         let rows = checked.iter().zip(items).map(|(one, item)| {
-            event_row(one.index, &item.bytes, one.reading.entry(), &one.disclosures, &self.context)
+            event_row(
+                one.index,
+                &item.bytes,
+                one.reading.entry(),
+                &one.disclosures,
+                &self.context,
+            )
         });
         let rows: Vec<EventRow> = rows.collect();
         for one in &checked {
@@ -159,16 +171,13 @@ impl Walk {
     }
 
     fn refuse(&mut self, index: u64, failure: Failure) {
-        self.verdicts.bad_signatures.insert(i64::try_from(index).unwrap_or(i64::MAX));
+        self.verdicts
+            .bad_signatures
+            .insert(i64::try_from(index).unwrap_or(i64::MAX));
         self.signatures.fail(failure);
     }
 
-    fn check_signatures(
-        &mut self,
-        file: &str,
-        checked: &[Checked],
-        judged: &[Option<Judgement>],
-    ) {
+    fn check_signatures(&mut self, file: &str, checked: &[Checked], judged: &[Option<Judgement>]) {
         let pairs: Vec<(&Checked, &Judgement)> = checked
             .iter()
             .zip(judged)
@@ -202,13 +211,19 @@ impl Walk {
                     continue;
                 }
             };
-            let sd = reading.entry().map(|entry| entry.payload().sd.as_slice()).unwrap_or_default();
+            let sd = reading
+                .entry()
+                .map(|entry| entry.payload().sd.as_slice())
+                .unwrap_or_default();
             if sd.binary_search(&disclosure.digest()).is_err() {
                 let name = disclosure.name();
-                self.disclosures.fail(place(format!("disclosure `{name}` has no digest in its entry")));
+                self.disclosures.fail(place(format!(
+                    "disclosure `{name}` has no digest in its entry"
+                )));
             } else if opened.iter().any(|one| one.name() == disclosure.name()) {
                 let name = disclosure.name();
-                self.disclosures.fail(place(format!("disclosure `{name}` is given twice")));
+                self.disclosures
+                    .fail(place(format!("disclosure `{name}` is given twice")));
             } else {
                 self.disclosures.pass();
                 opened.push(disclosure);
@@ -243,7 +258,8 @@ impl Walk {
                 Flag::HistoryDropped => "chains that do not name their device's previous chain",
                 Flag::Missing { from, to, .. } => {
                     let missing = to.saturating_sub(*from).saturating_add(1);
-                    self.report.count("chain records missing from the log", missing);
+                    self.report
+                        .count("chain records missing from the log", missing);
                     "places where chain records are missing"
                 }
             };
@@ -252,24 +268,35 @@ impl Walk {
     }
 
     fn replay(&mut self, file: &str, one: &Checked) {
-        let Some(entry) = one.reading.entry() else { return };
+        let Some(entry) = one.reading.entry() else {
+            return;
+        };
         let policy = entry.payload().context.policy;
-        let bundle = policy.and_then(|at| self.context.policy(at)).map(|(_, bundle)| bundle);
+        let bundle = policy
+            .and_then(|at| self.context.policy(at))
+            .map(|(_, bundle)| bundle);
         let roster = self.judge.ledger().roster();
         let erased = |digest: &str| self.context.is_erased(one.index, digest);
-        match self.replayer.replay(entry, &one.disclosures, bundle, roster, erased) {
+        match self
+            .replayer
+            .replay(entry, &one.disclosures, bundle, roster, erased)
+        {
             None => {}
             Some(Replay::Reproduced) => {
                 self.decisions.pass();
                 self.report.count("decisions reproduced", 1);
             }
             Some(Replay::NotReplayable(obstacle)) => {
-                self.report.count(&format!("decisions not replayable: {obstacle}"), 1);
+                self.report
+                    .count(&format!("decisions not replayable: {obstacle}"), 1);
             }
             Some(Replay::Mismatch(reason)) => {
                 let row = one.index.saturating_sub(self.range.start);
-                self.verdicts.replay_mismatches.insert(i64::try_from(one.index).unwrap_or(i64::MAX));
-                self.decisions.fail(Failure::of_row(file, row, one.index, reason));
+                self.verdicts
+                    .replay_mismatches
+                    .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
+                self.decisions
+                    .fail(Failure::of_row(file, row, one.index, reason));
             }
         }
     }
@@ -282,12 +309,24 @@ impl Walk {
     /// Ends the walk.
     pub fn finish(self) -> Walked {
         let ledger = self.judge.ledger().clone();
-        let tables = self.collector.finish(&ledger, &self.context, &self.range, &self.bundles);
+        let tables = self
+            .collector
+            .finish(&ledger, &self.context, &self.range, &self.bundles);
         let mut report = self.report;
-        for check in [self.signatures, self.disclosures, self.blobs, self.decisions] {
+        for check in [
+            self.signatures,
+            self.disclosures,
+            self.blobs,
+            self.decisions,
+        ] {
             report.push(check);
         }
-        Walked { tables, report, verdicts: self.verdicts, ledger }
+        Walked {
+            tables,
+            report,
+            verdicts: self.verdicts,
+            ledger,
+        }
     }
 }
 
@@ -302,12 +341,21 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) 
     std::thread::scope(|scope| {
         let workers: Vec<_> = items
             .chunks(part)
-            .map(|chunk| (chunk, scope.spawn(move || chunk.iter().map(map).collect::<Vec<R>>())))
+            .map(|chunk| {
+                (
+                    chunk,
+                    scope.spawn(move || chunk.iter().map(map).collect::<Vec<R>>()),
+                )
+            })
             .collect();
         let mut results = Vec::with_capacity(items.len());
         for (chunk, worker) in workers {
             // A worker that died is done again here, where its panic is the caller's.
-            results.extend(worker.join().unwrap_or_else(|_| chunk.iter().map(map).collect()));
+            results.extend(
+                worker
+                    .join()
+                    .unwrap_or_else(|_| chunk.iter().map(map).collect()),
+            );
         }
         results
     })

@@ -1,5 +1,10 @@
 //! Audits of whole logs: an untouched world is good, and every kind of damage is named.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod world;
 
@@ -15,7 +20,15 @@ fn run(world: &World, dir: &Path) -> Report {
     let policy = TrustPolicy::parse(&world.trust_policy()).unwrap();
     let source = Folder::open(dir).unwrap();
     let genesis = world.genesis_hash();
-    audit(&source, &Options { policy: &policy, genesis, disclosures: true, progress: &|_, _| {} })
+    audit(
+        &source,
+        &Options {
+            policy: &policy,
+            genesis,
+            disclosures: true,
+            progress: &|_, _| {},
+        },
+    )
 }
 
 fn written(world: &World) -> tempfile::TempDir {
@@ -25,20 +38,29 @@ fn written(world: &World) -> tempfile::TempDir {
 }
 
 fn assert_named(report: &Report, check: &str, reason: &str) {
-    let found = report.check(check).unwrap_or_else(|| panic!("no check {check}\n{report}"));
-    let named = found.failures.iter().any(|failure| failure.to_string().contains(reason));
+    let found = report
+        .check(check)
+        .unwrap_or_else(|| panic!("no check {check}\n{report}"));
+    let named = found
+        .failures
+        .iter()
+        .any(|failure| failure.to_string().contains(reason));
     assert!(named, "{check} does not say `{reason}`\n{report}");
     assert!(!report.is_good());
 }
 
 #[test]
 fn an_untouched_log_is_good_and_its_decisions_reproduce() {
-    let world = world::busy(300);
-    assert!(world.size() > 512, "the world must fill tiles: {}", world.size());
+    let world = world::busy(400);
+    assert!(
+        world.size() > 512,
+        "the world must fill tiles: {}",
+        world.size()
+    );
     let dir = written(&world);
     let report = run(&world, dir.path());
     assert!(report.is_good(), "{report}");
-    assert_eq!(report.counts["decisions reproduced"], 301);
+    assert_eq!(report.counts["decisions reproduced"], 401);
     assert_eq!(report.counts["entries"], world.size());
 }
 
@@ -59,7 +81,7 @@ fn withheld_and_erased_inputs_are_told_apart_and_are_no_failure() {
 #[test]
 fn a_flipped_bit_in_an_entry_is_found_in_tiles_and_root() {
     let mut world = world::busy(20);
-    let item = world.items.iter_mut().nth(12).unwrap();
+    let item = &mut world.items[12];
     let last = item.bytes.len() - 1;
     item.bytes[last] ^= 1;
     let dir = written(&world);
@@ -111,8 +133,12 @@ fn another_genesis_is_refused() {
     let policy = TrustPolicy::parse(&world.trust_policy()).unwrap();
     let source = Folder::open(dir.path()).unwrap();
     let genesis = other.genesis_hash();
-    let options =
-        Options { policy: &policy, genesis, disclosures: false, progress: &|_, _| {} };
+    let options = Options {
+        policy: &policy,
+        genesis,
+        disclosures: false,
+        progress: &|_, _| {},
+    };
     assert_named(&audit(&source, &options), "genesis", "pinned is");
 }
 
@@ -123,7 +149,10 @@ fn an_entry_by_a_revoked_device_is_flagged_and_a_stranger_is_refused() {
     let mut run_one = world.device(1);
     world.session(&mut run_one, "session-1");
     let device = run_one.id.clone();
-    world.roster(vec![RosterChange::RevokeDevice { device, reason: "lost".into() }]);
+    world.roster(vec![RosterChange::RevokeDevice {
+        device,
+        reason: "lost".into(),
+    }]);
     world.heartbeat(&mut run_one);
     world.publish();
     let dir = written(&world);
@@ -141,6 +170,20 @@ fn an_entry_by_a_revoked_device_is_flagged_and_a_stranger_is_refused() {
 }
 
 #[test]
+fn an_entry_of_an_unknown_version_is_checked_for_integrity_only_and_counted() {
+    let mut world = world::busy(3);
+    world.foreign();
+    world.publish();
+    let dir = written(&world);
+    let report = run(&world, dir.path());
+    assert!(report.is_good(), "{report}");
+    assert_eq!(
+        report.counts["entries of unknown version (integrity only)"],
+        1
+    );
+}
+
+#[test]
 fn a_missing_chain_record_is_refused() {
     let mut world = World::new();
     let mut one = world.device(1);
@@ -150,7 +193,11 @@ fn a_missing_chain_record_is_refused() {
     world.heartbeat(&mut one);
     world.publish();
     let dir = written(&world);
-    assert_named(&run(&world, dir.path()), "signatures", "continues at seq 3, got 4");
+    assert_named(
+        &run(&world, dir.path()),
+        "signatures",
+        "continues at seq 3, got 4",
+    );
 }
 
 #[test]
@@ -176,7 +223,11 @@ fn a_decision_the_engine_would_not_make_is_a_mismatch() {
     world.bundle = Some(honest);
     world.publish();
     let dir = written(&world);
-    assert_named(&run(&world, dir.path()), "decision-replay", "recorded Ask, replay gives Deny");
+    assert_named(
+        &run(&world, dir.path()),
+        "decision-replay",
+        "recorded Ask, replay gives Deny",
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //! languages.
 //!
 //! `sample_pack FOLDER [CALLS]` makes `FOLDER/{log,pack,trust-policy.txt,genesis.txt,records.jsonl}`.
-#![allow(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a sample that cannot be made is a failed test"
+)]
 
 #[path = "../../auditor/tests/world/mod.rs"]
 mod world;
@@ -29,20 +32,25 @@ fn main() {
     fs::write(folder.join("genesis.txt"), world.genesis_hash().to_hex()).unwrap();
     let policy = TrustPolicy::parse(&world.trust_policy()).unwrap();
     let source = Folder::open(&folder.join("log")).unwrap();
-    let summary = export(&source, &Options {
-        policy: &policy,
-        genesis: world.genesis_hash(),
-        from: Bound::Index(0),
-        to: Bound::Index(*world.checkpoints.last_key_value().unwrap().0),
-        proven_by_newest: false,
-        framework: Framework::All,
-        params: vec![],
-        out: folder.join("pack"),
-        progress: &|_, _| {},
-    })
+    let summary = export(
+        &source,
+        &Options {
+            policy: &policy,
+            genesis: world.genesis_hash(),
+            from: Bound::Index(0),
+            to: Bound::Index(*world.checkpoints.last_key_value().unwrap().0),
+            proven_by_newest: false,
+            framework: Framework::All,
+            params: vec![],
+            out: folder.join("pack"),
+            progress: &|_, _| {},
+        },
+    )
     .unwrap();
     let cursor = Cursor::open(&folder.join("cursor"), world::ORIGIN).unwrap();
     let mut sink = sink::open(&SinkAddress::File(folder.join("records.jsonl"))).unwrap();
-    Tail::new(&source, &policy, cursor, 1_000).step(sink.as_mut()).unwrap();
+    Tail::new(&source, &policy, cursor, 1_000)
+        .step(sink.as_mut())
+        .unwrap();
     println!("{}", summary.pack_root);
 }

@@ -102,10 +102,14 @@ impl Catalogue {
 
     /// Words of the frameworks that a choice covers, sorted.
     pub fn frameworks(&self, choice: Framework) -> Vec<String> {
-        let chosen = self.controls.iter().map(|control| control.framework.clone());
+        let chosen = self
+            .controls
+            .iter()
+            .map(|control| control.framework.clone());
         let words = choice.words();
-        let mut chosen: Vec<String> =
-            chosen.filter(|name| words.is_empty() || words.contains(&name.as_str())).collect();
+        let mut chosen: Vec<String> = chosen
+            .filter(|name| words.is_empty() || words.contains(&name.as_str()))
+            .collect();
         chosen.sort_unstable();
         chosen.dedup();
         chosen
@@ -124,16 +128,29 @@ impl Catalogue {
             };
             results.insert(&entry.id, result);
             let (id, title) = (entry.id.clone(), entry.title.clone());
-            tests.push(TestRow { id, outcome, result, title });
+            tests.push(TestRow {
+                id,
+                outcome,
+                result,
+                title,
+            });
         }
         tests.sort_by(|left, right| left.id.cmp(&right.id));
         let chosen = self.frameworks(choice);
-        let controls = self.controls.iter().filter(|control| chosen.contains(&control.framework));
+        let controls = self
+            .controls
+            .iter()
+            .filter(|control| chosen.contains(&control.framework));
         let controls = controls.map(|control| {
             let known: Vec<TestResult> = control
                 .evidence_queries
                 .iter()
-                .map(|id| results.get(id.as_str()).copied().unwrap_or(TestResult::Unanswered))
+                .map(|id| {
+                    results
+                        .get(id.as_str())
+                        .copied()
+                        .unwrap_or(TestResult::Unanswered)
+                })
                 .collect();
             ControlRow {
                 framework: control.framework.clone(),
@@ -144,7 +161,12 @@ impl Catalogue {
                 title: control.title.clone(),
             }
         });
-        Results { controls: controls.collect(), note: NOTE.to_owned(), schema: 1, tests }
+        Results {
+            controls: controls.collect(),
+            note: NOTE.to_owned(),
+            schema: 1,
+            tests,
+        }
     }
 }
 
@@ -171,12 +193,26 @@ mod tests {
         let catalogue = Catalogue::embedded().unwrap();
         for control in &catalogue.controls {
             for id in &control.evidence_queries {
-                assert!(catalogue.tests.iter().any(|test| test.id == *id), "{}: {id}", control.id);
+                assert!(
+                    catalogue.tests.iter().any(|test| test.id == *id),
+                    "{}: {id}",
+                    control.id
+                );
             }
         }
         let every = catalogue.frameworks(Framework::All);
-        for choice in [Framework::Soc2, Framework::Fedramp, Framework::Pci, Framework::Hipaa] {
-            assert!(choice.words().iter().all(|word| every.contains(&(*word).to_owned())));
+        for choice in [
+            Framework::Soc2,
+            Framework::Fedramp,
+            Framework::Pci,
+            Framework::Hipaa,
+        ] {
+            assert!(
+                choice
+                    .words()
+                    .iter()
+                    .all(|word| every.contains(&(*word).to_owned()))
+            );
         }
     }
 }

@@ -63,17 +63,31 @@ impl Cursor {
         let name = path.display().to_string();
         let (path, origin) = (path.to_owned(), origin.to_owned());
         if !path.exists() {
-            return Ok(Self { path, origin, next: 0 });
+            return Ok(Self {
+                path,
+                origin,
+                next: 0,
+            });
         }
-        let bytes = read_limited(&path, MAX_CURSOR_BYTES)
-            .map_err(|error| CursorError::Disk { path: name.clone(), reason: error.to_string() })?;
+        let bytes = read_limited(&path, MAX_CURSOR_BYTES).map_err(|error| CursorError::Disk {
+            path: name.clone(),
+            reason: error.to_string(),
+        })?;
         let content: Content =
             serde_json::from_slice(&bytes).map_err(|_| CursorError::Damaged(name.clone()))?;
         if content.origin != origin {
             let (found, wanted) = (content.origin, origin);
-            return Err(CursorError::OtherLog { path: name, found, wanted });
+            return Err(CursorError::OtherLog {
+                path: name,
+                found,
+                wanted,
+            });
         }
-        Ok(Self { path, origin, next: content.next })
+        Ok(Self {
+            path,
+            origin,
+            next: content.next,
+        })
     }
 
     /// The first index that has not been delivered for certain.
@@ -85,8 +99,14 @@ impl Cursor {
     ///
     /// Errors: [`CursorError::Disk`]; the stream stops, and delivers again from the old place.
     pub fn advance(&mut self, next: u64) -> Result<(), CursorError> {
-        let disk = |reason: String| CursorError::Disk { path: self.path.display().to_string(), reason };
-        let content = Content { next, origin: self.origin.clone() };
+        let disk = |reason: String| CursorError::Disk {
+            path: self.path.display().to_string(),
+            reason,
+        };
+        let content = Content {
+            next,
+            origin: self.origin.clone(),
+        };
         let bytes = serde_json::to_vec(&content).map_err(|error| disk(error.to_string()))?;
         write_atomic(&self.path, &bytes, MODE).map_err(|error| disk(error.to_string()))?;
         self.next = next;
@@ -106,8 +126,14 @@ mod tests {
         assert_eq!(cursor.next(), 0);
         cursor.advance(17).unwrap();
         assert_eq!(Cursor::open(&path, "a").unwrap().next(), 17);
-        assert!(matches!(Cursor::open(&path, "b"), Err(CursorError::OtherLog { .. })));
+        assert!(matches!(
+            Cursor::open(&path, "b"),
+            Err(CursorError::OtherLog { .. })
+        ));
         std::fs::write(&path, b"{\"next\":").unwrap();
-        assert!(matches!(Cursor::open(&path, "a"), Err(CursorError::Damaged(_))));
+        assert!(matches!(
+            Cursor::open(&path, "a"),
+            Err(CursorError::Damaged(_))
+        ));
     }
 }

@@ -3,9 +3,9 @@
 //! Owns arguments, output and the exit code: 0 when everything was written, 1 when it was not.
 
 use anyhow::{Context as _, Result, bail};
+use cairn_audit::source::LogSource;
 use cairn_audit::source::folder::{Folder, read_limited};
 use cairn_audit::source::http::Http;
-use cairn_audit::source::LogSource;
 use cairn_export::catalogue::Framework;
 use cairn_export::cursor::Cursor;
 use cairn_export::pack::{self, Options};
@@ -162,7 +162,10 @@ fn write_pack(args: &PackArgs) -> Result<()> {
     }
     let range = summary.manifest.range;
     println!("pack {}", args.out.display());
-    println!("rows {} to {} of {}", range.start, range.end, summary.manifest.origin);
+    println!(
+        "rows {} to {} of {}",
+        range.start, range.end, summary.manifest.origin
+    );
     println!("pack root {}", summary.pack_root);
     Ok(())
 }
@@ -178,7 +181,10 @@ fn follow(args: &TailArgs) -> Result<()> {
         match deliver(&mut tail, args) {
             Ok(()) => return Ok(()),
             Err(error) if error.may_pass() && !args.once => {
-                eprintln!("cairn-export: {error}; trying again in {} s", pause.as_secs());
+                eprintln!(
+                    "cairn-export: {error}; trying again in {} s",
+                    pause.as_secs()
+                );
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(MAX_PAUSE);
             }
@@ -207,7 +213,10 @@ impl Common {
         if let Some(dir) = &self.dir {
             return Ok((Box::new(Folder::open(dir)?), policy));
         }
-        let server = self.server.as_deref().context("neither a server nor a folder was given")?;
+        let server = self
+            .server
+            .as_deref()
+            .context("neither a server nor a folder was given")?;
         let token = self.token_file.as_deref().map(read).transpose()?;
         let token = token.map(String::from_utf8).transpose().context("token")?;
         let token = token.map(|token| token.trim().to_owned());
@@ -216,7 +225,11 @@ impl Common {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    Ok(read_limited(path, &path.display().to_string(), MAX_INPUT_BYTES)?)
+    Ok(read_limited(
+        path,
+        &path.display().to_string(),
+        MAX_INPUT_BYTES,
+    )?)
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -44,7 +44,13 @@ struct Class {
 
 impl Class {
     fn new(category: u64, class: u64, activity: u64, severity: Severity) -> Self {
-        Self { category, class, activity, severity, members: Map::new() }
+        Self {
+            category,
+            class,
+            activity,
+            severity,
+            members: Map::new(),
+        }
     }
 
     fn with(mut self, name: &str, value: Value) -> Self {
@@ -72,7 +78,10 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// A disclosed value.
     fn disclosed(&self, name: &str) -> Option<&Value> {
-        self.disclosures.iter().find(|one| one.name() == name).map(Disclosure::value)
+        self.disclosures
+            .iter()
+            .find(|one| one.name() == name)
+            .map(Disclosure::value)
     }
 }
 
@@ -92,14 +101,18 @@ pub fn record(source: &Source<'_>) -> Value {
     record.insert("type_uid".into(), json!(class.class * 100 + class.activity));
     record.insert("severity_id".into(), json!(class.severity as u8));
     let time = source.entry.map(|entry| entry.payload().time_ms);
-    let logged_ms = source.logged_seconds.map(|seconds| seconds.saturating_mul(1_000));
+    let logged_ms = source
+        .logged_seconds
+        .map(|seconds| seconds.saturating_mul(1_000));
     record.insert("time".into(), json!(time.or(logged_ms).unwrap_or_default()));
     record.insert("metadata".into(), metadata(source, logged_ms));
     let leaf = Sha256::of_leaf(source.bytes).to_string();
     let hash = json!({ "algorithm_id": SHA_256, "algorithm": "SHA-256", "value": leaf });
     record.insert("raw_data_hash".into(), hash);
     if let Some(entry) = source.entry {
-        record.entry("actor".to_owned()).or_insert_with(|| actor(source, entry));
+        record
+            .entry("actor".to_owned())
+            .or_insert_with(|| actor(source, entry));
         if let Some(device) = device(source, entry) {
             record.entry("device".to_owned()).or_insert(device);
         }
@@ -128,7 +141,11 @@ pub fn checkpoint_record(
     cosigned: &[(String, u64)],
     note: &str,
 ) -> Value {
-    let seconds = cosigned.iter().map(|(_, seconds)| *seconds).max().unwrap_or_default();
+    let seconds = cosigned
+        .iter()
+        .map(|(_, seconds)| *seconds)
+        .max()
+        .unwrap_or_default();
     let (origin, size) = (&checkpoint.origin, checkpoint.size);
     json!({
         "category_uid": 0, "class_uid": 0, "activity_id": 99, "type_uid": 99,
@@ -191,9 +208,16 @@ fn actor(source: &Source<'_>, entry: &Entry) -> Value {
 
 /// The person; without a disclosed address by random identifier only.
 fn user(source: &Source<'_>, entry: &Entry) -> Value {
-    let person = entry.payload().context.person.as_deref().unwrap_or("unknown");
+    let person = entry
+        .payload()
+        .context
+        .person
+        .as_deref()
+        .unwrap_or("unknown");
     let mut user = json!({ "uid": person, "type_id": 1 });
-    let address = source.disclosed(cairn_event::disclosure::names::EMAIL).and_then(Value::as_str);
+    let address = source
+        .disclosed(cairn_event::disclosure::names::EMAIL)
+        .and_then(Value::as_str);
     if let (Some(address), Some(members)) = (address, user.as_object_mut()) {
         members.insert("email_addr".into(), json!(address));
         members.insert("name".into(), json!(address));
@@ -205,7 +229,9 @@ fn device(source: &Source<'_>, entry: &Entry) -> Option<Value> {
     let link = entry.payload().link.as_ref()?;
     let mut device = json!({ "uid": link.device, "type_id": 0 });
     let host = source.disclosed(cairn_event::disclosure::names::HOST);
-    let name = host.and_then(|host| host.get("name")).and_then(Value::as_str);
+    let name = host
+        .and_then(|host| host.get("name"))
+        .and_then(Value::as_str);
     if let (Some(name), Some(members)) = (name, device.as_object_mut()) {
         members.insert("hostname".into(), json!(name));
     }
@@ -223,7 +249,9 @@ fn unmapped(source: &Source<'_>) -> Value {
         "index": source.index,
         "signed_by": entry.kid(),
     });
-    let Some(members) = more.as_object_mut() else { return more };
+    let Some(members) = more.as_object_mut() else {
+        return more;
+    };
     let mut put = |name: &str, value: Option<Value>| {
         value.into_iter().for_each(|value| {
             members.insert(name.to_owned(), value);
@@ -232,12 +260,27 @@ fn unmapped(source: &Source<'_>) -> Value {
     put("chain", payload.link.as_ref().map(|link| json!(link.chain)));
     put("seq", payload.link.as_ref().map(|link| json!(link.seq)));
     let context = &payload.context;
-    put("teams", (!context.teams.is_empty()).then(|| json!(context.teams)));
+    put(
+        "teams",
+        (!context.teams.is_empty()).then(|| json!(context.teams)),
+    );
     put("policy_index", context.policy.map(|index| json!(index)));
     put("roster_index", context.roster.map(|index| json!(index)));
-    put("isolation", context.isolation.as_ref().map(|isolation| json!(word(isolation))));
-    put("key_protection", context.protection.as_ref().map(|place| json!(word(place))));
-    put("posture", context.posture.as_ref().map(|posture| json!(posture)));
+    put(
+        "isolation",
+        context
+            .isolation
+            .as_ref()
+            .map(|isolation| json!(word(isolation))),
+    );
+    put(
+        "key_protection",
+        context.protection.as_ref().map(|place| json!(word(place))),
+    );
+    put(
+        "posture",
+        context.posture.as_ref().map(|posture| json!(posture)),
+    );
     if let Body::ToolDecision(decision) = &payload.body {
         put("decision", Some(json!(decision)));
     }

@@ -12,6 +12,7 @@ use crate::catalogue::{Catalogue, CatalogueError, Framework};
 use crate::period::{Bound, PeriodError, resolve};
 use crate::scan::{Scan, scan};
 use crate::verified::{Proofs, ReadError, VerifiedLog};
+use cairn_audit::Report;
 use cairn_audit::controls::Verdicts;
 use cairn_audit::evidence::tables::ParamRow;
 use cairn_audit::evidence::{CheckpointRecord, Context};
@@ -22,7 +23,6 @@ use cairn_audit::pack::names;
 use cairn_audit::pack::proofs::{ProvenEntry, RangeFile};
 use cairn_audit::source::{Disclosed, LogSource, SourceError};
 use cairn_audit::walk::{Item, Walk};
-use cairn_audit::Report;
 use cairn_event::body::Body;
 use cairn_event::json::to_canonical;
 use cairn_event::{Entry, Sha256};
@@ -135,9 +135,18 @@ fn tree(
     range: &Range<u64>,
     newest: bool,
 ) -> Result<CheckpointRecord, ExportError> {
-    let record = if newest { log.published.last() } else { log.at(range.end) };
+    let record = if newest {
+        log.published.last()
+    } else {
+        log.at(range.end)
+    };
     let (index, newest) = (range.end, log.published.last().map_or(0, |last| last.size));
-    record.cloned().ok_or(ExportError::Period(PeriodError::NotPublished { index, newest }))
+    record
+        .cloned()
+        .ok_or(ExportError::Period(PeriodError::NotPublished {
+            index,
+            newest,
+        }))
 }
 
 /// Entry 0 is the pinned one, and every published checkpoint is a prefix of the tree.
@@ -150,15 +159,26 @@ fn check_scan(
     let leaf = leaf_hash(&scan.genesis);
     if leaf != options.genesis {
         let (found, pinned) = (leaf.to_hex(), options.genesis.to_hex());
-        return Err(ExportError::Genesis(format!("leaf is {found}, pinned is {pinned}")));
+        return Err(ExportError::Genesis(format!(
+            "leaf is {found}, pinned is {pinned}"
+        )));
     }
     check_log_key(&scan.genesis, options.policy).map_err(ExportError::Genesis)?;
-    for record in log.published.iter().filter(|record| record.size <= tree.size) {
+    for record in log
+        .published
+        .iter()
+        .filter(|record| record.size <= tree.size)
+    {
         if let Some(found) = scan.roots.get(&record.size)
             && *found != record.root
         {
             let (size, found, signed) = (record.size, *found, record.root);
-            return Err(ReadError::Root { size, found, signed }.into());
+            return Err(ReadError::Root {
+                size,
+                found,
+                signed,
+            }
+            .into());
         }
     }
     Ok(())
@@ -182,7 +202,8 @@ struct Written {
 
 impl Export<'_> {
     fn write_proofs(&mut self) -> Result<(), ExportError> {
-        self.folder.write(names::CHECKPOINT, self.tree.note.as_bytes())?;
+        self.folder
+            .write(names::CHECKPOINT, self.tree.note.as_bytes())?;
         let proof = self.proofs.range(self.range.start, self.range.end)?;
         let file = RangeFile::new(self.range.start, self.range.end, self.tree.size, &proof);
         self.folder.write(names::RANGE, &json_bytes(&file)?)?;
@@ -227,7 +248,11 @@ impl Export<'_> {
     /// A walk that has seen the context, and the context entries from behind the range.
     fn begin_walk(&mut self) -> Result<(Walk, Vec<Item>), ExportError> {
         let inside = self.range.start..=self.range.end;
-        let records = self.log.published.iter().filter(|record| inside.contains(&record.size));
+        let records = self
+            .log
+            .published
+            .iter()
+            .filter(|record| inside.contains(&record.size));
         let mut context = Context::new(records.cloned().collect());
         for entry in &self.scan.erasures {
             if let Body::Erasure(erasure) = &entry.payload().body {
@@ -248,8 +273,9 @@ impl Export<'_> {
         for (index, bytes) in self.scan.context.iter().filter(|(index, _)| **index > 0) {
             items.push(self.item(*index, bytes.clone())?);
         }
-        let (before, after): (Vec<Item>, Vec<Item>) =
-            items.into_iter().partition(|item| item.index < self.range.start);
+        let (before, after): (Vec<Item>, Vec<Item>) = items
+            .into_iter()
+            .partition(|item| item.index < self.range.start);
         for (line, item) in before.iter().enumerate() {
             walk.context_item(names::CONTEXT, line as u64, item);
         }
@@ -257,13 +283,16 @@ impl Export<'_> {
     }
 
     fn item(&self, index: u64, bytes: Vec<u8>) -> Result<Item, ExportError> {
-        Ok(Item { index, disclosures: self.disclosures(index, &bytes)?, bytes })
+        Ok(Item {
+            index,
+            disclosures: self.disclosures(index, &bytes)?,
+            bytes,
+        })
     }
 
     fn write_rows(&mut self, mut walk: Walk, after: &[Item]) -> Result<Written, ExportError> {
         let failed = |error| ExportError::Table(names::EVENTS.to_owned(), error);
-        let mut writer =
-            EventsWriter::create(&self.folder.path(names::EVENTS)).map_err(failed)?;
+        let mut writer = EventsWriter::create(&self.folder.path(names::EVENTS)).map_err(failed)?;
         let mut totals = Totals::default();
         let mut events = Vec::new();
         let (range, size) = (self.range.clone(), self.tree.size);
@@ -294,7 +323,10 @@ impl Export<'_> {
     fn params(&self) -> Vec<ParamRow> {
         let given = self.options.params.iter();
         let mut rows: Vec<ParamRow> = given
-            .map(|(name, value)| ParamRow { name: name.clone(), value: value.clone() })
+            .map(|(name, value)| ParamRow {
+                name: name.clone(),
+                value: value.clone(),
+            })
             .collect();
         rows.sort_by(|left, right| left.name.cmp(&right.name));
         rows
@@ -302,9 +334,10 @@ impl Export<'_> {
 
     fn finish(mut self, written: Written) -> Result<Summary, ExportError> {
         let tables = written.walked.tables;
-        for (name, batch) in tables.small().map_err(|error| {
-            ExportError::Table("data".to_owned(), WriteError::Arrow(error))
-        })? {
+        for (name, batch) in tables
+            .small()
+            .map_err(|error| ExportError::Table("data".to_owned(), WriteError::Arrow(error)))?
+        {
             let file = names::table(name);
             write_table(&self.folder.path(&file), &batch)
                 .map_err(|error| ExportError::Table(file.clone(), error))?;
@@ -320,15 +353,22 @@ impl Export<'_> {
         let catalogue = Catalogue::embedded()?;
         let results = catalogue.run(self.options.framework, &tables, &verdicts);
         self.folder.write(names::RESULTS, &json_bytes(&results)?)?;
-        self.folder.write(names::RESULTS_CSV, sheet::csv(&results).as_bytes())?;
-        self.folder.write("controls/controls.yaml", Catalogue::text().as_bytes())?;
-        self.folder.write("verify.sql", texts::VERIFY_SQL.as_bytes())?;
-        self.folder.write("VERIFY.md", texts::VERIFY_MD.as_bytes())?;
+        self.folder
+            .write(names::RESULTS_CSV, sheet::csv(&results).as_bytes())?;
+        self.folder
+            .write("controls/controls.yaml", Catalogue::text().as_bytes())?;
+        self.folder
+            .write("verify.sql", texts::VERIFY_SQL.as_bytes())?;
+        self.folder
+            .write("VERIFY.md", texts::VERIFY_MD.as_bytes())?;
         let manifest = self.manifest(catalogue.frameworks(self.options.framework), written.totals);
         let bytes = manifest.to_bytes()?;
         let pack_root = Sha256::of(&bytes);
         self.folder.finish(&bytes)?;
-        Ok(Summary { pack_root, manifest })
+        Ok(Summary {
+            pack_root,
+            manifest,
+        })
     }
 
     fn manifest(&self, frameworks: Vec<String>, totals: Totals) -> Manifest {
@@ -344,11 +384,17 @@ impl Export<'_> {
             frameworks,
             genesis: Sha256(self.options.genesis.0),
             origin: self.log.origin.clone(),
-            range: RangeOf { start: self.range.start, end: self.range.end },
+            range: RangeOf {
+                start: self.range.start,
+                end: self.range.end,
+            },
             schema: SCHEMA,
             tools: tools.into_iter().map(named).collect(),
             totals,
-            tree: TreeOf { root: Sha256(self.tree.root.0), size: self.tree.size },
+            tree: TreeOf {
+                root: Sha256(self.tree.root.0),
+                size: self.tree.size,
+            },
         }
     }
 }
@@ -361,4 +407,3 @@ pub fn verify(out: &Path, policy: &TrustPolicy, genesis: &Hash) -> Report {
 fn json_bytes<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     Ok(to_canonical(&serde_json::to_value(value)?))
 }
-

@@ -28,7 +28,11 @@ impl FromStr for Bound {
         if let Ok(index) = text.parse() {
             return Ok(Self::Index(index));
         }
-        let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let whole = if text.len() == 10 {
+            format!("{text}T00:00:00Z")
+        } else {
+            text.to_owned()
+        };
         let time: jiff::Timestamp = whole.parse().map_err(|_| BoundError(text.to_owned()))?;
         Ok(Self::Time(time.as_microsecond()))
     }
@@ -82,14 +86,20 @@ pub fn resolve(
     let end = match to {
         Bound::Index(index) => {
             let found = published.iter().find(|record| record.size >= index);
-            found.map(|record| record.size).ok_or(PeriodError::NotPublished { index, newest })?
+            found
+                .map(|record| record.size)
+                .ok_or(PeriodError::NotPublished { index, newest })?
         }
         Bound::Time(time) => published
             .iter()
             .find(|record| record.time_us().is_some_and(|cosigned| cosigned >= time))
             .map_or(newest, |record| record.size),
     };
-    if start >= end { Err(PeriodError::Empty(end)) } else { Ok(start..end) }
+    if start >= end {
+        Err(PeriodError::Empty(end))
+    } else {
+        Ok(start..end)
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +120,10 @@ mod tests {
     #[test]
     fn a_period_is_widened_to_whole_checkpoints() {
         let all = published();
-        assert_eq!(resolve(&all, Bound::Index(12), Bound::Index(15)), Ok(10..20));
+        assert_eq!(
+            resolve(&all, Bound::Index(12), Bound::Index(15)),
+            Ok(10..20)
+        );
         assert_eq!(resolve(&all, Bound::Index(0), Bound::Index(30)), Ok(0..30));
         let (from, to) = (Bound::Time(150_000_000), Bound::Time(250_000_000));
         assert_eq!(resolve(&all, from, to), Ok(10..30));
@@ -122,10 +135,21 @@ mod tests {
     fn impossible_periods_are_named() {
         let all = published();
         let late = resolve(&all, Bound::Index(0), Bound::Index(31));
-        assert_eq!(late, Err(PeriodError::NotPublished { index: 31, newest: 30 }));
-        assert_eq!(resolve(&all, Bound::Index(30), Bound::Index(30)), Err(PeriodError::Empty(30)));
+        assert_eq!(
+            late,
+            Err(PeriodError::NotPublished {
+                index: 31,
+                newest: 30
+            })
+        );
+        assert_eq!(
+            resolve(&all, Bound::Index(30), Bound::Index(30)),
+            Err(PeriodError::Empty(30))
+        );
         let mut unwitnessed = published();
-        unwitnessed.iter_mut().for_each(|record| record.cosigned.clear());
+        unwitnessed
+            .iter_mut()
+            .for_each(|record| record.cosigned.clear());
         let timed = resolve(&unwitnessed, Bound::Time(0), Bound::Time(1));
         assert_eq!(timed, Err(PeriodError::NoTimes));
     }
@@ -133,8 +157,14 @@ mod tests {
     #[test]
     fn bounds_are_indices_dates_or_times() {
         assert_eq!("17".parse::<Bound>().unwrap(), Bound::Index(17));
-        assert_eq!("1970-01-02".parse::<Bound>().unwrap(), Bound::Time(86_400_000_000));
-        assert_eq!("1970-01-01T00:00:01Z".parse::<Bound>().unwrap(), Bound::Time(1_000_000));
+        assert_eq!(
+            "1970-01-02".parse::<Bound>().unwrap(),
+            Bound::Time(86_400_000_000)
+        );
+        assert_eq!(
+            "1970-01-01T00:00:01Z".parse::<Bound>().unwrap(),
+            Bound::Time(1_000_000)
+        );
         assert!("yesterday".parse::<Bound>().is_err());
     }
 }

@@ -63,7 +63,11 @@ pub fn scan(
     let found = pass.frontier.root();
     if found != tree.root {
         let (size, signed) = (tree.size, tree.root);
-        return Err(ReadError::Root { size, found, signed });
+        return Err(ReadError::Root {
+            size,
+            found,
+            signed,
+        });
     }
     Ok(pass.finish())
 }
@@ -88,7 +92,11 @@ impl Pass {
         }
         let in_range = first < self.range.end && first + entries.len() as u64 > self.range.start;
         let parsed = in_parallel(&entries, |entry| {
-            if in_range { Entry::parse(entry).ok() } else { worth_parsing(entry) }
+            if in_range {
+                Entry::parse(entry).ok()
+            } else {
+                worth_parsing(entry)
+            }
         });
         for ((bytes, entry), index) in entries.into_iter().zip(parsed).zip(first..) {
             if index == 0 {
@@ -103,7 +111,11 @@ impl Pass {
     fn entry(&mut self, index: u64, bytes: Vec<u8>, entry: Entry) {
         let before = index < self.range.start;
         let inside = self.range.contains(&index);
-        let chain = entry.payload().link.as_ref().map(|link| link.chain.0.clone());
+        let chain = entry
+            .payload()
+            .link
+            .as_ref()
+            .map(|link| link.chain.0.clone());
         match (&entry.payload().body, chain) {
             (Body::Erasure(erasure), _) if self.range.contains(&erasure.index) => {
                 if !inside {
@@ -131,7 +143,9 @@ impl Pass {
     }
 
     fn starts_before(&self, chain: &str) -> bool {
-        self.starts.get(chain).is_some_and(|(index, _)| *index < self.range.start)
+        self.starts
+            .get(chain)
+            .is_some_and(|(index, _)| *index < self.range.start)
     }
 
     fn finish(mut self) -> Scan {

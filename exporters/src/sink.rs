@@ -106,8 +106,12 @@ struct FileSink(BufWriter<File>);
 impl FileSink {
     fn open(path: &Path) -> Result<Self, SinkError> {
         let failed = |cause| SinkError::Open(path.display().to_string(), cause);
-        let file =
-            OpenOptions::new().create(true).read(true).append(true).open(path).map_err(failed)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(failed)?;
         end_torn_line(&file).map_err(failed)?;
         Ok(Self(BufWriter::new(file)))
     }
@@ -118,10 +122,16 @@ impl FileSink {
 fn end_torn_line(mut file: &File) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let length = file.metadata()?.len();
-    let Some(last) = length.checked_sub(1) else { return Ok(()) };
+    let Some(last) = length.checked_sub(1) else {
+        return Ok(());
+    };
     let mut byte = [0];
     file.read_exact_at(&mut byte, last)?;
-    if byte == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+    if byte == *b"\n" {
+        Ok(())
+    } else {
+        file.write_all(b"\n")
+    }
 }
 
 impl Sink for FileSink {

@@ -82,7 +82,13 @@ impl<'a> Tail<'a> {
         every: u64,
     ) -> Self {
         let last_reported = cursor.next();
-        Self { source, policy, cursor, every: every.max(1), last_reported }
+        Self {
+            source,
+            policy,
+            cursor,
+            every: every.max(1),
+            last_reported,
+        }
     }
 
     /// Delivers everything up to the newest checkpoint and says how many records that were.
@@ -90,7 +96,10 @@ impl<'a> Tail<'a> {
     /// Errors: [`TailError`]; what was delivered since the last move of the cursor comes again.
     pub fn step(&mut self, sink: &mut dyn Sink) -> Result<u64, TailError> {
         let note = self.source.checkpoint()?;
-        let head = self.policy.verify_checkpoint(&note).map_err(ReadError::Checkpoint)?;
+        let head = self
+            .policy
+            .verify_checkpoint(&note)
+            .map_err(ReadError::Checkpoint)?;
         let (size, delivered) = (head.checkpoint.size, self.cursor.next());
         if size < delivered {
             return Err(TailError::Shrunk { size, delivered });
@@ -128,7 +137,10 @@ impl<'a> Tail<'a> {
             sink.send(&delivery(Some(index), &record(&source)))?;
         }
         if end - self.last_reported >= self.every || end == head.checkpoint.size {
-            let covered = cairn_tlog::Checkpoint { size: end, ..head.checkpoint.clone() };
+            let covered = cairn_tlog::Checkpoint {
+                size: end,
+                ..head.checkpoint.clone()
+            };
             let whole = end == head.checkpoint.size;
             let note = if whole { note } else { "" };
             let mut record = checkpoint_record(&covered, self.last_reported, &head.cosigned, note);
@@ -161,16 +173,23 @@ impl<'a> Tail<'a> {
         let mut verifier = RangeVerifier::new(start, &proof).map_err(ReadError::Tiles)?;
         let mut entries = Vec::new();
         bundles::for_each(self.source, start..end, tree.size, |_, read| {
-            read.iter().map(|entry| leaf_hash(entry)).for_each(|leaf: Hash| verifier.push(leaf));
+            read.iter()
+                .map(|entry| leaf_hash(entry))
+                .for_each(|leaf: Hash| verifier.push(leaf));
             entries.extend(read);
             Ok::<(), BundleError>(())
         })?;
-        verifier.finish(tree.size, &tree.root).map_err(ReadError::Tiles)?;
+        verifier
+            .finish(tree.size, &tree.root)
+            .map_err(ReadError::Tiles)?;
         Ok(entries)
     }
 
     fn disclosures(&self, index: u64, reading: &Reading) -> Result<Vec<Disclosure>, TailError> {
-        let sd = reading.entry().map(|entry| entry.payload().sd.as_slice()).unwrap_or_default();
+        let sd = reading
+            .entry()
+            .map(|entry| entry.payload().sd.as_slice())
+            .unwrap_or_default();
         if sd.is_empty() {
             return Ok(Vec::new());
         }
@@ -180,15 +199,23 @@ impl<'a> Tail<'a> {
             Disclosed::Withheld | Disclosed::Erased => None,
         });
         // A server could offer a disclosure that the device never committed to.
-        Ok(opened.filter(|one| sd.binary_search(&one.digest()).is_ok()).collect())
+        Ok(opened
+            .filter(|one| sd.binary_search(&one.digest()).is_ok())
+            .collect())
     }
 }
 
 fn delivery(index: Option<u64>, record: &serde_json::Value) -> Delivery {
     Delivery {
         index,
-        time_ms: record.get("time").and_then(serde_json::Value::as_u64).unwrap_or_default(),
-        alert: record.get("is_alert").and_then(serde_json::Value::as_bool).unwrap_or_default(),
+        time_ms: record
+            .get("time")
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or_default(),
+        alert: record
+            .get("is_alert")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or_default(),
         json: record.to_string(),
     }
 }

@@ -76,11 +76,24 @@ impl<'a> VerifiedLog<'a> {
             return Err(ReadError::Published(Box::new(report)));
         }
         if head.size > 0 && published.last().is_none_or(|last| last.size < head.size) {
-            let cosigned = newest.cosigned.into_iter().map(|(_, seconds)| seconds).collect();
+            let cosigned = newest
+                .cosigned
+                .into_iter()
+                .map(|(_, seconds)| seconds)
+                .collect();
             let (size, root) = (head.size, head.root);
-            published.push(CheckpointRecord { size, root, note, cosigned });
+            published.push(CheckpointRecord {
+                size,
+                root,
+                note,
+                cosigned,
+            });
         }
-        Ok(Self { source, origin: head.origin, published })
+        Ok(Self {
+            source,
+            origin: head.origin,
+            published,
+        })
     }
 
     /// The published checkpoint of exactly this size.
@@ -99,8 +112,15 @@ pub struct Proofs<'a> {
 impl<'a> Proofs<'a> {
     /// Proofs in the tree of a believed checkpoint.
     pub fn new(source: &'a dyn LogSource, tree: &CheckpointRecord) -> Self {
-        let tiles = CachedTiles { source, cache: RefCell::default() };
-        Self { nodes: TileNodes::new(tiles, tree.size), size: tree.size, root: tree.root }
+        let tiles = CachedTiles {
+            source,
+            cache: RefCell::default(),
+        };
+        Self {
+            nodes: TileNodes::new(tiles, tree.size),
+            size: tree.size,
+            root: tree.root,
+        }
     }
 
     /// The inclusion proof of `leaf` at `index`.

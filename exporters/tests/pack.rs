@@ -43,21 +43,25 @@ impl Bench {
 
     fn pack_of(&self, name: &str, from: Bound, to: Bound) -> Result<Summary, ExportError> {
         let source = Folder::open(&self.out("log")).unwrap();
-        export(&source, &Options {
-            policy: &self.policy,
-            genesis: self.world.genesis_hash(),
-            from,
-            to,
-            proven_by_newest: false,
-            framework: Framework::All,
-            params: vec![],
-            out: self.out(name),
-            progress: &|_, _| {},
-        })
+        export(
+            &source,
+            &Options {
+                policy: &self.policy,
+                genesis: self.world.genesis_hash(),
+                from,
+                to,
+                proven_by_newest: false,
+                framework: Framework::All,
+                params: vec![],
+                out: self.out(name),
+                progress: &|_, _| {},
+            },
+        )
     }
 
     fn pack(&self, name: &str) -> Summary {
-        self.pack_of(name, Bound::Index(0), Bound::Index(self.last())).unwrap()
+        self.pack_of(name, Bound::Index(0), Bound::Index(self.last()))
+            .unwrap()
     }
 
     fn last(&self) -> u64 {
@@ -82,8 +86,13 @@ impl Bench {
 }
 
 fn assert_named(report: &Report, check: &str, reason: &str) {
-    let found = report.check(check).unwrap_or_else(|| panic!("no check {check}\n{report}"));
-    let named = found.failures.iter().any(|failure| failure.to_string().contains(reason));
+    let found = report
+        .check(check)
+        .unwrap_or_else(|| panic!("no check {check}\n{report}"));
+    let named = found
+        .failures
+        .iter()
+        .any(|failure| failure.to_string().contains(reason));
     assert!(named, "{check} does not say `{reason}`\n{report}");
     assert!(!report.is_good());
 }
@@ -94,24 +103,36 @@ fn results(path: &Path) -> Results {
 
 #[test]
 fn a_pack_of_everything_verifies_and_answers_its_controls() {
-    let bench = Bench::new(world::busy(300));
+    let bench = Bench::new(world::busy(400));
     let summary = bench.pack("pack");
     let report = bench.verify("pack");
     assert!(report.is_good(), "{report}");
     assert_eq!(summary.manifest.totals.rows, bench.last());
-    assert_eq!(report.counts["decisions reproduced"], 301);
-    assert!(report.check("range-proof-rs-merkle").is_some_and(|check| check.examined == 1));
+    assert_eq!(report.counts["decisions reproduced"], 401);
+    assert!(
+        report
+            .check("range-proof-rs-merkle")
+            .is_some_and(|check| check.examined == 1)
+    );
     let results = results(&bench.out("pack"));
     let of = |id: &str| results.tests.iter().find(|test| test.id == id).unwrap();
-    for id in ["T-INT-01", "T-INT-02", "T-INT-03", "T-CMP-01", "T-CMP-02", "T-ENF-01", "T-ENF-04"] {
+    for id in [
+        "T-INT-01", "T-INT-02", "T-INT-03", "T-CMP-01", "T-CMP-02", "T-ENF-01", "T-ENF-04",
+    ] {
         assert_eq!(of(id).result, TestResult::Pass, "{id}");
     }
-    assert_eq!(of("T-IDN-05").result, TestResult::Fail, "software keys are not hardware");
+    assert_eq!(
+        of("T-IDN-05").result,
+        TestResult::Fail,
+        "software keys are not hardware"
+    );
     assert_eq!(of("T-REV-01").result, TestResult::Unanswered);
     assert!(results.controls.iter().all(|control| {
-        control.result != TestResult::Pass || control.tests.iter().all(|id| {
-            matches!(of(id).result, TestResult::Pass | TestResult::DidNotOccur)
-        })
+        control.result != TestResult::Pass
+            || control
+                .tests
+                .iter()
+                .all(|id| matches!(of(id).result, TestResult::Pass | TestResult::DidNotOccur))
     }));
 }
 
@@ -120,8 +141,13 @@ fn a_period_in_the_middle_carries_its_context() {
     let bench = Bench::new(world::busy(120));
     let sizes: Vec<u64> = bench.world.checkpoints.keys().copied().collect();
     let (from, to) = (sizes[4], sizes[9]);
-    let summary = bench.pack_of("pack", Bound::Index(from), Bound::Index(to)).unwrap();
-    assert_eq!((summary.manifest.range.start, summary.manifest.range.end), (from, to));
+    let summary = bench
+        .pack_of("pack", Bound::Index(from), Bound::Index(to))
+        .unwrap();
+    assert_eq!(
+        (summary.manifest.range.start, summary.manifest.range.end),
+        (from, to)
+    );
     let report = bench.verify("pack");
     assert!(report.is_good(), "{report}");
     assert!(report.check("context-entries").unwrap().examined >= 6);
@@ -211,15 +237,30 @@ fn an_edited_manifest_does_not_help_a_forger() {
         fs::write(path(name), honest).unwrap();
         report
     };
-    let report = edit("controls/results.json", "\"result\":\"fail\"", "\"result\":\"pass\"");
-    assert_named(&report, "controls", "recomputed");
+    let report = edit(
+        "controls/results.json",
+        "\"result\":\"fail\"",
+        "\"result\":\"pass\"",
+    );
+    assert_named(&report, "controls", "its tests give Fail");
+    let report = edit(
+        "controls/results.json",
+        "\"exceptions\":0",
+        "\"exceptions\":1",
+    );
+    assert_named(&report, "controls", "other counts than recomputed");
     let report = edit("proofs/range.json", "\"left\":[]", "\"left\":[\"AAAA\"]");
     assert!(!report.is_good(), "{report}");
     let report = edit("proofs/genesis.json", "\"index\":0", "\"index\":1");
     assert_named(&report, "genesis", "");
     let report = edit("proofs/checkpoint.txt", "\u{2014} w1", "\u{2014} w9");
     assert_named(&report, "checkpoint", "quorum");
-    let bundle = fs::read_dir(path("policy")).unwrap().next().unwrap().unwrap().file_name();
+    let bundle = fs::read_dir(path("policy"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .file_name();
     let bundle = format!("policy/{}", bundle.to_string_lossy());
     let report = edit(&bundle, "deny", "Deny");
     assert_named(&report, "policy-blobs", "another SHA-256");
@@ -292,6 +333,12 @@ fn what_does_not_verify_is_not_exported() {
     world.publish();
     let bench = Bench::new(world);
     let refused = bench.pack_of("pack", Bound::Index(0), Bound::Index(bench.last()));
-    assert!(matches!(refused, Err(ExportError::NotVerified(_))), "{refused:?}");
-    assert!(!bench.out("pack").exists(), "there must be no pack under the final name");
+    assert!(
+        matches!(refused, Err(ExportError::NotVerified(_))),
+        "{refused:?}"
+    );
+    assert!(
+        !bench.out("pack").exists(),
+        "there must be no pack under the final name"
+    );
 }

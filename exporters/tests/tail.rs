@@ -28,11 +28,16 @@ fn setup(world: &World, dir: &Path) -> (Folder, TrustPolicy) {
 
 fn records(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn indices(records: &[Value]) -> Vec<u64> {
-    records.iter().filter_map(|one| one["metadata"]["sequence"].as_u64()).collect()
+    records
+        .iter()
+        .filter_map(|one| one["metadata"]["sequence"].as_u64())
+        .collect()
 }
 
 /// Takes `left` records and then fails, as a receiver that dies does.
@@ -43,7 +48,10 @@ struct Failing<'a> {
 
 impl Sink for Failing<'_> {
     fn send(&mut self, delivery: &Delivery) -> Result<(), SinkError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| std::io::Error::other("gone"))?;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| std::io::Error::other("gone"))?;
         self.inner.send(delivery)
     }
 
@@ -72,7 +80,7 @@ fn every_record_is_delivered_once_and_counted() {
 
 #[test]
 fn a_sink_that_dies_gets_everything_in_the_end() {
-    let world = world::busy(400);
+    let world = world::busy(900);
     let dir = tempfile::tempdir().unwrap();
     let (source, policy) = setup(&world, &dir.path().join("log"));
     let (out, place) = (dir.path().join("out.jsonl"), dir.path().join("cursor"));
@@ -80,7 +88,10 @@ fn a_sink_that_dies_gets_everything_in_the_end() {
     let mut deaths = 0;
     for left in [3, 700, 1_023, 1_024, 1_025, 5_000] {
         let mut inner = sink::open(&SinkAddress::File(out.clone())).unwrap();
-        let mut sink = Failing { inner: inner.as_mut(), left };
+        let mut sink = Failing {
+            inner: inner.as_mut(),
+            left,
+        };
         let cursor = Cursor::open(&place, ORIGIN).unwrap();
         let before = cursor.next();
         match Tail::new(&source, &policy, cursor, 100).step(&mut sink) {
@@ -104,9 +115,14 @@ fn a_torn_line_does_not_spoil_the_next_record() {
     std::fs::write(&out, b"{\"cut\":").unwrap();
     let mut sink = sink::open(&SinkAddress::File(out.clone())).unwrap();
     let cursor = Cursor::open(&dir.path().join("cursor"), ORIGIN).unwrap();
-    let delivered = Tail::new(&source, &policy, cursor, 10).step(sink.as_mut()).unwrap();
+    let delivered = Tail::new(&source, &policy, cursor, 10)
+        .step(sink.as_mut())
+        .unwrap();
     let text = std::fs::read_to_string(&out).unwrap();
-    let whole = text.lines().skip(1).filter(|line| serde_json::from_str::<Value>(line).is_ok());
+    let whole = text
+        .lines()
+        .skip(1)
+        .filter(|line| serde_json::from_str::<Value>(line).is_ok());
     assert!(whole.count() as u64 >= delivered);
 }
 
@@ -133,10 +149,15 @@ fn syslog_frames_are_counted_in_octets() {
     });
     let mut sink = sink::open(&address).unwrap();
     let cursor = Cursor::open(&dir.path().join("cursor"), ORIGIN).unwrap();
-    let sent = Tail::new(&source, &policy, cursor, 10).step(sink.as_mut()).unwrap();
+    let sent = Tail::new(&source, &policy, cursor, 10)
+        .step(sink.as_mut())
+        .unwrap();
     drop(sink);
     let received = receiver.join().unwrap();
-    let records = received.iter().filter(|message| message.contains(" record ")).count();
+    let records = received
+        .iter()
+        .filter(|message| message.contains(" record "))
+        .count();
     assert_eq!(records as u64, sent);
     for message in received {
         let (_, json) = message.split_once('\u{feff}').unwrap();
@@ -152,10 +173,16 @@ fn records_have_what_ocsf_requires() {
     let out = dir.path().join("out.jsonl");
     let mut sink = sink::open(&SinkAddress::File(out.clone())).unwrap();
     let cursor = Cursor::open(&dir.path().join("cursor"), ORIGIN).unwrap();
-    Tail::new(&source, &policy, cursor, 10).step(sink.as_mut()).unwrap();
+    Tail::new(&source, &policy, cursor, 10)
+        .step(sink.as_mut())
+        .unwrap();
     let mut classes = BTreeSet::new();
     for record in records(&out) {
-        let number = |name: &str| record[name].as_u64().unwrap_or_else(|| panic!("{name}: {record}"));
+        let number = |name: &str| {
+            record[name]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name}: {record}"))
+        };
         let class = number("class_uid");
         classes.insert(class);
         assert_eq!(number("type_uid"), class * 100 + number("activity_id"));

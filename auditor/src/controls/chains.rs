@@ -21,7 +21,9 @@ fn by_chain(tables: &Tables) -> BTreeMap<&str, Vec<&EventRow>> {
 fn neighbours<'a>(
     chains: &'a BTreeMap<&str, Vec<&'a EventRow>>,
 ) -> impl Iterator<Item = (&'a EventRow, &'a EventRow)> {
-    let pairs = chains.values().flat_map(|rows| rows.iter().zip(rows.iter().skip(1)));
+    let pairs = chains
+        .values()
+        .flat_map(|rows| rows.iter().zip(rows.iter().skip(1)));
     pairs.map(|(before, after)| (*before, *after))
 }
 
@@ -30,7 +32,10 @@ fn neighbours<'a>(
 pub fn sequences_have_no_gap(tables: &Tables, _: &Verdicts) -> Outcome {
     let chains = by_chain(tables);
     let gaps = neighbours(&chains).filter(|(before, after)| {
-        let step = after.device_seq.zip(before.device_seq).map(|(after, before)| after - before);
+        let step = after
+            .device_seq
+            .zip(before.device_seq)
+            .map(|(after, before)| after - before);
         step != Some(1)
     });
     Outcome::new(chains.len(), gaps.map(|(_, after)| after.leaf_index))
@@ -39,8 +44,8 @@ pub fn sequences_have_no_gap(tables: &Tables, _: &Verdicts) -> Outcome {
 /// T-CMP-02: each entry names the leaf hash of the one before it in its chain.
 pub fn entries_name_their_predecessor(tables: &Tables, _: &Verdicts) -> Outcome {
     let chains = by_chain(tables);
-    let broken =
-        neighbours(&chains).filter(|(before, after)| after.prev_event_hash != Some(before.leaf_hash));
+    let broken = neighbours(&chains)
+        .filter(|(before, after)| after.prev_event_hash != Some(before.leaf_hash));
     let population = chains.values().map(Vec::len).sum();
     Outcome::new(population, broken.map(|(_, after)| after.leaf_index))
 }

@@ -8,7 +8,10 @@ use std::collections::HashMap;
 type Call<'a> = (&'a str, &'a str);
 
 fn of_type<'a>(tables: &'a Tables, kind: &'a str) -> impl Iterator<Item = &'a EventRow> {
-    tables.events.iter().filter(move |row| row.event_type.as_deref() == Some(kind))
+    tables
+        .events
+        .iter()
+        .filter(move |row| row.event_type.as_deref() == Some(kind))
 }
 
 fn decisions(tables: &Tables) -> impl Iterator<Item = &EventRow> {
@@ -66,7 +69,10 @@ pub fn results_follow_a_decision(tables: &Tables, _: &Verdicts) -> Outcome {
     let calls = decisions_by_call(tables);
     let orphaned = results(tables).filter(|result| {
         let decided = call(result).and_then(|call| calls.get(&call));
-        !decided.into_iter().flatten().any(|row| row.event_time <= result.event_time)
+        !decided
+            .into_iter()
+            .flatten()
+            .any(|row| row.event_time <= result.event_time)
     });
     let orphaned: Vec<i64> = orphaned.map(|row| row.leaf_index).collect();
     Outcome::new(results(tables).count(), orphaned)
@@ -74,15 +80,17 @@ pub fn results_follow_a_decision(tables: &Tables, _: &Verdicts) -> Outcome {
 
 /// T-ENF-03: decisions are enforced, not only recorded.
 pub fn decisions_are_enforced(tables: &Tables, _: &Verdicts) -> Outcome {
-    let monitored =
-        decisions(tables).filter(|row| row.decision_mode.as_deref() != Some("enforce"));
+    let monitored = decisions(tables).filter(|row| row.decision_mode.as_deref() != Some("enforce"));
     let monitored: Vec<i64> = monitored.map(|row| row.leaf_index).collect();
     Outcome::new(decisions(tables).count(), monitored)
 }
 
 /// T-ENF-04: replaying the recorded inputs against the recorded policy gives the same decision.
 pub fn replay_reproduces(tables: &Tables, verdicts: &Verdicts) -> Outcome {
-    Outcome::new(decisions(tables).count(), verdicts.replay_mismatches.iter().copied())
+    Outcome::new(
+        decisions(tables).count(),
+        verdicts.replay_mismatches.iter().copied(),
+    )
 }
 
 /// T-ENF-06: posture was at most `posture_max_age_s` old when the decision was made.

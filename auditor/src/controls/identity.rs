@@ -9,7 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const DAY_S: i64 = 86_400;
 
 /// Algorithms that protect the log's integrity.
-const APPROVED: [&str; 4] = ["ECDSA-P256-SHA256", "ECDSA-P384-SHA384", "Ed25519", "ML-DSA-65"];
+const APPROVED: [&str; 4] = [
+    "ECDSA-P256-SHA256",
+    "ECDSA-P384-SHA384",
+    "Ed25519",
+    "ML-DSA-65",
+];
 
 /// T-INT-06: the signing key was enrolled, unrevoked and bound to its device at the entry's index.
 pub fn signing_keys_were_good(tables: &Tables, _: &Verdicts) -> Outcome {
@@ -23,7 +28,9 @@ pub fn signing_keys_were_good(tables: &Tables, _: &Verdicts) -> Outcome {
         let key = place.and_then(|place| keys.get(&place));
         !key.is_some_and(|key| {
             row.leaf_index >= key.valid_from_index
-                && key.revoked_index.is_none_or(|revoked| row.leaf_index < revoked)
+                && key
+                    .revoked_index
+                    .is_none_or(|revoked| row.leaf_index < revoked)
         })
     });
     let bad: Vec<i64> = bad.map(|row| row.leaf_index).collect();
@@ -36,11 +43,13 @@ pub fn actors_are_on_the_roster(tables: &Tables, _: &Verdicts) -> Outcome {
     let mut actors = BTreeSet::new();
     let mut strangers: BTreeMap<&str, i64> = BTreeMap::new();
     for row in &tables.events {
-        let Some(person) = &row.human_id else { continue };
+        let Some(person) = &row.human_id else {
+            continue;
+        };
         actors.insert(person.as_str());
-        let known = roster.get(person.as_str()).is_some_and(|known| {
-            known.end_index.is_none_or(|left| row.leaf_index < left)
-        });
+        let known = roster
+            .get(person.as_str())
+            .is_some_and(|known| known.end_index.is_none_or(|left| row.leaf_index < left));
         if !known {
             strangers.entry(person).or_insert(row.leaf_index);
         }
@@ -54,7 +63,9 @@ pub fn leavers_lose_access(tables: &Tables, _: &Verdicts) -> Outcome {
     let left = roster(tables);
     let mut late: BTreeMap<&str, i64> = BTreeMap::new();
     for row in &tables.events {
-        let Some((person, event)) = row.human_id.as_deref().zip(row.event_time) else { continue };
+        let Some((person, event)) = row.human_id.as_deref().zip(row.event_time) else {
+            continue;
+        };
         let end = left.get(person).and_then(|known| known.end_date);
         if end.is_some_and(|end| event > end.saturating_add(grace)) {
             late.entry(person).or_insert(row.leaf_index);
@@ -78,7 +89,9 @@ pub fn device_keys_are_attested(tables: &Tables, _: &Verdicts) -> Outcome {
     let end = tables.period.first().and_then(|period| period.end_ts);
     let keys = || tables.device_keys.iter().filter(|key| key.kind == "device");
     let bad = keys().filter(|key| {
-        let old = end.zip(key.valid_from).is_some_and(|(end, from)| from < end.saturating_sub(age));
+        let old = end
+            .zip(key.valid_from)
+            .is_some_and(|(end, from)| from < end.saturating_sub(age));
         !key.attested || (old && key.revoked_index.is_none())
     });
     let bad: Vec<i64> = bad.map(|key| key.valid_from_index).collect();
@@ -96,26 +109,44 @@ pub fn sessions_have_one_person(tables: &Tables, _: &Verdicts) -> Outcome {
     }
     let mut sessions: BTreeMap<&str, Seen<'_>> = BTreeMap::new();
     for row in &tables.events {
-        let Some(session) = &row.session_id else { continue };
-        let fresh = Seen { first: row.leaf_index, ..Seen::default() };
+        let Some(session) = &row.session_id else {
+            continue;
+        };
+        let fresh = Seen {
+            first: row.leaf_index,
+            ..Seen::default()
+        };
         let seen = sessions.entry(session).or_insert(fresh);
         seen.people.extend(row.human_id.as_deref());
         seen.devices.extend(row.device_id.as_deref());
         seen.users.extend(row.os_user.as_deref());
     }
-    let several = |seen: &&Seen<'_>| {
-        seen.people.len() > 1 || seen.devices.len() > 1 || seen.users.len() > 1
-    };
-    let shared: Vec<i64> = sessions.values().filter(several).map(|seen| seen.first).collect();
+    let several =
+        |seen: &&Seen<'_>| seen.people.len() > 1 || seen.devices.len() > 1 || seen.users.len() > 1;
+    let shared: Vec<i64> = sessions
+        .values()
+        .filter(several)
+        .map(|seen| seen.first)
+        .collect();
     Outcome::new(sessions.len(), shared)
 }
 
 /// T-CRY-01: approved algorithms protect the log's integrity.
 pub fn algorithms_are_approved(tables: &Tables, _: &Verdicts) -> Outcome {
-    let other = tables.device_keys.iter().filter(|key| !APPROVED.contains(&key.algorithm.as_str()));
-    Outcome::new(tables.device_keys.len(), other.map(|key| key.valid_from_index))
+    let other = tables
+        .device_keys
+        .iter()
+        .filter(|key| !APPROVED.contains(&key.algorithm.as_str()));
+    Outcome::new(
+        tables.device_keys.len(),
+        other.map(|key| key.valid_from_index),
+    )
 }
 
 fn roster(tables: &Tables) -> HashMap<&str, &RosterRow> {
-    tables.roster.iter().map(|row| (row.human_id.as_str(), row)).collect()
+    tables
+        .roster
+        .iter()
+        .map(|row| (row.human_id.as_str(), row))
+        .collect()
 }

@@ -10,7 +10,9 @@ pub fn leaves_recompute(tables: &Tables, verdicts: &Verdicts) -> Outcome {
 
 /// T-INT-02: indices are contiguous over the declared range.
 pub fn indices_are_contiguous(tables: &Tables, _: &Verdicts) -> Outcome {
-    let Some(period) = tables.period.first() else { return Outcome::default() };
+    let Some(period) = tables.period.first() else {
+        return Outcome::default();
+    };
     let mut expected = period.range_start;
     let mut broken = Vec::new();
     for row in &tables.events {
@@ -28,12 +30,18 @@ pub fn indices_are_contiguous(tables: &Tables, _: &Verdicts) -> Outcome {
 
 /// T-INT-03: one range proof binds all rows to a checkpoint that the trust policy believes.
 pub fn range_is_proven(tables: &Tables, verdicts: &Verdicts) -> Outcome {
-    Outcome::new(tables.checkpoints.len(), (!verdicts.range_proven).then_some(-1))
+    Outcome::new(
+        tables.checkpoints.len(),
+        (!verdicts.range_proven).then_some(-1),
+    )
 }
 
 /// T-INT-04: every checkpoint of the period extends the one before it.
 pub fn checkpoints_are_consistent(tables: &Tables, verdicts: &Verdicts) -> Outcome {
-    Outcome::new(tables.checkpoints.len(), verdicts.inconsistent.iter().copied())
+    Outcome::new(
+        tables.checkpoints.len(),
+        verdicts.inconsistent.iter().copied(),
+    )
 }
 
 /// T-INT-05: signatures verify.
@@ -63,8 +71,10 @@ pub fn range_ends_at_checkpoints(_: &Tables, verdicts: &Verdicts) -> Outcome {
 
 /// T-INT-09: no row is withheld; confidential members are counted elsewhere.
 pub fn no_row_is_withheld(tables: &Tables, _: &Verdicts) -> Outcome {
-    let withheld =
-        tables.events.iter().filter(|row| matches!(row.redaction_level.as_str(), "hash-only" | "header"));
+    let withheld = tables
+        .events
+        .iter()
+        .filter(|row| matches!(row.redaction_level.as_str(), "hash-only" | "header"));
     Outcome::new(tables.events.len(), withheld.map(|row| row.leaf_index))
 }
 
@@ -72,12 +82,15 @@ pub fn no_row_is_withheld(tables: &Tables, _: &Verdicts) -> Outcome {
 pub fn times_are_bounded(tables: &Tables, _: &Verdicts) -> Outcome {
     let ahead = parameter(tables, "future_tolerance_s", 2).saturating_mul(US_PER_S);
     let lag = parameter(tables, "max_ingest_lag_s", 86_400).saturating_mul(US_PER_S);
-    let outside = tables.events.iter().filter(|row| match (row.event_time, row.integrated_time) {
-        (Some(event), Some(integrated)) => {
-            event > integrated.saturating_add(ahead) || integrated.saturating_sub(event) > lag
-        }
-        _ => false,
-    });
+    let outside = tables
+        .events
+        .iter()
+        .filter(|row| match (row.event_time, row.integrated_time) {
+            (Some(event), Some(integrated)) => {
+                event > integrated.saturating_add(ahead) || integrated.saturating_sub(event) > lag
+            }
+            _ => false,
+        });
     Outcome::new(tables.events.len(), outside.map(|row| row.leaf_index))
 }
 

@@ -44,12 +44,16 @@ impl Context {
     /// A context with these checkpoints, in any order.
     pub fn new(mut checkpoints: Vec<CheckpointRecord>) -> Self {
         checkpoints.sort_by_key(|checkpoint| checkpoint.size);
-        Self { checkpoints, ..Self::default() }
+        Self {
+            checkpoints,
+            ..Self::default()
+        }
     }
 
     /// Remembers a policy entry.
     pub fn add_policy(&mut self, index: u64, statement: &PolicyStatement) {
-        self.policies.insert(index, (statement.version, statement.bundle));
+        self.policies
+            .insert(index, (statement.version, statement.bundle));
     }
 
     /// Remembers an erasure entry.
@@ -65,12 +69,16 @@ impl Context {
 
     /// Every policy entry: index, version and bundle.
     pub fn policies(&self) -> impl Iterator<Item = (u64, u64, Sha256)> {
-        self.policies.iter().map(|(index, (version, bundle))| (*index, *version, *bundle))
+        self.policies
+            .iter()
+            .map(|(index, (version, bundle))| (*index, *version, *bundle))
     }
 
     /// Whether an erasure entry names this digest of the entry at `index`.
     pub fn is_erased(&self, index: u64, digest: &str) -> bool {
-        self.erased.get(&index).is_some_and(|digests| digests.contains(digest))
+        self.erased
+            .get(&index)
+            .is_some_and(|digests| digests.contains(digest))
     }
 
     /// The checkpoints, by size.
@@ -80,7 +88,9 @@ impl Context {
 
     /// Upper bound of the time at which the entry at `index` was written, Unix microseconds.
     pub fn integrated_us(&self, index: u64) -> Option<i64> {
-        let first = self.checkpoints.partition_point(|checkpoint| checkpoint.size <= index);
+        let first = self
+            .checkpoints
+            .partition_point(|checkpoint| checkpoint.size <= index);
         self.checkpoints.get(first)?.time_us()
     }
 }

@@ -47,11 +47,16 @@ pub fn event_row(
 
 /// The `disclosures` column: each encoded disclosure followed by a tilde.
 pub fn frame_disclosures(disclosures: &[Disclosure]) -> String {
-    disclosures.iter().flat_map(|one| [one.encoded(), "~"]).collect()
+    disclosures
+        .iter()
+        .flat_map(|one| [one.encoded(), "~"])
+        .collect()
 }
 
 fn bare_row(index: u64, bytes: &[u8]) -> EventRow {
-    let kid = Integrity::parse(bytes).ok().map(|integrity| integrity.kid.0);
+    let kid = Integrity::parse(bytes)
+        .ok()
+        .map(|integrity| integrity.kid.0);
     EventRow {
         leaf_index: signed(index),
         leaf_hash: Sha256::of_leaf(bytes).0,
@@ -122,7 +127,10 @@ fn fill_place(row: &mut EventRow, payload: &Payload, context: &Context) {
     let circumstances = &payload.context;
     row.key_protection = circumstances.protection.as_ref().map(word);
     row.isolation = circumstances.isolation.as_ref().map(word);
-    row.beacon_size = circumstances.beacon.as_ref().map(|beacon| signed(beacon.size));
+    row.beacon_size = circumstances
+        .beacon
+        .as_ref()
+        .map(|beacon| signed(beacon.size));
     row.session_id = circumstances.session.clone();
     row.human_id = circumstances.person.clone();
     row.team = (!circumstances.teams.is_empty()).then(|| circumstances.teams.join(","));
@@ -140,15 +148,20 @@ fn fill_place(row: &mut EventRow, payload: &Payload, context: &Context) {
 }
 
 fn fill_posture(row: &mut EventRow, payload: &Payload) {
-    let Some(posture) = &payload.context.posture else { return };
+    let Some(posture) = &payload.context.posture else {
+        return;
+    };
     let flag = |field: &str| posture.known(field).map(|value| value == "on");
     row.posture_disk_encrypted = flag("disk_encryption");
     row.posture_secure_boot = flag("secure_boot");
     row.posture_edr_running = flag("endpoint_protection");
     let oldest = posture.0.values().map(|field| field.age_ms).max();
-    row.posture_checked_at =
-        oldest.and_then(|age| payload.time_ms.checked_sub(age)).and_then(millis);
-    row.posture = serde_json::to_value(posture).ok().map(|value| canonical_text(&value));
+    row.posture_checked_at = oldest
+        .and_then(|age| payload.time_ms.checked_sub(age))
+        .and_then(millis);
+    row.posture = serde_json::to_value(posture)
+        .ok()
+        .map(|value| canonical_text(&value));
 }
 
 fn fill_body(row: &mut EventRow, body: &Body) {
@@ -166,8 +179,7 @@ fn fill_body(row: &mut EventRow, body: &Body) {
             let lost: Vec<&str> = decision.lost.iter().map(|rule| rule.id.as_str()).collect();
             row.losing_rules = (!lost.is_empty()).then(|| lost.join(","));
             row.eval_latency_us = Some(signed(decision.latency_us));
-            let blocked =
-                decision.effect == Effect::Deny && decision.mode == DecisionMode::Enforce;
+            let blocked = decision.effect == Effect::Deny && decision.mode == DecisionMode::Enforce;
             row.outcome = blocked.then(|| "blocked".to_owned());
         }
         Body::ToolOutcome(outcome) => {
@@ -201,14 +213,19 @@ fn fill_disclosed(row: &mut EventRow, disclosures: &[Disclosure]) {
     row.disclosures = frame_disclosures(disclosures);
     let find = |name: &str| disclosures.iter().find(|one| one.name() == name);
     let value = |name: &str| find(name).map(Disclosure::value);
-    row.human_email = value(names::EMAIL).and_then(Value::as_str).map(str::to_owned);
+    row.human_email = value(names::EMAIL)
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     row.os_user = value(names::OS_USER).map(plain_or_name);
     row.src_host = value(names::HOST).map(plain_or_name);
-    row.tool_args =
-        value(names::REQUEST).and_then(|request| request.get("input")).map(canonical_text);
+    row.tool_args = value(names::REQUEST)
+        .and_then(|request| request.get("input"))
+        .map(canonical_text);
     row.process_ancestry = value(names::ANCESTRY).map(canonical_text);
-    row.process_chain_hash =
-        row.process_ancestry.as_ref().map(|text| Sha256::of(text.as_bytes()).to_string());
+    row.process_chain_hash = row
+        .process_ancestry
+        .as_ref()
+        .map(|text| Sha256::of(text.as_bytes()).to_string());
 }
 
 fn count_disclosures(
@@ -263,7 +280,9 @@ pub fn canonical_text(value: &Value) -> String {
 
 /// A string as it is, an object by its `name`, anything else as JSON.
 fn plain_or_name(value: &Value) -> String {
-    let named = value.as_str().or_else(|| value.get("name").and_then(Value::as_str));
+    let named = value
+        .as_str()
+        .or_else(|| value.get("name").and_then(Value::as_str));
     named.map_or_else(|| canonical_text(value), str::to_owned)
 }
 

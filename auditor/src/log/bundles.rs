@@ -52,9 +52,11 @@ pub fn for_each<E: From<BundleError>>(
         });
         for (id, read) in receiver {
             let bytes = read.map_err(BundleError::Source)?;
-            let entries = bundle::decode(&bytes, id.width).map_err(|cause| {
-                BundleError::Damaged { path: id.to_string(), cause }
-            })?;
+            let entries =
+                bundle::decode(&bytes, id.width).map_err(|cause| BundleError::Damaged {
+                    path: id.to_string(),
+                    cause,
+                })?;
             let first = id.first_entry();
             let skip = range.start.saturating_sub(first);
             let take = range.end.saturating_sub(first.max(range.start));

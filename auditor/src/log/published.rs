@@ -20,15 +20,32 @@ pub fn read(
     let mut records = Vec::new();
     for size in all_checkpoint_sizes(source, after, upto)? {
         let place = |reason: String| Failure::of_file(&format!("checkpoints/{size}"), reason);
-        let Some(note) = check.record(source.checkpoint_at(size), place) else { continue };
-        let Some(verified) = check.record(policy.verify_checkpoint(&note), place) else { continue };
-        let Checkpoint { origin: named, size: covered, root } = verified.checkpoint;
+        let Some(note) = check.record(source.checkpoint_at(size), place) else {
+            continue;
+        };
+        let Some(verified) = check.record(policy.verify_checkpoint(&note), place) else {
+            continue;
+        };
+        let Checkpoint {
+            origin: named,
+            size: covered,
+            root,
+        } = verified.checkpoint;
         if named != origin || covered != size {
             check.fail(place(format!("the note is of `{named}` size {covered}")));
             continue;
         }
-        let cosigned = verified.cosigned.into_iter().map(|(_, seconds)| seconds).collect();
-        records.push(CheckpointRecord { size, root, note, cosigned });
+        let cosigned = verified
+            .cosigned
+            .into_iter()
+            .map(|(_, seconds)| seconds)
+            .collect();
+        records.push(CheckpointRecord {
+            size,
+            root,
+            note,
+            cosigned,
+        });
     }
     Ok(records)
 }

@@ -23,7 +23,11 @@ struct Level {
 impl<'a> TileRebuilder<'a> {
     /// A rebuilder of the tree of no leaves.
     pub fn new(source: &'a dyn LogSource) -> Self {
-        Self { source, levels: Vec::new(), check: Check::new("tiles") }
+        Self {
+            source,
+            levels: Vec::new(),
+            check: Check::new("tiles"),
+        }
     }
 
     /// Takes the next leaf hash; compares every tile it completes.
@@ -34,7 +38,9 @@ impl<'a> TileRebuilder<'a> {
             if self.levels.len() == level {
                 self.levels.push(Level::default());
             }
-            let Some(open) = self.levels.get_mut(level) else { return };
+            let Some(open) = self.levels.get_mut(level) else {
+                return;
+            };
             open.hashes.push(hash);
             if open.hashes.len() < usize::from(TILE_WIDTH) {
                 return;
@@ -62,14 +68,19 @@ impl<'a> TileRebuilder<'a> {
         let (Ok(level), Ok(width)) = (u8::try_from(level), u16::try_from(hashes.len())) else {
             return;
         };
-        let id = TileId { level, index, width };
+        let id = TileId {
+            level,
+            index,
+            width,
+        };
         let wanted: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
         let verdict = match self.source.tile(id) {
             Ok(served) if served == wanted => Ok(()),
             Ok(_) => Err("the tile is not the one its entries give".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        self.check.record(verdict, |reason| Failure::of_file(&id.to_string(), reason));
+        self.check
+            .record(verdict, |reason| Failure::of_file(&id.to_string(), reason));
     }
 }
 

@@ -41,7 +41,10 @@ pub fn read(
     let guarded = catch_unwind(AssertUnwindSafe(|| {
         let builder =
             ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| refused(&error))?;
-        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| refused(&error))
+        builder
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| refused(&error))
     }));
     let mut reader = guarded.map_err(|_| ColumnError::Panicked)??;
     loop {
@@ -56,7 +59,10 @@ pub fn read(
 /// A text column.
 ///
 /// Errors: [`ColumnError::Column`].
-pub fn text<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a StringArray, ColumnError> {
+pub fn text<'a>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+) -> Result<&'a StringArray, ColumnError> {
     let column = batch.column_by_name(name);
     let column = column.and_then(|column| column.as_any().downcast_ref());
     column.ok_or(ColumnError::Column(name))
@@ -65,7 +71,10 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a String
 /// A bytes column.
 ///
 /// Errors: [`ColumnError::Column`].
-pub fn bytes<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a BinaryArray, ColumnError> {
+pub fn bytes<'a>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+) -> Result<&'a BinaryArray, ColumnError> {
     let column = batch.column_by_name(name);
     let column = column.and_then(|column| column.as_any().downcast_ref());
     column.ok_or(ColumnError::Column(name))
@@ -77,8 +86,7 @@ pub fn differences(read: &RecordBatch, wanted: &RecordBatch) -> Vec<(u64, String
         return vec![(0, "the columns have other names or types".to_owned())];
     }
     if read.num_rows() != wanted.num_rows() {
-        let reason =
-            format!("{} rows, recomputed {}", read.num_rows(), wanted.num_rows());
+        let reason = format!("{} rows, recomputed {}", read.num_rows(), wanted.num_rows());
         return vec![(read.num_rows().min(wanted.num_rows()) as u64, reason)];
     }
     let mut found = Vec::new();
@@ -90,7 +98,10 @@ pub fn differences(read: &RecordBatch, wanted: &RecordBatch) -> Vec<(u64, String
         for row in 0..wanted.num_rows() {
             if had.slice(row, 1) != must.slice(row, 1) {
                 let name = field.name();
-                found.push((row as u64, format!("column `{name}` differs from its entry")));
+                found.push((
+                    row as u64,
+                    format!("column `{name}` differs from its entry"),
+                ));
             }
         }
     }

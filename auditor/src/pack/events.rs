@@ -9,8 +9,8 @@ use crate::evidence::{Context, EventRow};
 use crate::report::{Check, Failure};
 use crate::walk::{Item, Walk};
 use arrow::record_batch::RecordBatch;
-use cairn_event::body::Body;
 use cairn_event::Entry;
+use cairn_event::body::Body;
 use cairn_tlog::{Frontier, Hash, leaf_hash};
 use std::collections::BTreeMap;
 
@@ -118,8 +118,8 @@ fn compare(
     derived: Vec<EventRow>,
     rows: &mut Rows,
 ) -> Result<(), ColumnError> {
-    let wanted = EventRow::batch(&derived)
-        .map_err(|error| ColumnError::Parquet(error.to_string()))?;
+    let wanted =
+        EventRow::batch(&derived).map_err(|error| ColumnError::Parquet(error.to_string()))?;
     let before = rows.events.len() as u64;
     let mut wrong: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (row, reason) in differences(batch, &wanted) {
@@ -130,16 +130,23 @@ fn compare(
         let position = position as u64;
         let (line, index) = (before + position, row.leaf_index);
         let place = |reason: &str| {
-            Failure::of_row(names::EVENTS, line, u64::try_from(index).unwrap_or_default(), reason)
+            Failure::of_row(
+                names::EVENTS,
+                line,
+                u64::try_from(index).unwrap_or_default(),
+                reason,
+            )
         };
         let reasons = wrong.remove(&position).unwrap_or_default();
-        let (leaf, others): (Vec<&String>, Vec<&String>) =
-            reasons.iter().partition(|reason| reason.as_str() == leaf_wrong);
+        let (leaf, others): (Vec<&String>, Vec<&String>) = reasons
+            .iter()
+            .partition(|reason| reason.as_str() == leaf_wrong);
         if leaf.is_empty() {
             rows.leaf_check.pass();
         } else {
             rows.bad_leaves.push(index);
-            rows.leaf_check.fail(place("the leaf hash is not that of the entry bytes"));
+            rows.leaf_check
+                .fail(place("the leaf hash is not that of the entry bytes"));
         }
         match others.first() {
             None => rows.column_check.pass(),

@@ -43,9 +43,17 @@ impl Folder {
     ///
     /// Errors: [`OpenError`]; there is nothing to verify.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
-        let bytes = read_limited(&root.join(names::MANIFEST), names::MANIFEST, MAX_MANIFEST_BYTES)?;
+        let bytes = read_limited(
+            &root.join(names::MANIFEST),
+            names::MANIFEST,
+            MAX_MANIFEST_BYTES,
+        )?;
         let pack_root = Sha256::of(&bytes);
-        Ok(Self { root: root.to_owned(), manifest: Manifest::parse(&bytes)?, pack_root })
+        Ok(Self {
+            root: root.to_owned(),
+            manifest: Manifest::parse(&bytes)?,
+            pack_root,
+        })
     }
 
     /// The place of a file on disk.
@@ -79,10 +87,16 @@ impl Folder {
     pub fn check(&self) -> Check {
         let mut check = Check::new("files");
         for file in &self.manifest.files {
-            check.record(self.check_file(file), |reason| Failure::of_file(&file.path, reason));
+            check.record(self.check_file(file), |reason| {
+                Failure::of_file(&file.path, reason)
+            });
         }
-        let listed: BTreeSet<&str> =
-            self.manifest.files.iter().map(|file| file.path.as_str()).collect();
+        let listed: BTreeSet<&str> = self
+            .manifest
+            .files
+            .iter()
+            .map(|file| file.path.as_str())
+            .collect();
         let mut found = Vec::new();
         list(&self.root, "", &mut found);
         for name in found {
@@ -96,10 +110,16 @@ impl Folder {
     fn check_file(&self, file: &FileDigest) -> Result<(), String> {
         let (bytes, sha256) = digest(&self.path(&file.path)).map_err(|error| error.to_string())?;
         if bytes != file.bytes {
-            return Err(format!("the file has {bytes} bytes, the manifest says {}", file.bytes));
+            return Err(format!(
+                "the file has {bytes} bytes, the manifest says {}",
+                file.bytes
+            ));
         }
         if sha256 != file.sha256 {
-            return Err(format!("the file has SHA-256 {sha256}, the manifest says {}", file.sha256));
+            return Err(format!(
+                "the file has SHA-256 {sha256}, the manifest says {}",
+                file.sha256
+            ));
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 //! Owns the JSON shape. The manifest is canonical JSON (RFC 8785); its SHA-256 is the *pack root*,
 //! which both the exporter and the auditor print. Source: `docs/formats/pack.md`, "manifest".
 
-use cairn_event::json::{self, JsonError};
 use cairn_event::Sha256;
+use cairn_event::json::{self, JsonError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -97,9 +97,17 @@ impl Totals {
             *slot = slot.saturating_add(u64::try_from(by).unwrap_or_default());
         };
         self.rows = self.rows.saturating_add(1);
-        bump(&mut self.kinds, row.entry_type.as_deref().unwrap_or("unknown"), 1);
+        bump(
+            &mut self.kinds,
+            row.entry_type.as_deref().unwrap_or("unknown"),
+            1,
+        );
         if row.event_type.as_deref() == Some("tool.decision") {
-            bump(&mut self.effects, row.decision.as_deref().unwrap_or("unknown"), 1);
+            bump(
+                &mut self.effects,
+                row.decision.as_deref().unwrap_or("unknown"),
+                1,
+            );
         }
         bump(&mut self.disclosures, "present", row.disclosures_present);
         bump(&mut self.disclosures, "withheld", row.disclosures_withheld);
@@ -160,9 +168,8 @@ impl Manifest {
 /// Whether a path stays inside the pack: parts of `[A-Za-z0-9._-]`, none of them `.` or `..`.
 fn is_plain(path: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    path.split('/').all(|part| {
-        !part.is_empty() && part != "." && part != ".." && part.chars().all(plain)
-    })
+    path.split('/')
+        .all(|part| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain))
 }
 
 #[cfg(test)]

@@ -54,14 +54,23 @@ impl RangeFile {
     /// A range proof as a file.
     pub fn new(start: u64, end: u64, size: u64, proof: &RangeProof) -> Self {
         let text = |hashes: &[Hash]| hashes.iter().map(Hash::to_string).collect();
-        Self { end, left: text(&proof.left), right: text(&proof.right), size, start }
+        Self {
+            end,
+            left: text(&proof.left),
+            right: text(&proof.right),
+            size,
+            start,
+        }
     }
 
     /// The proof itself.
     ///
     /// Errors: [`ProofFileError::Hash`].
     pub fn proof(&self) -> Result<RangeProof, ProofFileError> {
-        Ok(RangeProof { left: hashes(&self.left)?, right: hashes(&self.right)? })
+        Ok(RangeProof {
+            left: hashes(&self.left)?,
+            right: hashes(&self.right)?,
+        })
     }
 }
 
@@ -78,7 +87,13 @@ impl ProvenEntry {
     /// Errors: [`ProofFileError`].
     pub fn check(&self, size: u64, root: &Sha256) -> Result<(), ProofFileError> {
         let leaf = leaf_hash(self.entry.as_bytes());
-        verify_inclusion(&leaf, self.index, size, &hashes(&self.proof)?, &Hash(root.0))?;
+        verify_inclusion(
+            &leaf,
+            self.index,
+            size,
+            &hashes(&self.proof)?,
+            &Hash(root.0),
+        )?;
         Ok(())
     }
 }

@@ -73,23 +73,36 @@ impl Results {
             };
             results.insert(row.id.as_str(), result);
             let verdict = if row.result != result {
-                Err(format!("test {} says {:?}, recomputed {result:?}", row.id, row.result))
+                Err(format!(
+                    "test {} says {:?}, recomputed {result:?}",
+                    row.id, row.result
+                ))
             } else if row.outcome != outcome {
                 Err(format!("test {} has other counts than recomputed", row.id))
             } else {
                 Ok(())
             };
-            let place = |reason: String| Failure { row: Some(line as u64), ..file(reason) };
+            let place = |reason: String| Failure {
+                row: Some(line as u64),
+                ..file(reason)
+            };
             check.record(verdict, place);
         }
         for row in &self.controls {
-            let tests: Option<Vec<TestResult>> =
-                row.tests.iter().map(|id| results.get(id.as_str()).copied()).collect();
+            let tests: Option<Vec<TestResult>> = row
+                .tests
+                .iter()
+                .map(|id| results.get(id.as_str()).copied())
+                .collect();
             let verdict = match tests.as_deref().map(control_result) {
-                None => Err(format!("control {} names a test that is not listed", row.id)),
-                Some(result) if result != row.result => {
-                    Err(format!("control {} says {:?}, its tests give {result:?}", row.id, row.result))
-                }
+                None => Err(format!(
+                    "control {} names a test that is not listed",
+                    row.id
+                )),
+                Some(result) if result != row.result => Err(format!(
+                    "control {} says {:?}, its tests give {result:?}",
+                    row.id, row.result
+                )),
                 Some(_) => Ok(()),
             };
             check.record(verdict, file);

@@ -63,7 +63,12 @@ impl Hasher for Rfc6962 {
 
     fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
         right.map_or(*left, |right| {
-            Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+            Sha256::new()
+                .chain_update([1])
+                .chain_update(left)
+                .chain_update(right)
+                .finalize()
+                .into()
         })
     }
 }
@@ -87,7 +92,13 @@ pub fn check(
     let want = u64::from(start.count_ones()) + right_length(end, size);
     let got = (left.len() + right.len()) as u64;
     if want != got || left.len() as u64 != u64::from(start.count_ones()) {
-        return Err(SecondError::Length { want, got, start, end, size });
+        return Err(SecondError::Length {
+            want,
+            got,
+            start,
+            end,
+            size,
+        });
     }
     let mut sides = Sides::new(start, left, right);
     let mut nodes = leaves.to_vec();
@@ -99,7 +110,11 @@ pub fn check(
         width = width.div_ceil(BLOCK);
         level += BLOCK_LEVELS;
     }
-    if nodes.as_slice() == [*root] { Ok(()) } else { Err(SecondError::Root) }
+    if nodes.as_slice() == [*root] {
+        Ok(())
+    } else {
+        Err(SecondError::Root)
+    }
 }
 
 /// Subtrees right of the range: the steps from `end` to `size`, each the largest that is aligned.
@@ -133,9 +148,9 @@ fn climb(
         let local: Vec<usize> = (at % BLOCK..at % BLOCK + take)
             .map(|index| usize::try_from(index).unwrap_or(usize::MAX))
             .collect();
-        let helpers = helpers(at % BLOCK, take, local_width, level, block, size, sides)?;
+        let siblings = siblings(at % BLOCK, take, local_width, level, block, size, sides)?;
         let total = usize::try_from(local_width).unwrap_or(usize::MAX);
-        let root = MerkleProof::<Rfc6962>::new(helpers)
+        let root = MerkleProof::<Rfc6962>::new(siblings)
             .root(&local, inside, total)
             .map_err(|error| SecondError::Refused(error.to_string()))?;
         roots.push(root);
@@ -147,7 +162,7 @@ fn climb(
 
 /// The sibling hashes that `rs_merkle` wants for the nodes `[from, from + count)` of a block, level by
 /// level, left before right.
-fn helpers(
+fn siblings(
     from: u64,
     count: u64,
     local_width: u64,
@@ -190,7 +205,11 @@ struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     fn new(start: u64, left: &'a [Hash], right: &'a [Hash]) -> Self {
-        Self { start, left, right: right.iter() }
+        Self {
+            start,
+            left,
+            right: right.iter(),
+        }
     }
 
     /// The complete subtree of `1 << height` leaves left of the range: one for each one-bit of
@@ -199,7 +218,8 @@ impl<'a> Sides<'a> {
         let above = self.start.checked_shr(height).unwrap_or(0).count_ones();
         let place = usize::try_from(above).unwrap_or(0).checked_sub(1);
         let hash = place.and_then(|place| self.left.get(place));
-        hash.map(|hash| hash.0).ok_or_else(|| SecondError::Refused("left side is short".into()))
+        hash.map(|hash| hash.0)
+            .ok_or_else(|| SecondError::Refused("left side is short".into()))
     }
 
     /// The next subtree right of the range; an incomplete one is folded from all that are left.
@@ -239,7 +259,11 @@ mod tests {
         for size in 1..=40 {
             for start in 0..size {
                 for end in start + 1..=size {
-                    assert_eq!(verdict(start, end, size), Ok(()), "{start}..{end} of {size}");
+                    assert_eq!(
+                        verdict(start, end, size),
+                        Ok(()),
+                        "{start}..{end} of {size}"
+                    );
                 }
             }
         }
@@ -252,7 +276,11 @@ mod tests {
             for start in edges {
                 for end in edges {
                     if start < end && end <= size {
-                        assert_eq!(verdict(start, end, size), Ok(()), "{start}..{end} of {size}");
+                        assert_eq!(
+                            verdict(start, end, size),
+                            Ok(()),
+                            "{start}..{end} of {size}"
+                        );
                     }
                 }
             }
@@ -269,7 +297,10 @@ mod tests {
         let mut long = proof.right.clone();
         long.push(leaf(0));
         let verdict = check(&leaves, 5, size, &proof.left, &long, &root);
-        assert!(matches!(verdict, Err(SecondError::Length { .. })), "{verdict:?}");
+        assert!(
+            matches!(verdict, Err(SecondError::Length { .. })),
+            "{verdict:?}"
+        );
         leaves.swap(3, 4);
         let verdict = check(&leaves, 5, size, &proof.left, &proof.right, &root);
         assert_eq!(verdict, Err(SecondError::Root));

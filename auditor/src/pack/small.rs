@@ -18,7 +18,10 @@ pub fn params(folder: &Folder) -> Result<Vec<ParamRow>, ColumnError> {
         let (keys, values) = (text(&batch, "name")?, text(&batch, "value")?);
         for (name, value) in keys.iter().zip(values.iter()) {
             let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
-            rows.push(ParamRow { name: name.to_owned(), value: value.to_owned() });
+            rows.push(ParamRow {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            });
         }
         Ok(())
     })?;
@@ -57,7 +60,10 @@ pub fn check(folder: &Folder, tables: &Tables) -> Check {
                     check.pass();
                 }
                 for (row, reason) in found {
-                    check.fail(Failure { row: Some(row), ..Failure::of_file(&file, reason) });
+                    check.fail(Failure {
+                        row: Some(row),
+                        ..Failure::of_file(&file, reason)
+                    });
                 }
             }
         }
@@ -71,6 +77,8 @@ fn whole(folder: &Folder, file: &str, wanted: &RecordBatch) -> Result<RecordBatc
         batches.push(batch);
         Ok(())
     })?;
-    let schema = batches.first().map_or_else(|| wanted.schema(), RecordBatch::schema);
+    let schema = batches
+        .first()
+        .map_or_else(|| wanted.schema(), RecordBatch::schema);
     concat_batches(&schema, &batches).map_err(|error| ColumnError::Parquet(error.to_string()))
 }

@@ -25,13 +25,38 @@ impl Folder {
     /// Errors: [`SourceError::Missing`] when it holds no `checkpoint`.
     pub fn open(root: &Path) -> Result<Self, SourceError> {
         if !root.join("checkpoint").is_file() {
-            return Err(SourceError::Missing(root.join("checkpoint").display().to_string()));
+            return Err(SourceError::Missing(
+                root.join("checkpoint").display().to_string(),
+            ));
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
         read_limited(&self.root.join(path), path, limit)
+    }
+
+    /// The full resource, or a partial one at least `width` wide, of which `name` is a prefix: a mirror
+    /// taken later has only that.
+    fn wider(
+        &self,
+        name: &str,
+        full: &str,
+        width: u16,
+        limit: u64,
+    ) -> Result<Vec<u8>, SourceError> {
+        match self.read(full, limit) {
+            Err(SourceError::Missing(_)) => {}
+            other => return other,
+        }
+        let partials = std::fs::read_dir(self.root.join(format!("{full}.p")));
+        let names = partials.into_iter().flatten().flatten();
+        let widths = names.filter_map(|item| item.file_name().to_str()?.parse::<u16>().ok());
+        let wider = widths.filter(|there| *there >= width).min();
+        let wider = wider.ok_or_else(|| SourceError::Missing(name.to_owned()))?;
+        self.read(&format!("{full}.p/{wider}"), limit)
     }
 
     fn read_text(&self, path: &str) -> Result<String, SourceError> {
@@ -49,13 +74,21 @@ impl Folder {
 pub fn read_limited(path: &Path, name: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
     let failed = |cause: std::io::Error| match cause.kind() {
         std::io::ErrorKind::NotFound => SourceError::Missing(name.to_owned()),
-        _ => SourceError::File { path: name.to_owned(), cause },
+        _ => SourceError::File {
+            path: name.to_owned(),
+            cause,
+        },
     };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(SourceError::TooLarge { path: name.to_owned(), limit });
+        return Err(SourceError::TooLarge {
+            path: name.to_owned(),
+            limit,
+        });
     }
     Ok(bytes)
 }
@@ -72,8 +105,10 @@ impl LogSource for Folder {
             cause,
         })?;
         let names = listing.filter_map(|item| item.ok()?.file_name().into_string().ok());
-        let mut sizes: Vec<u64> =
-            names.filter_map(|name| name.parse().ok()).filter(|size| *size > after).collect();
+        let mut sizes: Vec<u64> = names
+            .filter_map(|name| name.parse().ok())
+            .filter(|size| *size > after)
+            .collect();
         sizes.sort_unstable();
         sizes.truncate(usize::try_from(CHECKPOINT_PAGE).unwrap_or(usize::MAX));
         Ok(sizes)
@@ -87,10 +122,8 @@ impl LogSource for Folder {
         let limit = TileId::full(id.level, id.index).byte_len() as u64;
         match self.read(&id.to_string(), limit) {
             Err(SourceError::Missing(name)) if !id.is_full() => {
-                // A mirror taken later has the full tile only; the partial one is its prefix.
                 let full = TileId::full(id.level, id.index).to_string();
-                let mut bytes =
-                    self.read(&full, limit).map_err(|_| SourceError::Missing(name))?;
+                let mut bytes = self.wider(&name, &full, id.width, limit)?;
                 bytes.truncate(id.byte_len());
                 Ok(bytes)
             }
@@ -102,8 +135,7 @@ impl LogSource for Folder {
         match self.read(&id.to_string(), MAX_BUNDLE_BYTES) {
             Err(SourceError::Missing(name)) if !id.is_full() => {
                 let full = BundleId::full(id.index).to_string();
-                let bytes = self.read(&full, MAX_BUNDLE_BYTES);
-                let bytes = bytes.map_err(|_| SourceError::Missing(name.clone()))?;
+                let bytes = self.wider(&name, &full, id.width, MAX_BUNDLE_BYTES)?;
                 let prefix = cairn_tlog::bundle::prefix(&bytes, id.width);
                 prefix.map(<[u8]>::to_vec).ok_or(SourceError::Missing(name))
             }

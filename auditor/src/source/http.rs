@@ -42,11 +42,17 @@ impl Http {
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|error| setup(&error))?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), token, client, runtime })
+        Ok(Self {
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+            client,
+            runtime,
+        })
     }
 
     fn get(&self, path: &str, limit: u64, with_token: bool) -> Result<Vec<u8>, SourceError> {
-        self.runtime.block_on(self.get_with_retries(path, limit, with_token))
+        self.runtime
+            .block_on(self.get_with_retries(path, limit, with_token))
     }
 
     async fn get_with_retries(
@@ -73,7 +79,10 @@ impl Http {
         limit: u64,
         with_token: bool,
     ) -> Result<Vec<u8>, SourceError> {
-        let failed = |cause| SourceError::Network { path: path.to_owned(), cause };
+        let failed = |cause| SourceError::Network {
+            path: path.to_owned(),
+            cause,
+        };
         let mut request = self.client.get(format!("{}/{path}", self.base));
         if let Some(token) = self.token.as_ref().filter(|_| with_token) {
             request = request.bearer_auth(token);
@@ -82,13 +91,21 @@ impl Http {
         match response.status().as_u16() {
             200 => {}
             404 => return Err(SourceError::Missing(path.to_owned())),
-            status => return Err(SourceError::Status { path: path.to_owned(), status }),
+            status => {
+                return Err(SourceError::Status {
+                    path: path.to_owned(),
+                    status,
+                });
+            }
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > limit {
-                return Err(SourceError::TooLarge { path: path.to_owned(), limit });
+                return Err(SourceError::TooLarge {
+                    path: path.to_owned(),
+                    limit,
+                });
             }
         }
         Ok(bytes)
@@ -114,7 +131,10 @@ fn may_pass(error: &SourceError) -> bool {
 }
 
 fn shape(path: &str, detail: &str) -> SourceError {
-    SourceError::Shape { path: path.to_owned(), detail: detail.to_owned() }
+    SourceError::Shape {
+        path: path.to_owned(),
+        detail: detail.to_owned(),
+    }
 }
 
 impl LogSource for Http {
@@ -127,7 +147,10 @@ impl LogSource for Http {
         let answer = self.json(&path, false)?;
         let sizes = answer.get("sizes").and_then(Value::as_array);
         let sizes = sizes.ok_or_else(|| shape(&path, "no list `sizes`"))?;
-        let read = sizes.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+        let read = sizes
+            .iter()
+            .map(Value::as_u64)
+            .collect::<Option<Vec<u64>>>();
         read.ok_or_else(|| shape(&path, "a size is not a number"))
     }
 
@@ -136,11 +159,28 @@ impl LogSource for Http {
     }
 
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
-        self.get(&id.to_string(), id.byte_len() as u64, false)
+        let full = TileId::full(id.level, id.index);
+        match self.get(&id.to_string(), full.byte_len() as u64, false) {
+            // A log may drop partial tiles once the full one exists; they are its prefixes.
+            Err(error) if error.is_missing() && !id.is_full() => {
+                let mut bytes = self.get(&full.to_string(), full.byte_len() as u64, false)?;
+                bytes.truncate(id.byte_len());
+                Ok(bytes)
+            }
+            other => other,
+        }
     }
 
     fn bundle(&self, id: BundleId) -> Result<Vec<u8>, SourceError> {
-        self.get(&id.to_string(), MAX_BUNDLE_BYTES, false)
+        match self.get(&id.to_string(), MAX_BUNDLE_BYTES, false) {
+            Err(error) if error.is_missing() && !id.is_full() => {
+                let full = BundleId::full(id.index).to_string();
+                let bytes = self.get(&full, MAX_BUNDLE_BYTES, false)?;
+                let prefix = cairn_tlog::bundle::prefix(&bytes, id.width).map(<[u8]>::to_vec);
+                prefix.ok_or_else(|| shape(&full, "the full bundle is too short"))
+            }
+            other => other,
+        }
     }
 
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError> {

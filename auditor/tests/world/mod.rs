@@ -84,7 +84,10 @@ impl World {
         let mut world = Self::bare();
         world.genesis();
         world.roster(vec![
-            RosterChange::AddTeam { name: "Infrastructure".into(), team: "infrastructure".into() },
+            RosterChange::AddTeam {
+                name: "Infrastructure".into(),
+                team: "infrastructure".into(),
+            },
             RosterChange::AddPerson {
                 person: person_id(1),
                 roles: vec![PersonRole::Developer],
@@ -140,7 +143,11 @@ impl World {
     pub fn trust_policy(&self) -> String {
         let mut text = format!("log {}\n", self.log_key.verifier());
         for (position, witness) in self.witnesses.iter().enumerate() {
-            text.push_str(&format!("witness w{} {}\n", position + 1, witness.verifier()));
+            text.push_str(&format!(
+                "witness w{} {}\n",
+                position + 1,
+                witness.verifier()
+            ));
         }
         text.push_str("group witnesses 2 w1 w2 w3\nquorum witnesses\n");
         text
@@ -159,7 +166,11 @@ impl World {
     fn push(&mut self, payload: Payload, key: &SoftwareKey, disclosures: Vec<Disclosure>) -> u64 {
         let frozen = freeze(&payload, key).unwrap();
         let bytes = frozen.entry.into_bytes();
-        self.items.push(Item { bytes, disclosures, erased: false });
+        self.items.push(Item {
+            bytes,
+            disclosures,
+            erased: false,
+        });
         self.size() - 1
     }
 
@@ -178,7 +189,10 @@ impl World {
 
     fn genesis(&mut self) {
         let genesis = Genesis {
-            administrators: Administrators { keys: vec![self.admin.public_key()], threshold: 1 },
+            administrators: Administrators {
+                keys: vec![self.admin.public_key()],
+                threshold: 1,
+            },
             delegations: vec![Delegation {
                 key: self.authority.public_key(),
                 label: "authority".into(),
@@ -208,7 +222,10 @@ impl World {
             }
         }
         self.roster_revision += 1;
-        let statement = RosterStatement { changes, revision: self.roster_revision };
+        let statement = RosterStatement {
+            changes,
+            revision: self.roster_revision,
+        };
         let payload = self.administrative(Body::Roster(statement), disclosures.clone());
         let key = SoftwareKey::from_seed(&self.admin.seed());
         self.roster_index = self.push(payload, &key, disclosures);
@@ -259,7 +276,14 @@ impl World {
     /// Ends the chain in hand, if any, and starts another.
     pub fn start_chain(&mut self, run: &mut DeviceRun, seed: u8) {
         if run.next_seq > 0 {
-            self.chained(run, Body::ChainEnd(ChainEnd { reason: "shutdown".into() }), None, vec![]);
+            self.chained(
+                run,
+                Body::ChainEnd(ChainEnd {
+                    reason: "shutdown".into(),
+                }),
+                None,
+                vec![],
+            );
             run.previous = Some(PreviousChain {
                 chain: run.chain.public_key().kid(),
                 head: run.last.unwrap(),
@@ -269,7 +293,10 @@ impl World {
         run.chain = SoftwareKey::from_seed(&[seed; 32]);
         (run.next_seq, run.last) = (0, None);
         let kid = run.chain.public_key().kid();
-        let pop = run.chain.sign(&possession_message(&run.id, &kid, ORIGIN)).unwrap();
+        let pop = run
+            .chain
+            .sign(&possession_message(&run.id, &kid, ORIGIN))
+            .unwrap();
         let start = ChainStart {
             daemon_version: "0.1.0".into(),
             daemon_sha256: Sha256::of(b"daemon"),
@@ -282,9 +309,17 @@ impl World {
 
     pub fn context(&self, run: &DeviceRun, session: Option<&str>) -> Context {
         let posture = ["disk_encryption", "secure_boot", "endpoint_protection"].map(|field| {
-            let value = if field == "secure_boot" { "unknown" } else { "on" };
-            let value =
-                PostureValue { age_ms: 1_500, evidence: 2, source: "sysfs".into(), value: value.into() };
+            let value = if field == "secure_boot" {
+                "unknown"
+            } else {
+                "on"
+            };
+            let value = PostureValue {
+                age_ms: 1_500,
+                evidence: 2,
+                source: "sysfs".into(),
+                value: value.into(),
+            };
             (field.to_owned(), value)
         });
         let in_team = run.person == person_id(1);
@@ -306,7 +341,11 @@ impl World {
             redactions: vec![],
             roster: Some(self.roster_index),
             session: session.map(str::to_owned),
-            teams: if in_team { vec!["infrastructure".into()] } else { vec![] },
+            teams: if in_team {
+                vec!["infrastructure".into()]
+            } else {
+                vec![]
+            },
         }
     }
 
@@ -318,8 +357,10 @@ impl World {
         session: Option<&str>,
         disclosures: Vec<Disclosure>,
     ) -> u64 {
-        let by_device =
-            matches!(body, Body::ChainStart(_) | Body::ChainHead(_) | Body::ChainEnd(_));
+        let by_device = matches!(
+            body,
+            Body::ChainStart(_) | Body::ChainHead(_) | Body::ChainEnd(_)
+        );
         let payload = Payload {
             log: ORIGIN.into(),
             time_ms: self.tick(),
@@ -378,7 +419,12 @@ impl World {
             subagent: None,
             tool: "Bash".into(),
             use_id: use_id.clone(),
-            why: if decision.rule.is_some() { "rule" } else { "default" }.into(),
+            why: if decision.rule.is_some() {
+                "rule"
+            } else {
+                "default"
+            }
+            .into(),
         });
         let disclosures = vec![
             self.disclosure(names::REQUEST, serde_json::to_value(&request).unwrap()),
@@ -400,14 +446,26 @@ impl World {
     }
 
     pub fn heartbeat(&mut self, run: &mut DeviceRun) -> u64 {
-        let beat = Heartbeat { sessions: 1, spool_bytes: 0, spool_records: 0 };
+        let beat = Heartbeat {
+            sessions: 1,
+            spool_bytes: 0,
+            spool_records: 0,
+        };
         self.chained(run, Body::Heartbeat(beat), None, vec![])
     }
 
     pub fn session(&mut self, run: &mut DeviceRun, session: &str) {
-        let start = SessionStart { adoption: "wrapper".into(), source: "startup".into() };
+        let start = SessionStart {
+            adoption: "wrapper".into(),
+            source: "startup".into(),
+        };
         let ancestry = self.disclosure(names::ANCESTRY, json!([{ "exe": "/usr/bin/claude" }]));
-        self.chained(run, Body::SessionStart(start), Some(session), vec![ancestry]);
+        self.chained(
+            run,
+            Body::SessionStart(start),
+            Some(session),
+            vec![ancestry],
+        );
         let seen = McpSeen {
             effect: Effect::Allow,
             fingerprint: Sha256::of(b"github"),
@@ -419,10 +477,32 @@ impl World {
         self.chained(run, Body::McpSeen(seen), Some(session), vec![]);
     }
 
+    /// Appends an entry whose payload schema this version does not know.
+    pub fn foreign(&mut self) {
+        let header = json!({ "alg": "Ed25519", "kid": self.admin.public_key().kid(),
+            "typ": "vnd.cairn.entry.v1+sd-jwt" });
+        let payload = json!({ "v": 2, "what": "something later" });
+        let part =
+            |value: &serde_json::Value| to_base64url(&cairn_event::json::to_canonical(value));
+        let mut entry = format!("{}.{}", part(&header), part(&payload));
+        let signature = self.admin.sign(entry.as_bytes()).unwrap();
+        entry.push('.');
+        entry.push_str(&to_base64url(&signature));
+        self.items.push(Item {
+            bytes: entry.into_bytes(),
+            disclosures: vec![],
+            erased: false,
+        });
+    }
+
     /// Destroys one disclosure of an entry and says so in the log.
     pub fn erase(&mut self, index: u64, name: &str) -> u64 {
         let item = &mut self.items[index as usize];
-        let at = item.disclosures.iter().position(|one| one.name() == name).unwrap();
+        let at = item
+            .disclosures
+            .iter()
+            .position(|one| one.name() == name)
+            .unwrap();
         let digest = item.disclosures.remove(at).digest();
         item.erased = true;
         let leaf = Sha256::of_leaf(&item.bytes);
@@ -439,7 +519,10 @@ impl World {
     }
 
     pub fn tree(&self) -> MemoryNodes {
-        self.items.iter().map(|item| leaf_hash(&item.bytes)).collect()
+        self.items
+            .iter()
+            .map(|item| leaf_hash(&item.bytes))
+            .collect()
     }
 
     /// Signs and cosigns the tree as it is.
@@ -447,7 +530,11 @@ impl World {
         let seconds = self.tick() / 1_000;
         let size = self.size();
         let root = self.tree().root(size).unwrap();
-        let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root };
+        let checkpoint = Checkpoint {
+            origin: ORIGIN.into(),
+            size,
+            root,
+        };
         let mut note = checkpoint.sign(&self.log_key).unwrap();
         for (position, witness) in self.witnesses.iter().take(2).enumerate() {
             let cosignature = cosign(&note.text, witness, seconds + position as u64).unwrap();
@@ -490,7 +577,10 @@ impl World {
             let mut lines: Vec<&str> = item.disclosures.iter().map(Disclosure::encoded).collect();
             lines.extend(item.erased.then_some("-"));
             if !lines.is_empty() {
-                put(&format!("disclosures/{index}"), (lines.join("\n") + "\n").as_bytes());
+                put(
+                    &format!("disclosures/{index}"),
+                    (lines.join("\n") + "\n").as_bytes(),
+                );
             }
         }
     }
@@ -508,13 +598,26 @@ pub fn default_bundle(version: u64) -> Bundle {
     bundle.version = version;
     bundle.created_ms = BEGIN_MS;
     bundle.default = Effect::Ask;
-    let rule = |id: &str, effect: &str, pattern: &str, scope: serde_json::Value| {
-        json!({ "id": id, "effect": effect, "pattern": pattern, "scope": scope, "dialect": "cairn" })
-    };
+    let rule = |id: &str, effect: &str, pattern: &str, scope: serde_json::Value| json!({ "id": id, "effect": effect, "pattern": pattern, "scope": scope, "dialect": "cairn" });
     bundle.rules = serde_json::from_value(json!([
-        rule("no-kubectl", "deny", "Bash(kubectl *)", json!({ "global": true })),
-        rule("infra-kubectl", "allow", "Bash(kubectl *)", json!({ "team": "infrastructure" })),
-        rule("git-status", "allow", "Bash(git status)", json!({ "global": true })),
+        rule(
+            "no-kubectl",
+            "deny",
+            "Bash(kubectl *)",
+            json!({ "global": true })
+        ),
+        rule(
+            "infra-kubectl",
+            "allow",
+            "Bash(kubectl *)",
+            json!({ "team": "infrastructure" })
+        ),
+        rule(
+            "git-status",
+            "allow",
+            "Bash(git status)",
+            json!({ "global": true })
+        ),
     ]))
     .unwrap();
     bundle
@@ -530,8 +633,11 @@ pub fn busy(calls: u32) -> World {
     world.session(&mut two, "session-2");
     world.publish();
     for call in 0..calls {
-        let (run, session) =
-            if call % 3 == 0 { (&mut two, "session-2") } else { (&mut one, "session-1") };
+        let (run, session) = if call % 3 == 0 {
+            (&mut two, "session-2")
+        } else {
+            (&mut one, "session-1")
+        };
         let command = ["kubectl get pods", "git status", "make test"][call as usize % 3];
         world.bash(run, session, command);
         if call % 7 == 3 {

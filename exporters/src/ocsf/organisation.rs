@@ -17,14 +17,20 @@ pub(super) fn class(entry: &Entry) -> Class {
             .with("entity", json!({ "name": name, "type": kind }))
     };
     match &entry.payload().body {
-        Body::Genesis(genesis) => {
-            managed(CREATE, Severity::Informational, genesis.organisation.clone(), "Organization")
-        }
+        Body::Genesis(genesis) => managed(
+            CREATE,
+            Severity::Informational,
+            genesis.organisation.clone(),
+            "Organization",
+        ),
         Body::Roster(statement) => {
             let name = format!("roster revision {}", statement.revision);
             managed(UPDATE, Severity::Low, name, "Roster").with(
                 "message",
-                json!(format!("{} changes to people, teams and devices", statement.changes.len())),
+                json!(format!(
+                    "{} changes to people, teams and devices",
+                    statement.changes.len()
+                )),
             )
         }
         Body::Policy(statement) => {
@@ -36,14 +42,20 @@ pub(super) fn class(entry: &Entry) -> Class {
             managed(DELETE, Severity::Low, name, "Disclosure")
                 .with("message", json!(erasure.reason))
         }
-        Body::AdminAction(action) => managed(UPDATE, Severity::Low, action.object.clone(), "Action")
-            .with("message", json!(format!("{} by {}", action.action, action.person))),
-        Body::Fork(fork) => base(Severity::High)
-            .with("is_alert", json!(true))
-            .with("message", json!(format!("two entries claim seq {} of a chain", fork.seq))),
-        Body::ObservedGap(gap) => base(Severity::High)
-            .with("is_alert", json!(true))
-            .with("message", json!(format!("records {} to {} did not come", gap.from, gap.to))),
+        Body::AdminAction(action) => {
+            managed(UPDATE, Severity::Low, action.object.clone(), "Action").with(
+                "message",
+                json!(format!("{} by {}", action.action, action.person)),
+            )
+        }
+        Body::Fork(fork) => base(Severity::High).with("is_alert", json!(true)).with(
+            "message",
+            json!(format!("two entries claim seq {} of a chain", fork.seq)),
+        ),
+        Body::ObservedGap(gap) => base(Severity::High).with("is_alert", json!(true)).with(
+            "message",
+            json!(format!("records {} to {} did not come", gap.from, gap.to)),
+        ),
         other => base(Severity::Informational).with("message", json!(other.kind())),
     }
 }

@@ -8,15 +8,23 @@ use serde_json::json;
 /// The class of a chained body that is not a tool call.
 pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
     match body {
-        Body::SessionStart(start) => authentication(source, entry, 1, true)
-            .with("message", json!(format!("session began under cairn ({})", start.adoption))),
+        Body::SessionStart(start) => authentication(source, entry, 1, true).with(
+            "message",
+            json!(format!("session began under cairn ({})", start.adoption)),
+        ),
         Body::SessionEnd(end) => authentication(source, entry, 2, true)
             .with("message", json!(format!("session ended: {}", end.reason))),
-        Body::SessionRefused(refused) => authentication(source, entry, 1, false)
-            .with("message", json!(format!("session refused by gate {}", refused.gate))),
+        Body::SessionRefused(refused) => authentication(source, entry, 1, false).with(
+            "message",
+            json!(format!("session refused by gate {}", refused.gate)),
+        ),
         Body::McpSeen(seen) => {
             let allowed = seen.effect == Effect::Allow;
-            let severity = if allowed { Severity::Informational } else { Severity::Medium };
+            let severity = if allowed {
+                Severity::Informational
+            } else {
+                Severity::Medium
+            };
             let (action, disposition) = if allowed { (1, 1) } else { (2, 2) };
             Class::new(6, 6002, 3, severity)
                 .with("app", json!({ "name": seen.name, "uid": seen.fingerprint }))
@@ -24,22 +32,37 @@ pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
                 .with("disposition_id", json!(disposition))
                 .with("is_alert", json!(!allowed))
                 .with("status_id", json!(if allowed { 1 } else { 2 }))
-                .with("message", json!(format!("mcp server {} over {}", seen.name, seen.transport)))
+                .with(
+                    "message",
+                    json!(format!("mcp server {} over {}", seen.name, seen.transport)),
+                )
         }
-        Body::PostureChanged(changed) => Class::new(5, 5019, 1, Severity::Low)
-            .with("message", json!(format!("posture changed: {}", changed.fields.join(", ")))),
-        Body::Gap(gap) => base(Severity::High)
-            .with("is_alert", json!(true))
-            .with("message", json!(format!("records {} to {} are missing: {}", gap.from, gap.to, gap.reason))),
-        Body::PolicyActivated(activated) => base(Severity::Informational)
-            .with("message", json!(format!("policy version {} is active", activated.version))),
+        Body::PostureChanged(changed) => Class::new(5, 5019, 1, Severity::Low).with(
+            "message",
+            json!(format!("posture changed: {}", changed.fields.join(", "))),
+        ),
+        Body::Gap(gap) => base(Severity::High).with("is_alert", json!(true)).with(
+            "message",
+            json!(format!(
+                "records {} to {} are missing: {}",
+                gap.from, gap.to, gap.reason
+            )),
+        ),
+        Body::PolicyActivated(activated) => base(Severity::Informational).with(
+            "message",
+            json!(format!("policy version {} is active", activated.version)),
+        ),
         other => base(Severity::Informational).with("message", json!(other.kind())),
     }
 }
 
 /// Authentication: 1 is a logon, 2 a logoff. The service is Cairn itself.
 fn authentication(source: &Source<'_>, entry: &Entry, activity: u64, good: bool) -> Class {
-    let severity = if good { Severity::Informational } else { Severity::Medium };
+    let severity = if good {
+        Severity::Informational
+    } else {
+        Severity::Medium
+    };
     Class::new(3, 3002, activity, severity)
         .with("user", user(source, entry))
         .with("service", json!({ "name": "Cairn" }))

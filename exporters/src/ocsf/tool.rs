@@ -28,7 +28,13 @@ pub(super) fn decision(source: &Source<'_>, entry: &Entry, decision: &ToolDecisi
         Effect::NoOpinion => (3, 17),
     };
     let blocked = enforced && decision.effect == Effect::Deny;
-    let class = of_tool(source, entry, &decision.tool, Some(decision.class), &decision.use_id);
+    let class = of_tool(
+        source,
+        entry,
+        &decision.tool,
+        Some(decision.class),
+        &decision.use_id,
+    );
     class
         .severity(severity)
         .with("action_id", json!(action))
@@ -66,7 +72,10 @@ impl Class {
 fn policy(entry: &Entry, decision: &ToolDecision) -> Value {
     let index = entry.payload().context.policy;
     let uid = index.map_or_else(|| "none".to_owned(), |index| format!("entry {index}"));
-    let name = decision.rule.as_ref().map_or_else(|| decision.why.clone(), |rule| rule.id.clone());
+    let name = decision
+        .rule
+        .as_ref()
+        .map_or_else(|| decision.why.clone(), |rule| rule.id.clone());
     json!({ "uid": uid, "name": name, "is_applied": decision.mode == DecisionMode::Enforce })
 }
 
@@ -85,8 +94,14 @@ fn of_tool(
     class: Option<ActionClass>,
     use_id: &str,
 ) -> Class {
-    let input = source.disclosed(names::REQUEST).and_then(|request| request.get("input"));
-    let text = |name: &str| input.and_then(|input| input.get(name)).and_then(Value::as_str);
+    let input = source
+        .disclosed(names::REQUEST)
+        .and_then(|request| request.get("input"));
+    let text = |name: &str| {
+        input
+            .and_then(|input| input.get(name))
+            .and_then(Value::as_str)
+    };
     match tool {
         "Bash" | "Monitor" => {
             let mut process = json!({ "uid": use_id, "name": tool });
@@ -96,8 +111,12 @@ fn of_tool(
             Class::new(1, 1007, 1, Severity::Informational).with("process", process)
         }
         "Read" | "Glob" | "Grep" | "LS" | "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => {
-            let path = ["file_path", "notebook_path", "path"].into_iter().find_map(text);
-            let name = path.and_then(|path| path.rsplit('/').next()).unwrap_or("(withheld)");
+            let path = ["file_path", "notebook_path", "path"]
+                .into_iter()
+                .find_map(text);
+            let name = path
+                .and_then(|path| path.rsplit('/').next())
+                .unwrap_or("(withheld)");
             let mut file = json!({ "name": name, "type_id": 0 });
             if let (Some(path), Some(members)) = (path, file.as_object_mut()) {
                 members.insert("path".into(), json!(path));
@@ -117,10 +136,20 @@ fn of_tool(
                 Some(ActionClass::Delete) => 4,
                 _ => 99,
             };
-            let device = entry.payload().link.as_ref().map(|link| link.device.as_str());
+            let device = entry
+                .payload()
+                .link
+                .as_ref()
+                .map(|link| link.device.as_str());
             Class::new(6, 6003, activity, Severity::Informational)
-                .with("api", json!({ "operation": tool, "request": { "uid": use_id } }))
-                .with("src_endpoint", json!({ "uid": device.unwrap_or("unknown") }))
+                .with(
+                    "api",
+                    json!({ "operation": tool, "request": { "uid": use_id } }),
+                )
+                .with(
+                    "src_endpoint",
+                    json!({ "uid": device.unwrap_or("unknown") }),
+                )
         }
     }
 }

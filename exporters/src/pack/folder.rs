@@ -47,7 +47,11 @@ impl PackFolder {
             let path = partial.join(folder);
             fs::create_dir_all(&path).map_err(|cause| failed(folder, cause))?;
         }
-        Ok(Self { target: target.to_owned(), partial, files: Vec::new() })
+        Ok(Self {
+            target: target.to_owned(),
+            partial,
+            files: Vec::new(),
+        })
     }
 
     /// The place of a file on disk, for a writer that creates it.
@@ -68,7 +72,11 @@ impl PackFolder {
     /// Errors: [`FolderError`].
     pub fn list(&mut self, name: &str) -> Result<(), FolderError> {
         let (bytes, sha256) = digest(&self.path(name)).map_err(|cause| failed(name, cause))?;
-        self.files.push(FileDigest { path: name.to_owned(), bytes, sha256 });
+        self.files.push(FileDigest {
+            path: name.to_owned(),
+            bytes,
+            sha256,
+        });
         Ok(())
     }
 
@@ -86,9 +94,14 @@ impl PackFolder {
         let name = cairn_audit::pack::names::MANIFEST;
         self.write_unlisted(name, manifest)?;
         fs::rename(&self.partial, &self.target).map_err(|cause| failed(name, cause))?;
-        let parent = self.target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = self
+            .target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
-        File::open(parent).and_then(|folder| folder.sync_all()).map_err(|cause| failed(name, cause))
+        File::open(parent)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|cause| failed(name, cause))
     }
 
     fn write_unlisted(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
@@ -101,5 +114,8 @@ impl PackFolder {
 }
 
 fn failed(path: &str, cause: std::io::Error) -> FolderError {
-    FolderError::Disk { path: path.to_owned(), cause }
+    FolderError::Disk {
+        path: path.to_owned(),
+        cause,
+    }
 }

@@ -37,8 +37,14 @@ const HASHES: [&str; 3] = ["leaf_hash", "prev_event_hash", "root_hash"];
 
 /// Columns of long text that hardly repeats: a dictionary would only cost, and the page statistics
 /// would repeat its content in the footer.
-const LONG: [&str; 6] =
-    ["canonical", "disclosures", "tool_args", "process_ancestry", "posture", "note"];
+const LONG: [&str; 6] = [
+    "canonical",
+    "disclosures",
+    "tool_args",
+    "process_ancestry",
+    "posture",
+    "note",
+];
 
 /// Counting columns: differences are small.
 const COUNTING: [&str; 4] = ["leaf_index", "event_time", "integrated_time", "device_seq"];
@@ -59,7 +65,10 @@ pub enum WriteError {
 
 /// The settings for a table with these columns.
 fn properties(schema: &Schema) -> Result<WriterProperties, ParquetError> {
-    let sorted = schema.index_of("leaf_index").ok().and_then(|index| i32::try_from(index).ok());
+    let sorted = schema
+        .index_of("leaf_index")
+        .ok()
+        .and_then(|index| i32::try_from(index).ok());
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
@@ -67,7 +76,11 @@ fn properties(schema: &Schema) -> Result<WriterProperties, ParquetError> {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
     if let Some(column_idx) = sorted {
-        let order = SortingColumn { column_idx, descending: false, nulls_first: false };
+        let order = SortingColumn {
+            column_idx,
+            descending: false,
+            nulls_first: false,
+        };
         builder = builder.set_sorting_columns(Some(vec![order]));
     }
     for field in schema.fields() {
@@ -107,7 +120,10 @@ impl EventsWriter {
         let schema = EventRow::schema();
         let file = File::create_new(path)?;
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties(&schema)?))?;
-        Ok(Self { writer, pending: Vec::new() })
+        Ok(Self {
+            writer,
+            pending: Vec::new(),
+        })
     }
 
     /// Takes rows and gives back those that are written, without their bytes.
@@ -138,7 +154,11 @@ impl EventsWriter {
     /// Errors: [`WriteError`]; the pack is given up.
     pub fn finish(mut self) -> Result<Vec<EventRow>, WriteError> {
         let rest = std::mem::take(&mut self.pending);
-        let written = if rest.is_empty() { Vec::new() } else { self.write(rest)? };
+        let written = if rest.is_empty() {
+            Vec::new()
+        } else {
+            self.write(rest)?
+        };
         let mut file = self.writer.into_inner()?;
         file.flush()?;
         file.sync_all()?;

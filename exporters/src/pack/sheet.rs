@@ -13,7 +13,8 @@ pub fn csv(results: &Results) -> String {
         for id in &control.tests {
             let test = results.tests.iter().find(|test| test.id == *id);
             let outcome = test.and_then(|test| test.outcome.as_ref());
-            let count = |count: Option<u64>| count.map(|count| count.to_string()).unwrap_or_default();
+            let count =
+                |count: Option<u64>| count.map(|count| count.to_string()).unwrap_or_default();
             let cells = [
                 control.framework.clone(),
                 control.reference.clone(),

@@ -35,7 +35,9 @@ impl Syslog {
     pub fn connect(place: &str) -> Result<Self, SinkError> {
         let failed = |cause| SinkError::Open(format!("syslog:{place}"), cause);
         let stream = TcpStream::connect(place).map_err(failed)?;
-        stream.set_write_timeout(Some(WRITE_TIMEOUT)).map_err(failed)?;
+        stream
+            .set_write_timeout(Some(WRITE_TIMEOUT))
+            .map_err(failed)?;
         Ok(Self { stream })
     }
 }
@@ -52,12 +54,23 @@ impl Sink for Syslog {
 
 /// One framed message: its length in octets, a space, the message.
 pub fn frame(delivery: &Delivery) -> String {
-    let priority = FACILITY * 8 + if delivery.alert { WARNING } else { INFORMATIONAL };
+    let priority = FACILITY * 8
+        + if delivery.alert {
+            WARNING
+        } else {
+            INFORMATIONAL
+        };
     let milliseconds = i64::try_from(delivery.time_ms).unwrap_or_default();
     let time = jiff::Timestamp::from_millisecond(milliseconds)
         .map_or_else(|_| "-".to_owned(), |time| time.to_string());
-    let kind = if delivery.index.is_some() { "record" } else { "checkpoint" };
-    let index = delivery.index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+    let kind = if delivery.index.is_some() {
+        "record"
+    } else {
+        "checkpoint"
+    };
+    let index = delivery
+        .index
+        .map_or_else(|| "-".to_owned(), |index| index.to_string());
     // The message is UTF-8, which RFC 5424 section 6.4 announces with a byte-order mark.
     let message = format!(
         "<{priority}>1 {time} - cairn - {kind} [{ENTERPRISE} index=\"{index}\"] \u{feff}{}",
@@ -72,12 +85,19 @@ mod tests {
 
     #[test]
     fn the_count_is_in_octets() {
-        let delivery =
-            Delivery { index: Some(7), time_ms: 0, alert: true, json: "{\"a\":\"é\"}".into() };
+        let delivery = Delivery {
+            index: Some(7),
+            time_ms: 0,
+            alert: true,
+            json: "{\"a\":\"é\"}".into(),
+        };
         let framed = frame(&delivery);
         let (count, message) = framed.split_once(' ').unwrap();
         assert_eq!(count.parse::<usize>().unwrap(), message.len());
-        assert!(message.starts_with("<108>1 1970-01-01T00:00:00Z - cairn - record "), "{message}");
+        assert!(
+            message.starts_with("<108>1 1970-01-01T00:00:00Z - cairn - record "),
+            "{message}"
+        );
         assert!(message.contains("[cairn@32473 index=\"7\"] \u{feff}{"));
     }
 }

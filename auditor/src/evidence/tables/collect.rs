@@ -73,12 +73,15 @@ impl Collector {
 
     fn chain(&mut self, index: u64, entry: &Entry, start: &ChainStart) {
         if let Some(link) = &entry.payload().link {
-            self.chains.push((link.device.clone(), start.key.kid().0, index));
+            self.chains
+                .push((link.device.clone(), start.key.kid().0, index));
         }
     }
 
     fn heartbeat(&mut self, index: u64, entry: &Entry, beat: &Heartbeat) {
-        let Some(link) = &entry.payload().link else { return };
+        let Some(link) = &entry.payload().link else {
+            return;
+        };
         self.heartbeats.push(HeartbeatRow {
             leaf_index: signed(index),
             device_id: link.device.clone(),
@@ -99,10 +102,20 @@ impl Collector {
             seen.transport.clone(),
             word(&seen.effect),
         );
-        let fresh = Sighting { first: index, last: index, devices: BTreeSet::new() };
+        let fresh = Sighting {
+            first: index,
+            last: index,
+            devices: BTreeSet::new(),
+        };
         let sighting = self.mcp.entry(key).or_insert(fresh);
         sighting.last = index;
-        sighting.devices.extend(entry.payload().link.as_ref().map(|link| link.device.clone()));
+        sighting.devices.extend(
+            entry
+                .payload()
+                .link
+                .as_ref()
+                .map(|link| link.device.clone()),
+        );
     }
 
     /// The tables, with the roster as `ledger` has it after the last entry. `events` and `params`
@@ -124,7 +137,10 @@ impl Collector {
             params: Vec::new(),
             events: Vec::new(),
             checkpoints: checkpoints(ledger.origin(), context),
-            devices: devices.iter().map(|(id, device)| device_row(id, device, context)).collect(),
+            devices: devices
+                .iter()
+                .map(|(id, device)| device_row(id, device, context))
+                .collect(),
             device_keys: keys(devices, &self.chains, context),
             roster: roster(ledger, &self.emails, context),
             policy_rules: rules(context, bundles),
@@ -142,7 +158,10 @@ fn at(context: &Context, index: Option<u64>) -> Option<i64> {
 
 fn period(origin: &str, context: &Context, range: &Range<u64>) -> PeriodRow {
     let time_of = |size| {
-        let found = context.checkpoints().iter().find(|checkpoint| checkpoint.size == size);
+        let found = context
+            .checkpoints()
+            .iter()
+            .find(|checkpoint| checkpoint.size == size);
         found.and_then(super::super::CheckpointRecord::time_us)
     };
     PeriodRow {
@@ -155,14 +174,17 @@ fn period(origin: &str, context: &Context, range: &Range<u64>) -> PeriodRow {
 }
 
 fn checkpoints(origin: &str, context: &Context) -> Vec<CheckpointRow> {
-    let rows = context.checkpoints().iter().map(|checkpoint| CheckpointRow {
-        origin: origin.to_owned(),
-        tree_size: signed(checkpoint.size),
-        root_hash: checkpoint.root.0,
-        checkpoint_time: checkpoint.time_us(),
-        witness_count: signed(checkpoint.cosigned.len() as u64),
-        note: checkpoint.note.clone(),
-    });
+    let rows = context
+        .checkpoints()
+        .iter()
+        .map(|checkpoint| CheckpointRow {
+            origin: origin.to_owned(),
+            tree_size: signed(checkpoint.size),
+            root_hash: checkpoint.root.0,
+            checkpoint_time: checkpoint.time_us(),
+            witness_count: signed(checkpoint.cosigned.len() as u64),
+            note: checkpoint.note.clone(),
+        });
     rows.collect()
 }
 
@@ -205,27 +227,33 @@ fn keys(
     rows
 }
 
-fn roster(
-    ledger: &Ledger,
-    emails: &BTreeMap<String, String>,
-    context: &Context,
-) -> Vec<RosterRow> {
+fn roster(ledger: &Ledger, emails: &BTreeMap<String, String>, context: &Context) -> Vec<RosterRow> {
     let people = ledger.roster().people.iter();
     people
         .map(|(id, person)| {
-            let first = person.history.first().map(|membership| membership.from_index);
+            let first = person
+                .history
+                .first()
+                .map(|membership| membership.from_index);
             let last = person.history.last();
             let roles = last.map(|now| now.roles.iter().map(|role| role.as_str()).collect());
             RosterRow {
                 human_id: id.clone(),
                 email: emails.get(id).cloned(),
-                status: if person.removed_at.is_some() { "left" } else { "active" }.to_owned(),
+                status: if person.removed_at.is_some() {
+                    "left"
+                } else {
+                    "active"
+                }
+                .to_owned(),
                 start_index: signed(first.unwrap_or_default()),
                 start_date: at(context, first),
                 end_index: person.removed_at.map(signed),
                 end_date: at(context, person.removed_at),
                 team: last.map(|now| now.teams.join(",")).unwrap_or_default(),
-                roles: roles.map(|roles: Vec<&str>| roles.join(",")).unwrap_or_default(),
+                roles: roles
+                    .map(|roles: Vec<&str>| roles.join(","))
+                    .unwrap_or_default(),
             }
         })
         .collect()
@@ -234,8 +262,9 @@ fn roster(
 fn rules(context: &Context, bundles: &BTreeMap<Sha256, Vec<u8>>) -> Vec<PolicyRuleRow> {
     let mut rows = Vec::new();
     for (_, version, digest) in context.policies() {
-        let bundle: Option<Value> =
-            bundles.get(&digest).and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let bundle: Option<Value> = bundles
+            .get(&digest)
+            .and_then(|bytes| serde_json::from_slice(bytes).ok());
         let Some(bundle) = bundle else { continue };
         let row = |id: &str, effect: &str, scope: String, pattern: &str| PolicyRuleRow {
             policy_version: version.to_string(),
@@ -247,14 +276,25 @@ fn rules(context: &Context, bundles: &BTreeMap<Sha256, Vec<u8>>) -> Vec<PolicyRu
             default_rule: false,
             mandatory: false,
         };
-        for rule in bundle.get("rules").and_then(Value::as_array).into_iter().flatten() {
+        for rule in bundle
+            .get("rules")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default();
             let scope = rule.get("scope").map(scope_text).unwrap_or_default();
             let mut row = row(text("id"), text("effect"), scope, text("pattern"));
-            row.mandatory = rule.get("mandatory").and_then(Value::as_bool).unwrap_or(false);
+            row.mandatory = rule
+                .get("mandatory")
+                .and_then(Value::as_bool)
+                .unwrap_or(false);
             rows.push(row);
         }
-        let default = bundle.get("default").and_then(Value::as_str).unwrap_or_default();
+        let default = bundle
+            .get("default")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let mut default = row("default", default, "global".to_owned(), "*");
         default.default_rule = true;
         rows.push(default);
@@ -266,7 +306,8 @@ fn scope_text(scope: &Value) -> String {
     let Some((kind, who)) = scope.as_object().and_then(|members| members.iter().next()) else {
         return canonical_text(scope);
     };
-    who.as_str().map_or_else(|| kind.clone(), |who| format!("{kind}:{who}"))
+    who.as_str()
+        .map_or_else(|| kind.clone(), |who| format!("{kind}:{who}"))
 }
 
 fn mcp_row(
