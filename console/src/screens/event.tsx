@@ -85,10 +85,14 @@ function Summary({ detail }: { detail: EventDetail }) {
     <p className="headline">
       <span className="kind">{summary.type}</span> {summary.tool !== undefined && <strong>{summary.tool}</strong>}{" "}
       {summary.effect && <EffectMark effect={summary.effect} mode={summary.mode} />} <Flags flags={summary.flags} />
+      {summary.person !== undefined && (
+        <span>
+          <Name text={summary.email} id={summary.person} />
+        </span>
+      )}
       <span>
-        <Name text={summary.email} id={summary.person} />
+        {dateTime(summary.time_ms)} by the clock of {summary.device === undefined ? "whoever wrote it" : "the device"}
       </span>
-      <span>{dateTime(summary.time_ms)} by the device’s clock</span>
       {summary.session !== undefined && <a href={link("sessions", summary.session)}>the whole session</a>}
     </p>
   );
@@ -175,7 +179,7 @@ function Proof(props: { detail: EventDetail; proof: EventProof; busy: boolean; a
       <h2 id="proof-title">Proof, checked in this browser</h2>
       <p className={`notice ${proof.proven ? "good" : "bad"}`} role="status">
         <strong>{proof.proven ? "Every step passed." : "Not every step passed."}</strong>{" "}
-        {proof.proven ? "These exact bytes were signed, are in the log at this place, and were there when the witnesses cosigned." : "Read the reasons below before relying on this entry."}
+        {proof.proven ? conclusion(proof) : "Read the reasons below before relying on this entry."}
       </p>
       <Caveat />
       <Steps steps={proof.steps} />
@@ -196,6 +200,13 @@ function Proof(props: { detail: EventDetail; proof: EventProof; busy: boolean; a
       </details>
     </section>
   );
+}
+
+/** What follows from a proof whose every step passed; less where no witness had to cosign. */
+function conclusion(proof: EventProof): string {
+  const witnessed = proof.steps.some(({ id, state }) => id === "quorum" && state === "ok");
+  const bytes = "These exact bytes were signed and are in the log at this place";
+  return witnessed ? `${bytes}, and were when the witnesses cosigned.` : `${bytes}, by the word of the log alone: no witness was required.`;
 }
 
 /** When it was written: after the checkpoint the device had seen, before the first one that covers it. */
