@@ -1,5 +1,10 @@
 //! The ledger admits what the organisation's keys and chains allow, and nothing else.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and helpers of tests are not recognised as tests"
+)]
+
 use cairn_event::administrative::*;
 use cairn_event::approval::approve;
 use cairn_event::body::*;

@@ -1,6 +1,12 @@
 //! Tests of the services on a real server on loopback: real sockets, a real SMTP receiver, the
 //! real log under them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and helpers of tests are not recognised as tests"
+)]
+
 mod access;
 mod console;
 mod distribution;
