@@ -12,6 +12,11 @@
     reason = "a test world fails by panicking, and each test uses another part of it"
 )]
 
+mod publish;
+mod stories;
+
+pub use stories::{busy, default_bundle};
+
 use cairn_event::administrative::*;
 use cairn_event::body::*;
 use cairn_event::disclosure::names;
@@ -19,14 +24,9 @@ use cairn_event::encoding::to_base64url;
 use cairn_event::payload::{Agent, Beacon, possession_message};
 use cairn_event::*;
 use cairn_policy::{Bundle, Request, Subject, compile, decide};
-use cairn_tlog::cosignature::cosign;
-use cairn_tlog::{
-    Checkpoint, Hash, KeyAlgorithm, MemoryNodes, NodeReader, SignerKey, bundle, leaf_hash, tile,
-};
+use cairn_tlog::{Hash, KeyAlgorithm, SignerKey, leaf_hash};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 pub const ORIGIN: &str = "log.example/cairn";
 /// The world begins on 2026-07-01.
@@ -517,140 +517,10 @@ impl World {
         let key = SoftwareKey::from_seed(&self.authority.seed());
         self.push(payload, &key, vec![])
     }
-
-    pub fn tree(&self) -> MemoryNodes {
-        self.items
-            .iter()
-            .map(|item| leaf_hash(&item.bytes))
-            .collect()
-    }
-
-    /// Signs and cosigns the tree as it is.
-    pub fn publish(&mut self) -> u64 {
-        let seconds = self.tick() / 1_000;
-        let size = self.size();
-        let root = self.tree().root(size).unwrap();
-        let checkpoint = Checkpoint {
-            origin: ORIGIN.into(),
-            size,
-            root,
-        };
-        let mut note = checkpoint.sign(&self.log_key).unwrap();
-        for (position, witness) in self.witnesses.iter().take(2).enumerate() {
-            let cosignature = cosign(&note.text, witness, seconds + position as u64).unwrap();
-            note.signatures.push(cosignature);
-        }
-        self.now_ms += 2_000;
-        self.checkpoints.insert(size, note.to_string());
-        size
-    }
-
-    /// Writes a mirror of the log as the newest checkpoint shows it.
-    pub fn write(&self, dir: &Path) {
-        let put = |name: &str, bytes: &[u8]| {
-            let path = dir.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        };
-        let (size, note) = self.checkpoints.last_key_value().unwrap();
-        put("checkpoint", note.as_bytes());
-        for (size, note) in &self.checkpoints {
-            put(&format!("checkpoints/{size}"), note.as_bytes());
-        }
-        let tree = self.tree();
-        for id in tile::tiles_for_size(*size) {
-            let first = id.index * 256;
-            let nodes = (first..first + u64::from(id.width))
-                .flat_map(|index| tree.node(id.level * 8, index).unwrap().0);
-            put(&id.to_string(), &nodes.collect::<Vec<u8>>());
-        }
-        for id in tile::bundles_for_size(*size) {
-            let first = id.first_entry() as usize;
-            let entries = self.items[first..first + usize::from(id.width)].iter();
-            let bytes = bundle::encode(entries.map(|item| item.bytes.as_slice())).unwrap();
-            put(&id.to_string(), &bytes);
-        }
-        for (digest, bytes) in &self.blobs {
-            put(&format!("blobs/{digest}"), bytes);
-        }
-        for (index, item) in self.items.iter().enumerate() {
-            let mut lines: Vec<&str> = item.disclosures.iter().map(Disclosure::encoded).collect();
-            lines.extend(item.erased.then_some("-"));
-            if !lines.is_empty() {
-                put(
-                    &format!("disclosures/{index}"),
-                    (lines.join("\n") + "\n").as_bytes(),
-                );
-            }
-        }
-    }
 }
 
 fn digests(disclosures: &[Disclosure]) -> Vec<String> {
     let mut digests: Vec<String> = disclosures.iter().map(Disclosure::digest).collect();
     digests.sort_unstable();
     digests
-}
-
-/// `kubectl` is denied to everybody and allowed to the team infrastructure; the rest asks.
-pub fn default_bundle(version: u64) -> Bundle {
-    let mut bundle = Bundle::empty(ORIGIN, "security@example.com");
-    bundle.version = version;
-    bundle.created_ms = BEGIN_MS;
-    bundle.default = Effect::Ask;
-    let rule = |id: &str, effect: &str, pattern: &str, scope: serde_json::Value| json!({ "id": id, "effect": effect, "pattern": pattern, "scope": scope, "dialect": "cairn" });
-    bundle.rules = serde_json::from_value(json!([
-        rule(
-            "no-kubectl",
-            "deny",
-            "Bash(kubectl *)",
-            json!({ "global": true })
-        ),
-        rule(
-            "infra-kubectl",
-            "allow",
-            "Bash(kubectl *)",
-            json!({ "team": "infrastructure" })
-        ),
-        rule(
-            "git-status",
-            "allow",
-            "Bash(git status)",
-            json!({ "global": true })
-        ),
-    ]))
-    .unwrap();
-    bundle
-}
-
-/// A busy day: two devices, two chains on one of them, several checkpoints, `calls` Bash calls.
-pub fn busy(calls: u32) -> World {
-    let mut world = World::new();
-    world.publish();
-    let mut one = world.device(1);
-    let mut two = world.device(2);
-    world.session(&mut one, "session-1");
-    world.session(&mut two, "session-2");
-    world.publish();
-    for call in 0..calls {
-        let (run, session) = if call % 3 == 0 {
-            (&mut two, "session-2")
-        } else {
-            (&mut one, "session-1")
-        };
-        let command = ["kubectl get pods", "git status", "make test"][call as usize % 3];
-        world.bash(run, session, command);
-        if call % 7 == 3 {
-            world.heartbeat(&mut one);
-        }
-        if call % 10 == 9 {
-            world.chained(&mut one, Body::ChainHead(ChainHead {}), None, vec![]);
-            world.publish();
-        }
-    }
-    world.start_chain(&mut one, 200);
-    world.session(&mut one, "session-3");
-    world.bash(&mut one, "session-3", "git status");
-    world.publish();
-    world
 }
