@@ -11,6 +11,7 @@ pub mod cache;
 pub mod console;
 pub mod context;
 pub mod counts;
+pub mod demo;
 pub mod process;
 pub mod steps;
 pub mod suites;

@@ -1,7 +1,7 @@
 //! The command line of `cargo xtask`: it parses, calls the library and turns the outcome into an exit
 //! code. It owns no step itself.
 //!
-//! Source: DEVELOPERS.md, "set-up".
+//! Source: CONTRIBUTING.md, "set-up".
 
 use std::process::ExitCode;
 
@@ -37,6 +37,18 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Run the main job end to end and tell it as it happens.
+    Demo {
+        /// End with an exit code instead of staying up.
+        #[arg(long)]
+        once: bool,
+        /// Keep everything in this new folder.
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<std::path::PathBuf>,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Check the rules of the house that a compiler does not.
     Tidy,
 }
@@ -50,6 +62,8 @@ fn main() -> ExitCode {
         Command::Setup { yes } => {
             Context::new(yes).and_then(|context| xtask::steps::setup(&context))
         }
+        Command::Demo { once, keep, yes } => Context::new(yes)
+            .and_then(|context| xtask::demo::run(&context, &xtask::demo::Options { once, keep })),
         Command::Tidy => xtask::tidy::print(&xtask::context::checkout()),
     };
     match outcome {

@@ -12,6 +12,10 @@ use crate::process::{self, Process};
 const VERSION: &str = "2.1.330";
 const PACKAGE: &str = "@anthropic-ai/claude-code";
 
+/// The program itself, from the package for this platform: npm runs no install scripts unasked, so the
+/// link that the package's own script would make cannot be relied on.
+const PROGRAM: &str = "node_modules/@anthropic-ai/claude-code-linux-x64/claude";
+
 /// The `claude` program in the cache; `None` without Node.
 ///
 /// A `claude` elsewhere on the machine is left alone: its version is somebody else's choice.
@@ -20,7 +24,7 @@ const PACKAGE: &str = "@anthropic-ai/claude-code";
 /// npm cannot install it.
 pub fn claude_code(context: &Context, node: Option<PathBuf>) -> Result<Option<PathBuf>> {
     let folder = context.cache.claude_code();
-    let program = folder.join("node_modules/.bin/claude");
+    let program = folder.join(PROGRAM);
     let found = process::answer(&program, &["--version"]);
     if found.is_some_and(|text| text.split_whitespace().next() == Some(VERSION)) {
         return Ok(Some(program));
