@@ -124,8 +124,8 @@ pub fn export(source: &dyn LogSource, options: &Options<'_>) -> Result<Summary, 
         scan,
         options,
     };
-    export.write_proofs()?;
-    let (walk, context) = export.begin_walk()?;
+    let outside = export.write_proofs()?;
+    let (walk, context) = export.begin_walk(outside)?;
     let walked = export.write_rows(walk, &context)?;
     export.finish(walked)
 }
@@ -201,29 +201,38 @@ struct Written {
 }
 
 impl Export<'_> {
-    fn write_proofs(&mut self) -> Result<(), ExportError> {
+    /// Writes checkpoint, range proof and the entries from outside the range, and gives the latter
+    /// back: their disclosures are read once, because the log records every reading.
+    fn write_proofs(&mut self) -> Result<Vec<Item>, ExportError> {
         self.folder
             .write(names::CHECKPOINT, self.tree.note.as_bytes())?;
         let proof = self.proofs.range(self.range.start, self.range.end)?;
         let file = RangeFile::new(self.range.start, self.range.end, self.tree.size, &proof);
         self.folder.write(names::RANGE, &json_bytes(&file)?)?;
-        let genesis = self.proven(0, &self.scan.genesis)?;
-        self.folder.write(names::GENESIS, &json_bytes(&genesis)?)?;
+        let genesis = self.item(0, self.scan.genesis.clone())?;
+        let proven = self.proven(&genesis)?;
+        self.folder.write(names::GENESIS, &json_bytes(&proven)?)?;
+        let mut items = Vec::new();
         let mut lines = Vec::new();
         for (index, bytes) in self.scan.context.iter().filter(|(index, _)| **index > 0) {
-            lines.extend(json_bytes(&self.proven(*index, bytes)?)?);
+            let item = self.item(*index, bytes.clone())?;
+            lines.extend(json_bytes(&self.proven(&item)?)?);
             lines.push(b'\n');
+            items.push(item);
         }
         self.folder.write(names::CONTEXT, &lines)?;
-        Ok(())
+        if self.range.start > 0 {
+            items.insert(0, genesis);
+        }
+        Ok(items)
     }
 
-    fn proven(&self, index: u64, bytes: &[u8]) -> Result<ProvenEntry, ExportError> {
-        let proof = self.proofs.inclusion(&leaf_hash(bytes), index)?;
+    fn proven(&self, item: &Item) -> Result<ProvenEntry, ExportError> {
+        let proof = self.proofs.inclusion(&leaf_hash(&item.bytes), item.index)?;
         Ok(ProvenEntry {
-            disclosures: self.disclosures(index, bytes)?,
-            entry: String::from_utf8_lossy(bytes).into_owned(),
-            index,
+            disclosures: item.disclosures.clone(),
+            entry: String::from_utf8_lossy(&item.bytes).into_owned(),
+            index: item.index,
             proof: proof.iter().map(Hash::to_string).collect(),
         })
     }
@@ -246,7 +255,7 @@ impl Export<'_> {
     }
 
     /// A walk that has seen the context, and the context entries from behind the range.
-    fn begin_walk(&mut self) -> Result<(Walk, Vec<Item>), ExportError> {
+    fn begin_walk(&mut self, items: Vec<Item>) -> Result<(Walk, Vec<Item>), ExportError> {
         let inside = self.range.start..=self.range.end;
         let records = self
             .log
@@ -266,13 +275,6 @@ impl Export<'_> {
             blobs.insert(*digest, bytes);
         }
         let mut walk = Walk::new(&self.log.origin, self.range.clone(), context, blobs);
-        let mut items = Vec::new();
-        if self.range.start > 0 {
-            items.push(self.item(0, self.scan.genesis.clone())?);
-        }
-        for (index, bytes) in self.scan.context.iter().filter(|(index, _)| **index > 0) {
-            items.push(self.item(*index, bytes.clone())?);
-        }
         let (before, after): (Vec<Item>, Vec<Item>) = items
             .into_iter()
             .partition(|item| item.index < self.range.start);
