@@ -39,7 +39,12 @@ impl Access {
     /// Access for a device's key, or with `None` for an administrator's.
     pub fn new(client: Client, origin: &str, device: Option<&str>) -> Self {
         let (origin, device) = (origin.to_owned(), device.map(str::to_owned));
-        Self { client, origin, device, token: None }
+        Self {
+            client,
+            origin,
+            device,
+            token: None,
+        }
     }
 
     /// The client without a token.

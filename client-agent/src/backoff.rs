@@ -22,7 +22,7 @@ impl Backoff {
     }
 
     /// A random wait below a bound that doubles with every call.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(1_u32 << self.0.min(5)).min(LONGEST);
         self.0 = self.0.saturating_add(1);
         // Without randomness the whole bound is waited, which is only slower.
@@ -38,11 +38,11 @@ mod tests {
     #[test]
     fn waits_grow_to_a_bound() {
         let mut backoff = Backoff::default();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.wait() <= FIRST);
         for _ in 0..50 {
-            assert!(backoff.next() <= LONGEST);
+            assert!(backoff.wait() <= LONGEST);
         }
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.wait() <= FIRST);
     }
 }

@@ -88,7 +88,14 @@ impl Chain {
         let key = SoftwareKey::from_seed(&seed);
         let id = key.public_key().kid();
         let (origin, device) = (origin.to_owned(), device.to_owned());
-        Ok(Self { origin, device, key, id, next_seq: 0, prev: None })
+        Ok(Self {
+            origin,
+            device,
+            key,
+            id,
+            next_seq: 0,
+            prev: None,
+        })
     }
 
     /// The chain's identifier.
@@ -104,7 +111,11 @@ impl Chain {
     /// The chain as the next one will name it; `None` before its first entry.
     pub fn as_previous(&self) -> Option<PreviousChain> {
         let seq = self.next_seq.checked_sub(1)?;
-        Some(PreviousChain { chain: self.id.clone(), head: self.prev?, seq })
+        Some(PreviousChain {
+            chain: self.id.clone(),
+            head: self.prev?,
+            seq,
+        })
     }
 
     /// The body of the first entry: the chain key with its proof of possession.
@@ -166,7 +177,11 @@ impl Chain {
         };
         let encoded = disclosures.iter().map(Disclosure::encoded);
         let line = cairn_event::frame::present(&frozen.entry, encoded);
-        Ok(FrozenFrame { line, leaf: frozen.leaf, seq: self.next_seq })
+        Ok(FrozenFrame {
+            line,
+            leaf: frozen.leaf,
+            seq: self.next_seq,
+        })
     }
 
     /// Takes the place of a frozen entry that is in the spool.
@@ -195,10 +210,18 @@ mod tests {
     use cairn_event::body::Heartbeat;
 
     fn draft() -> Draft {
-        let body =
-            Body::Heartbeat(Heartbeat { sessions: 0, spool_bytes: 0, spool_records: 0 });
+        let body = Body::Heartbeat(Heartbeat {
+            sessions: 0,
+            spool_bytes: 0,
+            spool_records: 0,
+        });
         let confidential = vec![("host", json!({ "note": "PGPASSWORD=hunter22 psql" }))];
-        Draft { body, context: Context::default(), confidential, time_ms: 5 }
+        Draft {
+            body,
+            context: Context::default(),
+            confidential,
+            time_ms: 5,
+        }
     }
 
     #[test]
@@ -208,14 +231,27 @@ mod tests {
         let mut chain = Chain::new("log.example", "d_1").unwrap();
         assert_eq!(chain.as_previous(), None);
         let start = chain.start_body("0", Sha256([0; 32]), None).unwrap();
-        let start = Draft { body: start, confidential: Vec::new(), ..draft() };
-        let first = chain.freeze(start, &redactor, Signer::Device(&device)).unwrap();
+        let start = Draft {
+            body: start,
+            confidential: Vec::new(),
+            ..draft()
+        };
+        let first = chain
+            .freeze(start, &redactor, Signer::Device(&device))
+            .unwrap();
         chain.advance(&first);
         let second = chain.freeze(draft(), &redactor, Signer::Chain).unwrap();
         let again = chain.freeze(draft(), &redactor, Signer::Chain).unwrap();
-        assert_eq!((second.seq, again.seq), (1, 1), "a frozen entry takes no place");
+        assert_eq!(
+            (second.seq, again.seq),
+            (1, 1),
+            "a frozen entry takes no place"
+        );
         let frame = Frame::parse(&second.line).unwrap();
-        assert_eq!(frame.entry().payload().link.as_ref().unwrap().prev, Some(first.leaf));
+        assert_eq!(
+            frame.entry().payload().link.as_ref().unwrap().prev,
+            Some(first.leaf)
+        );
         assert!(!format!("{frame:?}").contains("hunter22"));
         assert_eq!(frame.entry().payload().context.redactions.len(), 1);
         chain.advance(&second);
@@ -229,8 +265,14 @@ mod tests {
         let chain = Chain::new("log.example", "d_1").unwrap();
         let body = chain.start_body("0", Sha256([0; 32]), None).unwrap();
         let redactor = Redactor::new().unwrap();
-        let start = Draft { body, confidential: Vec::new(), ..draft() };
-        let frozen = chain.freeze(start, &redactor, Signer::Device(&device)).unwrap();
+        let start = Draft {
+            body,
+            confidential: Vec::new(),
+            ..draft()
+        };
+        let frozen = chain
+            .freeze(start, &redactor, Signer::Device(&device))
+            .unwrap();
         let frame = Frame::parse(&frozen.line).unwrap();
         let known = cairn_identity::Device {
             key: device.public_key(),
@@ -242,7 +284,9 @@ mod tests {
             revoked_at: None,
         };
         let payload = frame.entry().payload();
-        let Body::ChainStart(body) = &payload.body else { panic!("not a start") };
+        let Body::ChainStart(body) = &payload.body else {
+            panic!("not a start")
+        };
         let link = payload.link.as_ref().unwrap();
         let state = cairn_identity::chain::start(frame.entry(), link, body, &known).unwrap();
         assert_eq!(state.next_seq, 1);

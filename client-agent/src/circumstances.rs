@@ -26,7 +26,10 @@ impl Circumstances {
 
     /// A copy as of now.
     pub fn now(&self) -> Context {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Takes over a verified roster: its index and the person's teams, sorted.
@@ -38,13 +41,20 @@ impl Circumstances {
 
     /// Takes over a verified policy entry.
     pub fn set_policy(&self, index: u64) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).policy = Some(index);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .policy = Some(index);
     }
 
     /// Takes over a verified checkpoint if it is newer than the one known.
     pub fn saw(&self, beacon: Beacon) {
         let mut context = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if context.beacon.as_ref().is_none_or(|known| known.size < beacon.size) {
+        if context
+            .beacon
+            .as_ref()
+            .is_none_or(|known| known.size < beacon.size)
+        {
             context.beacon = Some(beacon);
         }
     }

@@ -279,12 +279,19 @@ pub enum McpCommand {
 
 /// Runs a command and prints what went wrong.
 pub fn main(arguments: Arguments) -> ExitCode {
-    let foreground =
-        matches!(arguments.command, Command::Daemon { command: DaemonCommand::Run });
+    let foreground = matches!(
+        arguments.command,
+        Command::Daemon {
+            command: DaemonCommand::Run
+        }
+    );
     let level = if foreground { "info" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CAIRN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -297,16 +304,16 @@ pub fn main(arguments: Arguments) -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     match arguments.command {
-        Command::Org { command } => return block_on(org::run(command, json)),
-        Command::Policy { command: PolicyCommand::Import { settings, contact } } => {
-            return policy::import(&settings, &contact);
-        }
-        Command::Policy { command: PolicyCommand::Lint { bundle } } => {
-            return policy::lint(&bundle);
-        }
-        Command::Policy { command: PolicyCommand::Apply { admin, bundle } } => {
-            return block_on(policy::apply(&admin, &bundle, json));
-        }
+        Command::Org { command } => block_on(org::run(command, json)),
+        Command::Policy {
+            command: PolicyCommand::Import { settings, contact },
+        } => policy::import(&settings, &contact),
+        Command::Policy {
+            command: PolicyCommand::Lint { bundle },
+        } => policy::lint(&bundle),
+        Command::Policy {
+            command: PolicyCommand::Apply { admin, bundle },
+        } => block_on(policy::apply(&admin, &bundle, json)),
         other => {
             let state = StateDir::from_environment()?;
             with_state(other, &state, json)
@@ -324,15 +331,18 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
         Command::Why { what } => explain::run(state, &what, json),
         Command::Daemon { command } => daemon::run(state, &command),
         Command::Policy { command: _ } => policy::show(state, json),
-        Command::Mcp { command: McpCommand::List } => mcp::list(state, json),
+        Command::Mcp {
+            command: McpCommand::List,
+        } => mcp::list(state, json),
         Command::Org { command } => block_on(org::run(command, json)),
     }
 }
 
-fn block_on(
-    task: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(task)
+fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(task)
 }
 
 /// Prints a value as indented JSON.

@@ -52,12 +52,18 @@ impl Facts {
         };
         let uid = rustix::process::getuid().as_raw();
         let account = account(uid);
-        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute());
         Self {
             host: text("/proc/sys/kernel/hostname").unwrap_or_default(),
-            user: account.as_ref().map_or_else(|| uid.to_string(), |(name, _)| name.clone()),
+            user: account
+                .as_ref()
+                .map_or_else(|| uid.to_string(), |(name, _)| name.clone()),
             uid,
-            home: home.or(account.map(|(_, home)| home)).unwrap_or_else(|| PathBuf::from("/")),
+            home: home
+                .or(account.map(|(_, home)| home))
+                .unwrap_or_else(|| PathBuf::from("/")),
             machine: text("/etc/machine-id").map(|id| Sha256::of(id.as_bytes())),
         }
     }
@@ -65,8 +71,14 @@ impl Facts {
     /// The confidential members `os_user` and `host`, and `email` where it is known.
     pub fn confidential(&self, email: &str) -> Vec<(&'static str, Value)> {
         let mut members = vec![
-            (names::OS_USER, json!({ "name": self.user, "uid": self.uid })),
-            (names::HOST, json!({ "machine_sha256": self.machine, "name": self.host })),
+            (
+                names::OS_USER,
+                json!({ "name": self.user, "uid": self.uid }),
+            ),
+            (
+                names::HOST,
+                json!({ "machine_sha256": self.machine, "name": self.host }),
+            ),
         ];
         if !email.is_empty() {
             members.push((names::EMAIL, Value::from(email)));
@@ -80,7 +92,9 @@ fn account(uid: u32) -> Option<(String, PathBuf)> {
     let text = std::fs::read_to_string("/etc/passwd").ok()?;
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
-        let [name, _, number, _, _, home, ..] = fields.as_slice() else { return None };
+        let [name, _, number, _, _, home, ..] = fields.as_slice() else {
+            return None;
+        };
         (number.parse() == Ok(uid)).then(|| ((*name).to_owned(), PathBuf::from(home)))
     })
 }
@@ -99,8 +113,16 @@ pub struct Asker {
 impl Asker {
     /// Nobody that could be found.
     pub fn unknown() -> Self {
-        let agent = Agent { name: "claude-code".to_owned(), sha256: None, version: None };
-        Self { ancestry: json!({ "missing": "walk failed" }), agent, servers: Vec::new() }
+        let agent = Agent {
+            name: "claude-code".to_owned(),
+            sha256: None,
+            version: None,
+        };
+        Self {
+            ancestry: json!({ "missing": "walk failed" }),
+            agent,
+            servers: Vec::new(),
+        }
     }
 }
 
@@ -144,32 +166,53 @@ impl Askers {
     /// The claim counts only if that process really is an ancestor.
     pub fn who(&self, pid: u32, claimed: Option<u32>) -> Asker {
         let place = self.hashing.try_lock().ok();
-        let time = if place.is_some() { HASH_DEADLINE } else { Duration::ZERO };
+        let time = if place.is_some() {
+            HASH_DEADLINE
+        } else {
+            Duration::ZERO
+        };
         let deadline = Instant::now() + time;
         let chain = walk(pid, &self.digests, SystemTime::now(), Some(deadline));
         drop(place);
-        let mut agent = Agent { name: "claude-code".to_owned(), sha256: None, version: None };
+        let mut agent = Agent {
+            name: "claude-code".to_owned(),
+            sha256: None,
+            version: None,
+        };
         let chain = match chain {
             Ok(chain) => chain,
             Err(error) => {
                 let ancestry = json!({ "missing": error.to_string() });
-                return Asker { ancestry, agent, servers: Vec::new() };
+                return Asker {
+                    ancestry,
+                    agent,
+                    servers: Vec::new(),
+                };
             }
         };
         if chain.is_pending() {
             self.hash_later(pid, &chain);
         }
-        let found = chain.processes.iter().find(|process| Some(process.pid) == claimed);
+        let found = chain
+            .processes
+            .iter()
+            .find(|process| Some(process.pid) == claimed);
         agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
         let launch = self.launch(&chain.processes).unwrap_or_default();
         agent.version = Some(launch.version).filter(|version| !version.is_empty());
         let ancestry = serde_json::to_value(&chain).unwrap_or(Value::Null);
-        Asker { ancestry, agent, servers: launch.servers }
+        Asker {
+            ancestry,
+            agent,
+            servers: launch.servers,
+        }
     }
 
     fn launch(&self, processes: &[ProcessRecord]) -> Option<Launch> {
         let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
-        processes.iter().find_map(|process| launches.get(&process.pid).cloned())
+        processes
+            .iter()
+            .find_map(|process| launches.get(&process.pid).cloned())
     }
 
     /// Makes the digests of an agent about to start, before its first hook.
@@ -180,7 +223,10 @@ impl Askers {
     /// Hashes what the deadline left out, so that the next entry has it.
     fn hash_later(&self, pid: u32, chain: &Ancestry) {
         // The asker itself is short-lived; its parent stays.
-        self.catch_up(chain.processes.get(1).map_or(pid, |parent| parent.pid), Vec::new());
+        self.catch_up(
+            chain.processes.get(1).map_or(pid, |parent| parent.pid),
+            Vec::new(),
+        );
     }
 
     fn catch_up(&self, from: u32, programs: Vec<PathBuf>) {
@@ -188,16 +234,18 @@ impl Askers {
             return;
         }
         let (digests, busy) = (Arc::clone(&self.digests), Arc::clone(&self.catching_up));
-        let started = std::thread::Builder::new().name("digests".to_owned()).spawn(move || {
-            for program in programs {
-                // Only the digests left in the cache are wanted; a missing file has none.
-                if let Ok(file) = std::fs::File::open(program) {
-                    let _digest = digests.digest(&file, SystemTime::now(), None);
+        let started = std::thread::Builder::new()
+            .name("digests".to_owned())
+            .spawn(move || {
+                for program in programs {
+                    // Only the digests left in the cache are wanted; a missing file has none.
+                    if let Ok(file) = std::fs::File::open(program) {
+                        let _digest = digests.digest(&file, SystemTime::now(), None);
+                    }
                 }
-            }
-            let _digests = walk(from, &digests, SystemTime::now(), None);
-            busy.store(false, Ordering::Release);
-        });
+                let _digests = walk(from, &digests, SystemTime::now(), None);
+                busy.store(false, Ordering::Release);
+            });
         if let Err(error) = started {
             self.catching_up.store(false, Ordering::Release);
             tracing::warn!(%error, "digests stay pending");
@@ -213,7 +261,13 @@ mod tests {
     fn a_claimed_agent_must_be_an_ancestor() {
         let askers = Askers::default();
         let me = std::process::id();
-        askers.launched(me, Launch { version: "2.1.330".to_owned(), servers: Vec::new() });
+        askers.launched(
+            me,
+            Launch {
+                version: "2.1.330".to_owned(),
+                servers: Vec::new(),
+            },
+        );
         let asker = askers.who(me, Some(me));
         assert_eq!(asker.agent.version.as_deref(), Some("2.1.330"));
         let stranger = askers.who(me, Some(u32::MAX));

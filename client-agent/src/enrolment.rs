@@ -124,7 +124,10 @@ impl Identity {
         let authority = genesis_authority(&self.genesis_entry, &self.genesis_leaf)?;
         let trust_policy = TrustPolicy::parse(&self.trust_policy)?;
         check_log_key(&trust_policy, &authority)?;
-        Ok(Pinned { authority, trust_policy })
+        Ok(Pinned {
+            authority,
+            trust_policy,
+        })
     }
 }
 
@@ -155,5 +158,9 @@ pub fn genesis_authority(entry: &str, pinned: &Sha256) -> Result<Authority, Iden
 pub fn check_log_key(policy: &TrustPolicy, authority: &Authority) -> Result<(), IdentityError> {
     let named = authority.log_key();
     let listed = policy.logs().iter().any(|log| log.key.to_string() == named);
-    if listed { Ok(()) } else { Err(IdentityError::OtherLogKey(named.to_owned())) }
+    if listed {
+        Ok(())
+    } else {
+        Err(IdentityError::OtherLogKey(named.to_owned()))
+    }
 }

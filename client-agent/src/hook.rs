@@ -6,16 +6,21 @@
 //! Source: architecture of record, section 2; Claude Code findings 1.1 to 1.4.
 
 mod answer;
+mod ask;
+mod call;
 mod decide;
+mod gate;
 mod links;
 mod observe;
 mod payload;
 mod verdicts;
 
 pub use answer::Answer;
-pub use decide::{Ask, Gatekeeper, session_gate};
-pub use observe::Observed;
+pub use ask::Ask;
+pub use decide::Gatekeeper;
+pub use gate::session_gate;
 pub use links::resolve;
+pub use observe::Observed;
 pub use payload::{Hook, HookKind, PayloadError};
 
 /// How an event gates, by the agent's word for it.

@@ -60,7 +60,10 @@ pub struct DeviceKey {
 impl DeviceKey {
     /// A software key held in memory.
     pub fn software(key: SoftwareKey) -> Self {
-        Self { signer: Box::new(key), protection: KeyProtection::Software }
+        Self {
+            signer: Box::new(key),
+            protection: KeyProtection::Software,
+        }
     }
 
     /// The signer.
@@ -108,7 +111,10 @@ impl DeviceKey {
 }
 
 fn paths(state: &StateDir) -> (std::path::PathBuf, std::path::PathBuf) {
-    (state.path().join("device.key"), state.path().join("seal.key"))
+    (
+        state.path().join("device.key"),
+        state.path().join("seal.key"),
+    )
 }
 
 fn cipher(seal: &[u8]) -> Option<ChaCha20Poly1305> {
@@ -118,17 +124,27 @@ fn cipher(seal: &[u8]) -> Option<ChaCha20Poly1305> {
 fn sealed(seed: &[u8; KEY_BYTES], seal: &[u8; KEY_BYTES]) -> Result<Vec<u8>, KeyError> {
     let nonce = random::bytes::<NONCE_BYTES>()?;
     let cipher = cipher(seal).ok_or(KeyError::Damaged)?;
-    let payload = Payload { msg: seed.as_slice(), aad: MAGIC };
-    let text = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| KeyError::Damaged)?;
+    let payload = Payload {
+        msg: seed.as_slice(),
+        aad: MAGIC,
+    };
+    let text = cipher
+        .encrypt(&Nonce::from(nonce), payload)
+        .map_err(|_| KeyError::Damaged)?;
     Ok([MAGIC.as_slice(), &nonce, &text].concat())
 }
 
 fn unseal(sealed: &[u8], seal: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let (nonce, text) = sealed.strip_prefix(MAGIC)?.split_at_checked(NONCE_BYTES)?;
     let nonce = Nonce::try_from(nonce).ok()?;
-    let payload = Payload { msg: text, aad: MAGIC };
+    let payload = Payload {
+        msg: text,
+        aad: MAGIC,
+    };
     let seed = Zeroizing::new(cipher(seal)?.decrypt(&nonce, payload).ok()?);
-    Some(Zeroizing::new(<[u8; KEY_BYTES]>::try_from(seed.as_slice()).ok()?))
+    Some(Zeroizing::new(
+        <[u8; KEY_BYTES]>::try_from(seed.as_slice()).ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -145,12 +161,18 @@ mod tests {
         let again = DeviceKey::open_or_create(&state).unwrap();
         assert_eq!(made.signer().public_key(), again.signer().public_key());
         let path = dir.path().join("device.key");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(DeviceKey::open_or_create(&state), Err(KeyError::Damaged)));
+        assert!(matches!(
+            DeviceKey::open_or_create(&state),
+            Err(KeyError::Damaged)
+        ));
     }
 
     #[test]

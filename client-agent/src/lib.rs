@@ -28,7 +28,7 @@ pub mod receipts;
 pub mod refused;
 pub mod upload;
 
+pub mod cli;
 pub mod daemon;
 pub mod hook;
 pub mod wrapper;
-pub mod cli;

@@ -53,6 +53,10 @@ pub struct InForce {
     pub roster_index: Option<u64>,
     /// Index of the entry that revoked this device.
     pub revoked_at: Option<u64>,
+    /// Why the server refuses this device, in its words, until it answers again.
+    ///
+    /// A revoked device is told so instead of being given the roster entry that says it.
+    pub refused: Option<String>,
     /// When the server last confirmed that this is the newest policy, milliseconds since 1970.
     pub checked_ms: u64,
 }
@@ -69,6 +73,9 @@ pub enum NotInForce {
         /// Whole hours since the last check.
         hours: u64,
     },
+    /// The server does not know or no longer accepts this device's key.
+    #[error("the server refuses this device: {0}")]
+    Refused(String),
     /// The device was revoked.
     #[error("this device was revoked at log index {index}")]
     Revoked {
@@ -85,10 +92,15 @@ impl InForce {
         if let Some(index) = self.revoked_at {
             return Err(NotInForce::Revoked { index });
         }
+        if let Some(reason) = &self.refused {
+            return Err(NotInForce::Refused(reason.clone()));
+        }
         let active = self.active.clone().ok_or(NotInForce::NoPolicy)?;
         let age_ms = now_ms.saturating_sub(self.checked_ms);
         if age_ms > STALE_AFTER_MS {
-            return Err(NotInForce::Stale { hours: age_ms / 3_600_000 });
+            return Err(NotInForce::Stale {
+                hours: age_ms / 3_600_000,
+            });
         }
         Ok(active)
     }
@@ -117,17 +129,43 @@ mod tests {
 
     fn in_force(checked_ms: u64) -> InForce {
         let compiled = compile(&Bundle::empty("log.example", "sec@example.com")).unwrap();
-        let active = Active { compiled, index: 3, revision: 1, bundle: Sha256([0; 32]) };
-        InForce { active: Some(Arc::new(active)), checked_ms, ..InForce::default() }
+        let active = Active {
+            compiled,
+            index: 3,
+            revision: 1,
+            bundle: Sha256([0; 32]),
+        };
+        InForce {
+            active: Some(Arc::new(active)),
+            checked_ms,
+            ..InForce::default()
+        }
     }
 
     #[test]
     fn without_a_fresh_policy_nothing_is_decided() {
-        assert_eq!(InForce::default().usable(0).unwrap_err(), NotInForce::NoPolicy);
+        assert_eq!(
+            InForce::default().usable(0).unwrap_err(),
+            NotInForce::NoPolicy
+        );
         assert!(in_force(10).usable(10 + STALE_AFTER_MS).is_ok());
         let stale = in_force(10).usable(11 + STALE_AFTER_MS).unwrap_err();
         assert_eq!(stale, NotInForce::Stale { hours: 72 });
-        let revoked = InForce { revoked_at: Some(9), ..in_force(10) };
-        assert_eq!(revoked.usable(10).unwrap_err(), NotInForce::Revoked { index: 9 });
+        let revoked = InForce {
+            revoked_at: Some(9),
+            ..in_force(10)
+        };
+        assert_eq!(
+            revoked.usable(10).unwrap_err(),
+            NotInForce::Revoked { index: 9 }
+        );
+        let refused = InForce {
+            refused: Some("gone".into()),
+            ..in_force(10)
+        };
+        assert_eq!(
+            refused.usable(10).unwrap_err(),
+            NotInForce::Refused("gone".into())
+        );
     }
 }

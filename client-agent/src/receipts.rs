@@ -101,12 +101,21 @@ impl Receipted {
         let entry = Entry::parse(self.entry.as_bytes())?;
         let receipt = Receipt::parse(&self.receipt)?;
         if receipt.index != self.index {
-            return Err(ReceiptProblem::OtherIndex { proven: receipt.index, said: self.index });
+            return Err(ReceiptProblem::OtherIndex {
+                proven: receipt.index,
+                said: self.index,
+            });
         }
         let verified = receipt.verify(&Hash(entry.leaf().0), policy)?;
         let checkpoint = verified.checkpoint;
-        let beacon = Beacon { root: Sha256(*checkpoint.root.as_bytes()), size: checkpoint.size };
-        Ok(Shown { beacon, witnesses: verified.cosigned })
+        let beacon = Beacon {
+            root: Sha256(*checkpoint.root.as_bytes()),
+            size: checkpoint.size,
+        };
+        Ok(Shown {
+            beacon,
+            witnesses: verified.cosigned,
+        })
     }
 }
 

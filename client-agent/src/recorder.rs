@@ -179,6 +179,8 @@ impl Recorder {
     }
 
     fn send(&self, command: Command) -> Result<(), RecordError> {
-        self.commands.send(command).map_err(|_| RecordError::Stopped)
+        self.commands
+            .send(command)
+            .map_err(|_| RecordError::Stopped)
     }
 }

@@ -38,8 +38,16 @@ pub fn keep(
 ) -> Result<(), KeepError> {
     let dir = state.refused();
     create_dir_durable(&dir, FOLDER_MODE)?;
-    let bytes = serde_json::to_vec_pretty(&Refused { record, frame, problem })?;
-    Ok(write_atomic(&dir.join(format!("{record:020}.json")), &bytes, FILE_MODE)?)
+    let bytes = serde_json::to_vec_pretty(&Refused {
+        record,
+        frame,
+        problem,
+    })?;
+    Ok(write_atomic(
+        &dir.join(format!("{record:020}.json")),
+        &bytes,
+        FILE_MODE,
+    )?)
 }
 
 /// How many refused frames are kept.

@@ -60,7 +60,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { posture_sysroot: PathBuf::from("/"), spool_bytes_max: SPOOL_BYTES_MAX }
+        Self {
+            posture_sysroot: PathBuf::from("/"),
+            spool_bytes_max: SPOOL_BYTES_MAX,
+        }
     }
 }
 
@@ -70,7 +73,9 @@ impl StateDir {
     /// Errors: [`StateError::Nowhere`], [`StateError::PathTooLong`].
     pub fn from_environment() -> Result<Self, StateError> {
         let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
         };
         let chosen = absolute(HOME_VARIABLE)
             .or_else(|| absolute("XDG_STATE_HOME").map(|path| path.join("cairn")))
@@ -150,7 +155,10 @@ impl StateDir {
     pub fn config(&self) -> Result<Config, StateError> {
         use cairn_durable::file::ReadFileError;
         let path = self.0.join("config.toml");
-        let failed = |detail: String| StateError::Config { path: path.clone(), detail };
+        let failed = |detail: String| StateError::Config {
+            path: path.clone(),
+            detail,
+        };
         let bytes = match cairn_durable::read_limited(&path, CONFIG_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(ReadFileError::NotFound { .. }) => return Ok(Config::default()),
@@ -169,7 +177,10 @@ mod tests {
     fn a_path_too_long_for_a_socket_is_refused() {
         assert!(StateDir::at(PathBuf::from("/tmp/x")).is_ok());
         let long = PathBuf::from(format!("/{}", "x".repeat(100)));
-        assert!(matches!(StateDir::at(long), Err(StateError::PathTooLong(_))));
+        assert!(matches!(
+            StateDir::at(long),
+            Err(StateError::PathTooLong(_))
+        ));
     }
 
     #[test]

@@ -27,8 +27,12 @@ use tokio::sync::watch;
 const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 
 /// Problem codes of entries that wait for others: everything that may pass later.
-const WAITING: [&str; 4] =
-    ["unknown-chain", "unknown-device", "missing-before", "no-such-basis"];
+const WAITING: [&str; 4] = [
+    "unknown-chain",
+    "unknown-device",
+    "missing-before",
+    "no-such-basis",
+];
 
 /// Why an upload did not finish. What was receipted before it stays receipted.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +129,8 @@ impl Uploader {
         let mut mark = Mark::load(&self.state)?;
         let mut receipts = Receipts::open(&self.state)?;
         let mut backoff = Backoff::default();
-        self.progress.send_modify(|progress| progress.next_record = mark.next_record);
+        self.progress
+            .send_modify(|progress| progress.next_record = mark.next_record);
         loop {
             match self.round(&mut mark, &mut receipts).await {
                 Ok(true) => backoff.reset(),
@@ -135,8 +140,9 @@ impl Uploader {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "upload");
-                    self.progress.send_modify(|shown| shown.problem = Some(error.to_string()));
-                    tokio::time::sleep(backoff.next()).await;
+                    self.progress
+                        .send_modify(|shown| shown.problem = Some(error.to_string()));
+                    tokio::time::sleep(backoff.wait()).await;
                 }
             }
         }
@@ -149,7 +155,10 @@ impl Uploader {
             return Ok(false);
         }
         let lines: Vec<String> = batch.iter().map(|spooled| spooled.line.clone()).collect();
-        let answer = self.client.submit(&lines, Wait::Witnessed, RECEIPT_WAIT).await?;
+        let answer = self
+            .client
+            .submit(&lines, Wait::Witnessed, RECEIPT_WAIT)
+            .await?;
         let (sent, answered) = (batch.len(), answer.results.len());
         if sent != answered {
             return Err(UploadError::Count { sent, answered });
@@ -211,10 +220,20 @@ impl Uploader {
         let (Some(index), Some(receipt)) = (result.index, &result.receipt) else {
             return Err(missing("it is sequenced and not yet witnessed".to_owned()));
         };
-        let entry = spooled.line.split('~').next().unwrap_or_default().to_owned();
-        let receipted = Receipted { index, entry, receipt: receipt.clone() };
-        let shown =
-            receipted.verify(&self.trust_policy).map_err(|error| missing(error.to_string()))?;
+        let entry = spooled
+            .line
+            .split('~')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let receipted = Receipted {
+            index,
+            entry,
+            receipt: receipt.clone(),
+        };
+        let shown = receipted
+            .verify(&self.trust_policy)
+            .map_err(|error| missing(error.to_string()))?;
         Ok(Some((receipted, shown)))
     }
 
@@ -272,8 +291,7 @@ impl Uploader {
 impl Spooled {
     fn read(record: u64, payload: &[u8]) -> Result<Self, UploadError> {
         let line = String::from_utf8_lossy(payload).into_owned();
-        let frame =
-            Frame::parse(&line).map_err(|source| UploadError::Frame { record, source })?;
+        let frame = Frame::parse(&line).map_err(|source| UploadError::Frame { record, source })?;
         let entry = frame.entry();
         let body = &entry.payload().body;
         let place = entry.payload().link.as_ref().map(|link| PreviousChain {
@@ -281,8 +299,17 @@ impl Spooled {
             head: entry.leaf(),
             seq: link.seq,
         });
-        let (starts, ends) =
-            (matches!(body, Body::ChainStart(_)), matches!(body, Body::ChainEnd(_)));
-        Ok(Self { record, leaf: entry.leaf(), line, place, starts, ends })
+        let (starts, ends) = (
+            matches!(body, Body::ChainStart(_)),
+            matches!(body, Body::ChainEnd(_)),
+        );
+        Ok(Self {
+            record,
+            leaf: entry.leaf(),
+            line,
+            place,
+            starts,
+            ends,
+        })
     }
 }

@@ -52,11 +52,22 @@ impl Vigil {
         let standard = PostureScope::standard()?;
         let mut paths = standard.paths.clone();
         paths.extend([home.to_owned(), state.path().to_owned()]);
-        let scope = PostureScope { paths, digests, ..standard };
+        let scope = PostureScope {
+            paths,
+            digests,
+            ..standard
+        };
         let mut collector = PostureCollector::new(sysroot, scope);
         let newest = collector.collect(0);
-        let state = Mutex::new(State { collector, newest, changes: Vec::new() });
-        Ok(Self { started: Instant::now(), state })
+        let state = Mutex::new(State {
+            collector,
+            newest,
+            changes: Vec::new(),
+        });
+        Ok(Self {
+            started: Instant::now(),
+            state,
+        })
     }
 
     /// Makes a pass now and returns what must be recorded.
@@ -73,7 +84,10 @@ impl Vigil {
             state.pass(now_ms);
         }
         let posture = state.newest.posture(self.now_ms());
-        Sight { posture, changes: std::mem::take(&mut state.changes) }
+        Sight {
+            posture,
+            changes: std::mem::take(&mut state.changes),
+        }
     }
 
     fn now_ms(&self) -> u64 {

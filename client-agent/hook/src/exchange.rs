@@ -31,7 +31,10 @@ pub struct Answer {
 /// Errors: a sentence part for the refusal.
 pub fn run(arguments: &Arguments) -> Result<Answer, &'static str> {
     let mut input = Vec::new();
-    let read = std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut input);
+    let read = std::io::stdin()
+        .lock()
+        .take(INPUT_BYTES_MAX + 1)
+        .read_to_end(&mut input);
     if read.is_err() {
         return Err("the hook's input could not be read");
     }
@@ -57,7 +60,11 @@ fn receive(stream: &mut UnixStream) -> std::io::Result<Answer> {
     stream.read_exact(&mut code)?;
     let stdout = part(stream)?;
     let stderr = part(stream)?;
-    Ok(Answer { code: code[0], stdout, stderr })
+    Ok(Answer {
+        code: code[0],
+        stdout,
+        stderr,
+    })
 }
 
 fn part(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {

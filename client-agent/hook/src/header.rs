@@ -21,7 +21,9 @@ pub fn line(event: &str) -> String {
     let mut text = String::from("{\"env\":{");
     let mut first = true;
     for name in VARIABLES {
-        let Some(value) = std::env::var_os(name) else { continue };
+        let Some(value) = std::env::var_os(name) else {
+            continue;
+        };
         if !first {
             text.push(',');
         }

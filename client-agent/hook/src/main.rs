@@ -25,8 +25,10 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let words: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let event = words.first().cloned().unwrap_or_default();
     let (sender, receiver) = mpsc::channel();
     let arguments = arguments::Arguments::read(&words);
@@ -38,13 +40,17 @@ fn main() -> ExitCode {
         let _late = sender.send(answer);
     });
     let answer = match started {
-        Ok(_) => receiver.recv_timeout(DEADLINE).unwrap_or(Err("it did not answer in time")),
+        Ok(_) => receiver
+            .recv_timeout(DEADLINE)
+            .unwrap_or(Err("it did not answer in time")),
         Err(_) => Err("no thread could be started"),
     };
     match answer {
         Ok(answer) => print(&answer),
         Err(cause) => {
-            let socket = arguments.map(|arguments| arguments.socket).unwrap_or_default();
+            let socket = arguments
+                .map(|arguments| arguments.socket)
+                .unwrap_or_default();
             print(&refusal::answer(&event, cause, &socket))
         }
     }
@@ -52,7 +58,9 @@ fn main() -> ExitCode {
 
 fn print(answer: &exchange::Answer) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(&answer.stdout).and_then(|()| stdout.flush());
+    let written = stdout
+        .write_all(&answer.stdout)
+        .and_then(|()| stdout.flush());
     // The exit code alone still denies when nobody reads standard error.
     let _unread = std::io::stderr().write_all(&answer.stderr);
     match written {

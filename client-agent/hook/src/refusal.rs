@@ -31,7 +31,10 @@ pub fn answer(event: &str, cause: &str, socket: &str) -> Answer {
                  \"permissionDecision\":\"deny\",\"permissionDecisionReason\":{quoted}}}}}"
             ),
         ),
-        "UserPromptSubmit" => (BLOCK, format!("{{\"decision\":\"block\",\"reason\":{quoted}}}")),
+        "UserPromptSubmit" => (
+            BLOCK,
+            format!("{{\"decision\":\"block\",\"reason\":{quoted}}}"),
+        ),
         // The agent ignores exit code 2 here and reads only the decision.
         "PermissionRequest" => (
             0,
@@ -42,16 +45,35 @@ pub fn answer(event: &str, cause: &str, socket: &str) -> Answer {
         ),
         // Without an event word nobody knows what is being asked, so the answer is no.
         "" => (BLOCK, String::new()),
-        _ => return Answer { code: 0, stdout: Vec::new(), stderr: Vec::new() },
+        _ => {
+            return Answer {
+                code: 0,
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            };
+        }
     };
     count(socket);
-    let stderr = if code == BLOCK { reason.into_bytes() } else { Vec::new() };
-    Answer { code, stdout: stdout.into_bytes(), stderr }
+    let stderr = if code == BLOCK {
+        reason.into_bytes()
+    } else {
+        Vec::new()
+    };
+    Answer {
+        code,
+        stdout: stdout.into_bytes(),
+        stderr,
+    }
 }
 
 fn count(socket: &str) {
-    let Some(folder) = Path::new(socket).parent() else { return };
-    let file = std::fs::OpenOptions::new().append(true).create(true).open(folder.join(UNRECORDED));
+    let Some(folder) = Path::new(socket).parent() else {
+        return;
+    };
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(folder.join(UNRECORDED));
     // The refusal stands whether or not it could be counted.
     let _uncounted = file.and_then(|mut file| file.write_all(b"."));
 }
@@ -71,8 +93,16 @@ mod tests {
         assert_eq!(code, BLOCK);
         assert!(stdout.contains("\"permissionDecision\":\"deny\""));
         assert!(stdout.contains("cannot be reached (test)"));
-        assert!(text("UserPromptSubmit").1.contains("\"decision\":\"block\""));
-        assert!(text("PermissionRequest").1.contains("\"behavior\":\"deny\""));
+        assert!(
+            text("UserPromptSubmit")
+                .1
+                .contains("\"decision\":\"block\"")
+        );
+        assert!(
+            text("PermissionRequest")
+                .1
+                .contains("\"behavior\":\"deny\"")
+        );
         assert_eq!(text("").0, BLOCK);
     }
 

@@ -81,7 +81,10 @@ impl Administrator {
         let authority = genesis_authority(&org.genesis_entry, &org.genesis_leaf)?;
         let threshold = authority.threshold();
         if keys.len() < threshold {
-            bail!("{} administrator keys are here, {threshold} must agree", keys.len());
+            bail!(
+                "{} administrator keys are here, {threshold} must agree",
+                keys.len()
+            );
         }
         let client = Client::new(&arguments.server)?;
         let text = match &arguments.trust_policy {
@@ -94,22 +97,36 @@ impl Administrator {
         let trust_policy = TrustPolicy::parse(&text)?;
         check_log_key(&trust_policy, &authority)?;
         let first = keys.first().context("no administrator key is here")?;
-        let client =
-            Access::new(client, &org.origin, None).client(first).await.context("sign-in")?;
-        let pinned = Pinned { authority, trust_policy: trust_policy.clone() };
+        let client = Access::new(client, &org.origin, None)
+            .client(first)
+            .await
+            .context("sign-in")?;
+        let pinned = Pinned {
+            authority,
+            trust_policy: trust_policy.clone(),
+        };
         let mut basis = Basis::of_log(&org.origin, pinned);
         let mut emails = BTreeMap::new();
         for entry in client.roster(0).await?.entries {
             basis.apply_roster(&entry)?;
             for disclosure in Frame::parse(&entry.frame)?.disclosures() {
-                if let (Some(person), Some(email)) =
-                    (disclosure.name().strip_prefix("email:"), disclosure.value().as_str())
-                {
+                if let (Some(person), Some(email)) = (
+                    disclosure.name().strip_prefix("email:"),
+                    disclosure.value().as_str(),
+                ) {
                     emails.insert(person.to_owned(), email.to_owned());
                 }
             }
         }
-        Ok(Self { org, client, basis, trust_policy, keys, threshold, emails })
+        Ok(Self {
+            org,
+            client,
+            basis,
+            trust_policy,
+            keys,
+            threshold,
+            emails,
+        })
     }
 
     /// The person with this identifier or address.
@@ -117,7 +134,10 @@ impl Administrator {
         if self.basis.roster().people.contains_key(given) {
             return Ok(given.to_owned());
         }
-        let known = self.emails.iter().find(|(_, email)| email.eq_ignore_ascii_case(given));
+        let known = self
+            .emails
+            .iter()
+            .find(|(_, email)| email.eq_ignore_ascii_case(given));
         known
             .map(|(person, _)| person.clone())
             .with_context(|| format!("no person `{given}` in the roster"))
@@ -129,27 +149,50 @@ impl Administrator {
         body: Body,
         confidential: &[(String, Value)],
     ) -> anyhow::Result<Done> {
-        let line = sign(&self.org.origin, body, confidential, &self.keys, self.threshold)?;
+        let line = sign(
+            &self.org.origin,
+            body,
+            confidential,
+            &self.keys,
+            self.threshold,
+        )?;
         for _ in 0..RECEIPT_ATTEMPTS {
             let answer = self
                 .client
                 .submit(std::slice::from_ref(&line), Wait::Witnessed, RECEIPT_WAIT)
                 .await?;
-            let result = answer.results.into_iter().next().context("the server answered nothing")?;
+            let result = answer
+                .results
+                .into_iter()
+                .next()
+                .context("the server answered nothing")?;
             if result.status == Status::Refused {
-                bail!("the log refused the entry: {}", result.problem.map_or_else(
-                    || "no reason given".to_owned(),
-                    |problem| problem.to_string(),
-                ));
+                bail!(
+                    "the log refused the entry: {}",
+                    result.problem.map_or_else(
+                        || "no reason given".to_owned(),
+                        |problem| problem.to_string(),
+                    )
+                );
             }
-            let (Some(index), Some(receipt)) = (result.index, result.receipt) else { continue };
+            let (Some(index), Some(receipt)) = (result.index, result.receipt) else {
+                continue;
+            };
             let entry = line.split('~').next().unwrap_or_default().to_owned();
             let leaf = Sha256::of_leaf(entry.as_bytes());
-            let receipted = Receipted { index, entry, receipt };
+            let receipted = Receipted {
+                index,
+                entry,
+                receipt,
+            };
             match receipted.verify(&self.trust_policy) {
                 Ok(shown) => {
                     let witnesses = shown.witnesses.into_iter().map(|(name, _)| name).collect();
-                    return Ok(Done { index, leaf, witnesses });
+                    return Ok(Done {
+                        index,
+                        leaf,
+                        witnesses,
+                    });
                 }
                 Err(error) => eprintln!("cairn: waiting for a complete receipt: {error}"),
             }
@@ -189,7 +232,10 @@ pub(super) fn sign(
     }
     payload.approvals = approvals;
     let frozen = freeze(&payload, first)?;
-    Ok(present(&frozen.entry, disclosures.iter().map(Disclosure::encoded)))
+    Ok(present(
+        &frozen.entry,
+        disclosures.iter().map(Disclosure::encoded),
+    ))
 }
 
 /// The administrator keys of a folder, in the order of their names.

@@ -45,29 +45,31 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
     if let Ok(identity) = &identity {
         report.check(
             "what was pinned",
-            identity.pinned().map(|_| "genesis and trust policy fit".to_owned()).map_err(|error| {
-                (error.to_string(), "run `cairn enroll --again --server URL`")
-            }),
+            identity
+                .pinned()
+                .map(|_| "genesis and trust policy fit".to_owned())
+                .map_err(|error| (error.to_string(), "run `cairn enroll --again --server URL`")),
         );
     }
     report.check("hook program", hook());
     report.check(
         "Claude Code",
         match Program::find(state) {
-            Ok(Program { path, version: Some(version) }) => {
-                Ok(format!("{} version {version}", path.display()))
-            }
-            Ok(Program { path, version: None }) => Err((
-                format!("{} does not say its version", path.display()),
-                "update Claude Code; without its version, hooks that fail cannot block",
+            Ok(Program { path, version }) => Ok(format!("{} version {version}", path.display())),
+            Err(error) => Err((
+                error.to_string(),
+                "install or update Claude Code, or set CAIRN_CLAUDE",
             )),
-            Err(error) => Err((error.to_string(), "install Claude Code or set CAIRN_CLAUDE")),
         },
     );
     if identity.is_ok() {
         daemon(state, &mut report);
     }
-    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn folder(state: &StateDir) -> Result<String, (String, &'static str)> {
@@ -89,7 +91,10 @@ fn hook() -> Result<String, (String, &'static str)> {
     if hook.is_file() {
         Ok(hook.display().to_string())
     } else {
-        Err((format!("{} is missing", hook.display()), "install Cairn again"))
+        Err((
+            format!("{} is missing", hook.display()),
+            "install Cairn again",
+        ))
     }
 }
 

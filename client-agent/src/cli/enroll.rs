@@ -56,7 +56,10 @@ pub(super) async fn run(
         isolation: Isolation::SelfAsserted,
         protection: key.protection(),
     };
-    let started = client.enroll(&request).await.context("enrolment was not started")?;
+    let started = client
+        .enroll(&request)
+        .await
+        .context("enrolment was not started")?;
     announce(&started, arguments.no_browser, json)?;
     let admitted = wait(&client, &started).await?;
     let identity = identity(&client, log, admitted, &key)?;
@@ -69,7 +72,10 @@ pub(super) async fn run(
     if json {
         print_json(&identity)?;
     } else {
-        println!("Enrolled as {} (device {}).", identity.email, identity.device);
+        println!(
+            "Enrolled as {} (device {}).",
+            identity.email, identity.device
+        );
         println!("Start your agent with `cairn claude`.");
     }
     Ok(ExitCode::SUCCESS)
@@ -77,7 +83,10 @@ pub(super) async fn run(
 
 /// Reads genesis and trust policy and compares them with what the person was given.
 async fn learn(client: &Client, arguments: &EnrollArguments) -> anyhow::Result<Log> {
-    let genesis = client.genesis().await.context("the server's genesis entry was not read")?;
+    let genesis = client
+        .genesis()
+        .await
+        .context("the server's genesis entry was not read")?;
     let entry = Entry::parse(genesis.entry.as_bytes())?;
     let given = match &arguments.genesis_hash {
         Some(text) => Some(
@@ -91,7 +100,10 @@ async fn learn(client: &Client, arguments: &EnrollArguments) -> anyhow::Result<L
     let trust_policy = match &arguments.trust_policy {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("`{}` was not read", path.display()))?,
-        None => client.text(paths::TRUST_POLICY).await.context("the trust policy was not read")?,
+        None => client
+            .text(paths::TRUST_POLICY)
+            .await
+            .context("the trust policy was not read")?,
     };
     check_log_key(&TrustPolicy::parse(&trust_policy)?, &authority)?;
     let pinned_from_outside = given.is_some() && arguments.trust_policy.is_some();
@@ -119,9 +131,15 @@ fn announce(started: &EnrollStarted, no_browser: bool, json: bool) -> anyhow::Re
         });
         println!("{line}");
     } else {
-        println!("Open this page and confirm your address:\n\n  {}\n", started.url);
+        println!(
+            "Open this page and confirm your address:\n\n  {}\n",
+            started.url
+        );
         println!("The page must show these words: {}\n", started.words);
-        println!("Waiting, for up to {} minutes …", started.expires_in.div_ceil(60));
+        println!(
+            "Waiting, for up to {} minutes …",
+            started.expires_in.div_ceil(60)
+        );
     }
     if !no_browser {
         let opened = Command::new("xdg-open")
@@ -140,13 +158,24 @@ async fn wait(client: &Client, started: &EnrollStarted) -> anyhow::Result<Admitt
     let client = client.with_token(&started.poll_secret);
     loop {
         match client.enrollment(&started.id).await {
-            Ok(EnrollStatus { state: EnrollState::Admitted, admitted: Some(admitted), .. }) => {
+            Ok(EnrollStatus {
+                state: EnrollState::Admitted,
+                admitted: Some(admitted),
+                ..
+            }) => {
                 return Ok(admitted);
             }
-            Ok(EnrollStatus { state: EnrollState::Refused, reason, .. }) => {
+            Ok(EnrollStatus {
+                state: EnrollState::Refused,
+                reason,
+                ..
+            }) => {
                 bail!("enrolment was refused: {}", reason.unwrap_or_default());
             }
-            Ok(EnrollStatus { state: EnrollState::Expired, .. }) => {
+            Ok(EnrollStatus {
+                state: EnrollState::Expired,
+                ..
+            }) => {
                 bail!("nobody finished the page in time; run the command again");
             }
             Ok(_) => {}

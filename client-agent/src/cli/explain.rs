@@ -23,7 +23,10 @@ pub(super) fn run(state: &StateDir, what: &str, json: bool) -> anyhow::Result<Ex
         return Ok(ExitCode::SUCCESS);
     }
     let bundle = bundle(state, entry.payload().context.policy);
-    println!("log index {index}, tool {}, call {}", decision.tool, decision.use_id);
+    println!(
+        "log index {index}, tool {}, call {}",
+        decision.tool, decision.use_id
+    );
     println!("{}", outcome(&decision));
     match &decision.rule {
         Some(rule) => println!("decided by {}", named(rule, bundle.as_ref())),
@@ -42,13 +45,11 @@ pub(super) fn run(state: &StateDir, what: &str, json: bool) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn matching(
-    one: &Receipted,
-    what: &str,
-    index: Option<u64>,
-) -> Option<(u64, Entry, ToolDecision)> {
+fn matching(one: &Receipted, what: &str, index: Option<u64>) -> Option<(u64, Entry, ToolDecision)> {
     let entry = Entry::parse(one.entry.as_bytes()).ok()?;
-    let Body::ToolDecision(decision) = &entry.payload().body else { return None };
+    let Body::ToolDecision(decision) = &entry.payload().body else {
+        return None;
+    };
     if index != Some(one.index) && decision.use_id != what {
         return None;
     }
@@ -70,7 +71,9 @@ fn named(rule: &RuleRef, bundle: Option<&Bundle>) -> String {
         .and_then(|bundle| bundle.rules.iter().find(|known| known.id == rule.id))
         .map(|known| format!(" ({})", known.pattern))
         .unwrap_or_default();
-    format!("{:?} rule `{}`{pattern}, rank {:?}", rule.effect, rule.id, rule.rank).to_lowercase()
+    let effect = format!("{:?}", rule.effect).to_lowercase();
+    let rank = format!("{:?}", rule.rank).to_lowercase();
+    format!("{effect} rule `{}`{pattern}, rank {rank}", rule.id)
 }
 
 fn outcome(decision: &ToolDecision) -> String {

@@ -28,8 +28,15 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
             "reason": verdict.reason.to_string(),
         }));
         if !as_json {
-            let word = if verdict.allowed { "allowed" } else { "blocked" };
-            println!("{word:<8} {:<24} {:<8} {}", one.name, one.source, verdict.reason);
+            let word = if verdict.allowed {
+                "allowed"
+            } else {
+                "blocked"
+            };
+            println!(
+                "{word:<8} {:<24} {:<8} {}",
+                one.name, one.source, verdict.reason
+            );
         }
     }
     for name in bundle.mcp.servers.keys() {
@@ -37,7 +44,10 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
             "name": name, "source": "managed", "allowed": true, "reason": "it is a managed server",
         }));
         if !as_json {
-            println!("{:<8} {name:<24} {:<8} deployed by policy", "allowed", "managed");
+            println!(
+                "{:<8} {name:<24} {:<8} deployed by policy",
+                "allowed", "managed"
+            );
         }
     }
     if as_json {

@@ -41,13 +41,35 @@ struct Plan<'a> {
 
 pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<ExitCode> {
     match command {
-        OrgCommand::Create { server_keys, name, out, admins, threshold, policy_by_online_key } => {
+        OrgCommand::Create {
+            server_keys,
+            name,
+            out,
+            admins,
+            threshold,
+            policy_by_online_key,
+        } => {
             let server = serde_json::from_slice(&read(&server_keys)?)
                 .with_context(|| format!("`{}`", server_keys.display()))?;
             let (name, out) = (name.as_str(), out.as_path());
-            create(Plan { server, name, out, admins, threshold, policy_by_online_key }, as_json)?;
+            create(
+                Plan {
+                    server,
+                    name,
+                    out,
+                    admins,
+                    threshold,
+                    policy_by_online_key,
+                },
+                as_json,
+            )?;
         }
-        OrgCommand::PersonAdd { admin, email, roles, teams } => {
+        OrgCommand::PersonAdd {
+            admin,
+            email,
+            roles,
+            teams,
+        } => {
             let person = random::identifier("p_")?;
             let change = RosterChange::AddPerson {
                 person: person.clone(),
@@ -58,7 +80,12 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
             let done = change_roster(&admin, |_| Ok(change), &confidential).await?;
             report(&json!({ "person": person }), &done, as_json)?;
         }
-        OrgCommand::PersonUpdate { admin, person, roles, teams } => {
+        OrgCommand::PersonUpdate {
+            admin,
+            person,
+            roles,
+            teams,
+        } => {
             let (roles, teams) = (parse_roles(&roles)?, sorted(teams));
             let change = |administrator: &Administrator| {
                 Ok(RosterChange::UpdatePerson {
@@ -72,25 +99,40 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
         }
         OrgCommand::PersonRemove { admin, person } => {
             let change = |administrator: &Administrator| {
-                Ok(RosterChange::RemovePerson { person: administrator.person(&person)? })
+                Ok(RosterChange::RemovePerson {
+                    person: administrator.person(&person)?,
+                })
             };
             let done = change_roster(&admin, change, &[]).await?;
             report(&json!({ "person": person }), &done, as_json)?;
         }
         OrgCommand::TeamAdd { admin, team, name } => {
-            let change = RosterChange::AddTeam { name, team: team.clone() };
+            let change = RosterChange::AddTeam {
+                name,
+                team: team.clone(),
+            };
             let done = change_roster(&admin, |_| Ok(change), &[]).await?;
             report(&json!({ "team": team }), &done, as_json)?;
         }
-        OrgCommand::DeviceRevoke { admin, device, reason } => {
-            let change = RosterChange::RevokeDevice { device: device.clone(), reason };
+        OrgCommand::DeviceRevoke {
+            admin,
+            device,
+            reason,
+        } => {
+            let change = RosterChange::RevokeDevice {
+                device: device.clone(),
+                reason,
+            };
             let done = change_roster(&admin, |_| Ok(change), &[]).await?;
             report(&json!({ "device": device }), &done, as_json)?;
         }
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
         OrgCommand::Token { admin, out } => {
             let administrator = Administrator::open(&admin).await?;
-            let token = administrator.client.bearer().context("the server gave no token")?;
+            let token = administrator
+                .client
+                .bearer()
+                .context("the server gave no token")?;
             write_atomic(&out, format!("{token}\n").as_bytes(), 0o600)?;
             println!("{}", out.display());
         }
@@ -106,18 +148,31 @@ fn create(plan: Plan<'_>, as_json: bool) -> anyhow::Result<()> {
         bail!("--threshold must be 1 to the number of administrators");
     }
     if plan.out.exists() {
-        bail!("`{}` exists; keys are never overwritten", plan.out.display());
+        bail!(
+            "`{}` exists; keys are never overwritten",
+            plan.out.display()
+        );
     }
     let mut seeds = Vec::new();
     for _ in 0..plan.admins {
         seeds.push(zeroize::Zeroizing::new(random::bytes::<32>()?));
     }
-    let keys: Vec<SoftwareKey> = seeds.iter().map(|seed| SoftwareKey::from_seed(seed)).collect();
-    let mut may =
-        vec![Right::AdmitDevice, Right::EnrolDeveloper, Right::RevokeDevice, Right::RecordActions];
+    let keys: Vec<SoftwareKey> = seeds
+        .iter()
+        .map(|seed| SoftwareKey::from_seed(seed))
+        .collect();
+    let mut may = vec![
+        Right::AdmitDevice,
+        Right::EnrolDeveloper,
+        Right::RevokeDevice,
+        Right::RecordActions,
+    ];
     may.extend(plan.policy_by_online_key.then_some(Right::Policy));
-    let authority =
-        Delegation { key: plan.server.authority, label: "authority".to_owned(), may };
+    let authority = Delegation {
+        key: plan.server.authority,
+        label: "authority".to_owned(),
+        may,
+    };
     let genesis = Genesis {
         administrators: Administrators {
             keys: keys.iter().map(EntrySigner::public_key).collect(),
@@ -130,19 +185,38 @@ fn create(plan: Plan<'_>, as_json: bool) -> anyhow::Result<()> {
     };
     cairn_identity::Authority::from_genesis(&genesis)?;
     let threshold = usize::try_from(plan.threshold)?;
-    let frame = sign(&plan.server.origin, Body::Genesis(genesis), &[], &keys, threshold)?;
+    let frame = sign(
+        &plan.server.origin,
+        Body::Genesis(genesis),
+        &[],
+        &keys,
+        threshold,
+    )?;
     let genesis_entry = frame.trim_end_matches('~').to_owned();
     let genesis_leaf = Sha256::of_leaf(genesis_entry.as_bytes());
     let organisation = plan.name.to_owned();
-    let org = OrgFile { origin: plan.server.origin, organisation, genesis_leaf, genesis_entry };
+    let org = OrgFile {
+        origin: plan.server.origin,
+        organisation,
+        genesis_leaf,
+        genesis_entry,
+    };
     create_dir_durable(plan.out, 0o700)?;
     for (number, seed) in (1_u32..).zip(&seeds) {
         let text = zeroize::Zeroizing::new(format!("{}\n", to_base64url(seed.as_slice())));
         let path = plan.out.join(format!("admin-{number:02}.key"));
         write_atomic(&path, text.as_bytes(), 0o600)?;
     }
-    write_atomic(&plan.out.join("genesis.frame"), format!("{frame}\n").as_bytes(), 0o644)?;
-    write_atomic(&plan.out.join("org.json"), &serde_json::to_vec_pretty(&org)?, 0o644)?;
+    write_atomic(
+        &plan.out.join("genesis.frame"),
+        format!("{frame}\n").as_bytes(),
+        0o644,
+    )?;
+    write_atomic(
+        &plan.out.join("org.json"),
+        &serde_json::to_vec_pretty(&org)?,
+        0o644,
+    )?;
     if as_json {
         return print_json(&json!({
             "genesis_hash": genesis_leaf, "genesis": plan.out.join("genesis.frame"),
@@ -150,7 +224,12 @@ fn create(plan: Plan<'_>, as_json: bool) -> anyhow::Result<()> {
         }));
     }
     println!("genesis hash  {genesis_leaf}");
-    println!("keys          {} of {} in {}", plan.threshold, plan.admins, plan.out.display());
+    println!(
+        "keys          {} of {} in {}",
+        plan.threshold,
+        plan.admins,
+        plan.out.display()
+    );
     println!("\nPublish the genesis hash where your developers and auditors can compare it.");
     println!("Start the server with the file `genesis.frame`; the keys never go there.");
     Ok(())
@@ -172,7 +251,9 @@ async fn change_roster(
     if let Err((_, reason)) = tried {
         bail!("{reason}");
     }
-    administrator.submit(Body::Roster(statement), confidential).await
+    administrator
+        .submit(Body::Roster(statement), confidential)
+        .await
 }
 
 fn report(subject: &Value, done: &Done, as_json: bool) -> anyhow::Result<()> {
@@ -188,7 +269,11 @@ fn report(subject: &Value, done: &Done, as_json: bool) -> anyhow::Result<()> {
     for (name, value) in subject.as_object().into_iter().flatten() {
         println!("{name}  {}", value.as_str().unwrap_or_default());
     }
-    println!("log index {}, witnessed by {}", done.index, done.witnesses.join(", "));
+    println!(
+        "log index {}, witnessed by {}",
+        done.index,
+        done.witnesses.join(", ")
+    );
     Ok(())
 }
 

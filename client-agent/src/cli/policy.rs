@@ -40,7 +40,13 @@ pub(super) fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<Exit
             bundle.mcp.deny.extend(imported.mcp.deny);
         }
         for lint in imported.lints {
-            eprintln!("{}: {} {}: {}", path.display(), lint.pattern, advice(&lint.instead), lint.kind);
+            eprintln!(
+                "{}: {} {}: {}",
+                path.display(),
+                lint.pattern,
+                advice(&lint.instead),
+                lint.kind
+            );
         }
     }
     let mut value = serde_json::to_value(&bundle)?;
@@ -58,7 +64,10 @@ pub(super) fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<Exit
 fn source(path: &Path) -> SettingsSource {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     let in_claude = folder.file_name().is_some_and(|name| name == ".claude");
     let home = std::env::var_os("HOME").map(PathBuf::from);
     if folder.starts_with("/etc/claude-code") {
@@ -68,17 +77,26 @@ fn source(path: &Path) -> SettingsSource {
         if name == "settings.local.json" {
             SettingsSource::Local { cwd: root }
         } else {
-            SettingsSource::Project { root, trusted: true }
+            SettingsSource::Project {
+                root,
+                trusted: true,
+            }
         }
     } else if in_claude {
-        SettingsSource::User { config_dir: text(folder) }
+        SettingsSource::User {
+            config_dir: text(folder),
+        }
     } else {
         SettingsSource::FlagFile { dir: text(folder) }
     }
 }
 
 fn advice(instead: &[String]) -> String {
-    if instead.is_empty() { String::new() } else { format!("(write {})", instead.join(" and ")) }
+    if instead.is_empty() {
+        String::new()
+    } else {
+        format!("(write {})", instead.join(" and "))
+    }
 }
 
 pub(super) fn lint(path: &Path) -> anyhow::Result<ExitCode> {
@@ -86,14 +104,25 @@ pub(super) fn lint(path: &Path) -> anyhow::Result<ExitCode> {
     let mut bad = false;
     if let Err(problems) = compile(&bundle) {
         bad = true;
-        problems.iter().for_each(|problem| println!("error: {problem}"));
+        problems
+            .iter()
+            .for_each(|problem| println!("error: {problem}"));
     }
     for lint in lint_bundle(&bundle) {
         let rule = lint.rule.unwrap_or_default();
-        println!("note: rule `{rule}` {}: {} {}", lint.pattern, lint.kind, advice(&lint.instead));
+        println!(
+            "note: rule `{rule}` {}: {} {}",
+            lint.pattern,
+            lint.kind,
+            advice(&lint.instead)
+        );
     }
     println!("{} rules", bundle.rules.len());
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if bad {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 pub(super) async fn apply(
@@ -112,17 +141,31 @@ pub(super) async fn apply(
     };
     let bundle = parse(path, &administrator.org.origin, version.saturating_add(1))?;
     if bundle.version <= version {
-        bail!("the bundle has version {}, in force is {version}", bundle.version);
+        bail!(
+            "the bundle has version {}, in force is {version}",
+            bundle.version
+        );
     }
     if bundle.origin != administrator.org.origin {
-        bail!("the bundle is for `{}`, not `{}`", bundle.origin, administrator.org.origin);
+        bail!(
+            "the bundle is for `{}`, not `{}`",
+            bundle.origin,
+            administrator.org.origin
+        );
     }
     if let Err(problems) = compile(&bundle) {
-        problems.iter().for_each(|problem| eprintln!("error: {problem}"));
+        problems
+            .iter()
+            .for_each(|problem| eprintln!("error: {problem}"));
         bail!("the bundle does not compile");
     }
     for lint in lint_bundle(&bundle) {
-        eprintln!("note: {}: {} {}", lint.pattern, lint.kind, advice(&lint.instead));
+        eprintln!(
+            "note: {}: {} {}",
+            lint.pattern,
+            lint.kind,
+            advice(&lint.instead)
+        );
     }
     let bytes = bundle.canonical_bytes()?;
     let statement = PolicyStatement {
@@ -132,8 +175,14 @@ pub(super) async fn apply(
         version: bundle.version,
     };
     // The blob first: the entry must never name bytes that nobody has.
-    administrator.client.put_blob(bytes).await.context("the bundle was not stored")?;
-    let done = administrator.submit(Body::Policy(statement.clone()), &[]).await?;
+    administrator
+        .client
+        .put_blob(bytes)
+        .await
+        .context("the bundle was not stored")?;
+    let done = administrator
+        .submit(Body::Policy(statement.clone()), &[])
+        .await?;
     report(&statement, &done, as_json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -160,11 +209,16 @@ fn parse(path: &Path, origin: &str, version: u64) -> anyhow::Result<Bundle> {
     let value: Value = serde_saphyr::from_str(&text)
         .with_context(|| format!("`{}` is neither YAML nor JSON", path.display()))?;
     let Value::Object(mut members) = value else {
-        bail!("`{}` is not a mapping of a bundle's members", path.display());
+        bail!(
+            "`{}` is not a mapping of a bundle's members",
+            path.display()
+        );
     };
     let empty = serde_json::to_value(Bundle::empty(origin, "your security team"))?;
     for (name, default) in empty.as_object().into_iter().flatten() {
-        members.entry(name.clone()).or_insert_with(|| default.clone());
+        members
+            .entry(name.clone())
+            .or_insert_with(|| default.clone());
     }
     if members.get("version") == Some(&json!(0)) {
         members.insert("version".to_owned(), json!(version));
@@ -175,8 +229,12 @@ fn parse(path: &Path, origin: &str, version: u64) -> anyhow::Result<Bundle> {
     if members.get("origin") == Some(&json!(NO_ORIGIN)) {
         members.insert("origin".to_owned(), json!(origin));
     }
-    for (position, rule) in
-        members.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+    for (position, rule) in members
+        .get_mut("rules")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .enumerate()
     {
         if let Some(rule) = rule.as_object_mut() {
             complete(rule, position);
@@ -188,8 +246,10 @@ fn parse(path: &Path, origin: &str, version: u64) -> anyhow::Result<Bundle> {
 
 /// A rule may leave out its id, its scope (everybody) and its dialect (Cairn's).
 fn complete(rule: &mut Map<String, Value>, position: usize) {
-    rule.entry("id").or_insert_with(|| json!(format!("rule-{}", position + 1)));
-    rule.entry("scope").or_insert_with(|| json!({ "global": true }));
+    rule.entry("id")
+        .or_insert_with(|| json!(format!("rule-{}", position + 1)));
+    rule.entry("scope")
+        .or_insert_with(|| json!({ "global": true }));
     rule.entry("dialect").or_insert_with(|| json!("cairn"));
 }
 
@@ -203,13 +263,27 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     let entry = Entry::parse(stored.entry.as_bytes())?;
-    println!("version {}, log index {}, signed by {}", bundle.version, stored.index, entry.kid());
+    println!(
+        "version {}, log index {}, signed by {}",
+        bundle.version,
+        stored.index,
+        entry.kid()
+    );
     println!("default {}, ask {}", word(bundle.default), bundle.contact);
     for rule in &bundle.rules {
         let scope = serde_json::to_value(&rule.scope)?;
-        let when = if rule.when.is_some() { " (on a posture condition)" } else { "" };
+        let when = if rule.when.is_some() {
+            " (on a posture condition)"
+        } else {
+            ""
+        };
         let firm = if rule.mandatory { " mandatory" } else { "" };
-        println!("{:<6} {:<40} {scope} `{}`{firm}{when}", word(rule.effect), rule.pattern, rule.id);
+        println!(
+            "{:<6} {:<40} {scope} `{}`{firm}{when}",
+            word(rule.effect),
+            rule.pattern,
+            rule.id
+        );
     }
     for gate in &bundle.gates {
         println!("gate   {:<40} `{}`", gate.message, gate.id);

@@ -33,18 +33,33 @@ pub(super) fn run(
     let identity = Identity::load(state)?;
     let policy = TrustPolicy::parse(&identity.trust_policy)?;
     let all = read_all(&state.receipts())?;
-    let newest = all.get(all.len().saturating_sub(limit)..).unwrap_or_default();
-    let rows = newest.iter().map(|one| row(one, &policy, verify)).collect::<Result<Vec<_>, _>>()?;
-    let bad = rows.iter().filter(|row| row.verified == Some(false)).count();
+    let newest = all
+        .get(all.len().saturating_sub(limit)..)
+        .unwrap_or_default();
+    let rows = newest
+        .iter()
+        .map(|one| row(one, &policy, verify))
+        .collect::<Result<Vec<_>, _>>()?;
+    let bad = rows
+        .iter()
+        .filter(|row| row.verified == Some(false))
+        .count();
     if json {
         print_json(&rows)?;
     } else {
         rows.iter().for_each(print);
         if verify {
-            println!("{} receipts verified offline, {bad} failed", rows.len() - bad);
+            println!(
+                "{} receipts verified offline, {bad} failed",
+                rows.len() - bad
+            );
         }
     }
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if bad == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn row(one: &Receipted, policy: &TrustPolicy, verify: bool) -> anyhow::Result<Row> {
@@ -93,7 +108,9 @@ fn row(one: &Receipted, policy: &TrustPolicy, verify: bool) -> anyhow::Result<Ro
 }
 
 fn print(row: &Row) {
-    let effect = row.effect.map_or(String::new(), |effect| format!("{effect:?}").to_lowercase());
+    let effect = row
+        .effect
+        .map_or(String::new(), |effect| format!("{effect:?}").to_lowercase());
     println!(
         "{:>8}  {}  {:<16} {:<10} {:<20} {:<24} {}{}",
         row.index,
@@ -103,6 +120,9 @@ fn print(row: &Row) {
         row.tool.as_deref().unwrap_or_default(),
         row.rule.as_deref().unwrap_or_default(),
         row.witnesses.join(","),
-        row.problem.as_ref().map(|problem| format!("  NOT VALID: {problem}")).unwrap_or_default(),
+        row.problem
+            .as_ref()
+            .map(|problem| format!("  NOT VALID: {problem}"))
+            .unwrap_or_default(),
     );
 }

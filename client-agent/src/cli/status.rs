@@ -32,11 +32,15 @@ pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     println!("device       {} ({})", identity.device, identity.email);
     println!("server       {}", identity.server);
     println!("log          {}", identity.origin);
-    println!("genesis      {}{}", identity.genesis_leaf, if identity.pinned_from_outside {
-        ""
-    } else {
-        " (trusted on first use)"
-    });
+    println!(
+        "genesis      {}{}",
+        identity.genesis_leaf,
+        if identity.pinned_from_outside {
+            ""
+        } else {
+            " (trusted on first use)"
+        }
+    );
     println!("key          software, self-asserted: runs as your own user");
     println!("enforcement  {ENFORCEMENT}");
     match &daemon {
@@ -44,17 +48,27 @@ pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
         Err(error) => println!("daemon       not running: {error}"),
     }
     if refused > 0 {
-        println!("refused      {refused} entries, kept in {}", state.refused().display());
+        println!(
+            "refused      {refused} entries, kept in {}",
+            state.refused().display()
+        );
     }
     Ok(code(daemon.is_ok()))
 }
 
 fn code(running: bool) -> ExitCode {
-    if running { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if running {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn print_daemon(status: &StatusAnswer) {
-    println!("daemon       running, process {}, version {}", status.pid, status.daemon_version);
+    println!(
+        "daemon       running, process {}, version {}",
+        status.pid, status.daemon_version
+    );
     match (status.policy_version, status.policy_index) {
         (Some(version), Some(index)) => println!(
             "policy       version {version}, log index {index}, checked {} ago",
@@ -62,7 +76,11 @@ fn print_daemon(status: &StatusAnswer) {
         ),
         _ => println!("policy       none verified yet: every action is denied"),
     }
-    if let Some(problem) = status.not_in_force.as_ref().or(status.policy_problem.as_ref()) {
+    if let Some(problem) = status
+        .not_in_force
+        .as_ref()
+        .or(status.policy_problem.as_ref())
+    {
         println!("             {problem}");
     }
     println!("teams        {}", status.teams.join(", "));
@@ -74,7 +92,10 @@ fn print_daemon(status: &StatusAnswer) {
         println!("             {problem}");
     }
     if status.undeclared > 0 {
-        println!("             {} actions could not be recorded", status.undeclared);
+        println!(
+            "             {} actions could not be recorded",
+            status.undeclared
+        );
     }
     if let Some((index, at)) = status.last_receipt {
         println!("receipt      log index {index}, {} ago", ago(at));

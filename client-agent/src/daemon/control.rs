@@ -136,7 +136,11 @@ pub fn ask<B: Serialize, T: DeserializeOwned>(
     body: &B,
 ) -> Result<T, AskError> {
     let body = serde_json::to_vec(body)?;
-    Ok(serde_json::from_slice(&wire::call(&state.socket(), command, &body)?)?)
+    Ok(serde_json::from_slice(&wire::call(
+        &state.socket(),
+        command,
+        &body,
+    )?)?)
 }
 
 impl Control {
@@ -164,7 +168,10 @@ impl Control {
         let in_force = self.gatekeeper.enforcement.now();
         let usage = self.gatekeeper.recorder.usage().await.unwrap_or_default();
         let progress = self.progress.borrow().clone();
-        let sight = self.gatekeeper.vigil.sight(self.gatekeeper.posture_max_age());
+        let sight = self
+            .gatekeeper
+            .vigil
+            .sight(self.gatekeeper.posture_max_age());
         let posture = sight.posture.0.clone();
         self.gatekeeper.record_changes(sight).await;
         let active = in_force.active.as_ref();
@@ -175,7 +182,10 @@ impl Control {
             policy_index: active.map(|active| active.index),
             policy_checked_ms: in_force.checked_ms,
             policy_problem: self.policy_problem.borrow().clone(),
-            not_in_force: in_force.usable(now_ms()).err().map(|cause| cause.to_string()),
+            not_in_force: in_force
+                .usable(now_ms())
+                .err()
+                .map(|cause| cause.to_string()),
             teams: in_force.subject.teams.clone(),
             spool_records: usage.next_record.saturating_sub(progress.next_record),
             spool_bytes: usage.bytes,
@@ -193,7 +203,10 @@ impl Control {
     /// Judges a launch: session gates, then every server; records each verdict.
     async fn launch(&self, pid: u32, request: LaunchRequest) -> LaunchAnswer {
         self.gatekeeper.askers.prepare(pid, request.programs);
-        let sight = self.gatekeeper.vigil.sight(self.gatekeeper.posture_max_age());
+        let sight = self
+            .gatekeeper
+            .vigil
+            .sight(self.gatekeeper.posture_max_age());
         let posture = sight.posture.clone();
         self.gatekeeper.record_changes(sight).await;
         let in_force = self.gatekeeper.enforcement.now();
@@ -214,7 +227,9 @@ impl Control {
         for found in &request.servers {
             let judged = self.server(found, &bundle.mcp).await;
             if judged.allowed {
-                answer.mcp.insert(found.name.clone(), found.definition.clone());
+                answer
+                    .mcp
+                    .insert(found.name.clone(), found.definition.clone());
             }
             answer.servers.push(judged);
         }
@@ -223,8 +238,16 @@ impl Control {
             answer.mcp.insert(name.clone(), definition.clone());
         }
         let servers = answer.mcp.iter();
-        let servers = servers.map(|(name, one)| McpServer::from_definition(name, one)).collect();
-        self.gatekeeper.askers.launched(pid, Launch { version: request.version, servers });
+        let servers = servers
+            .map(|(name, one)| McpServer::from_definition(name, one))
+            .collect();
+        self.gatekeeper.askers.launched(
+            pid,
+            Launch {
+                version: request.version,
+                servers,
+            },
+        );
         answer
     }
 
@@ -232,22 +255,39 @@ impl Control {
         let server = McpServer::from_definition(&found.name, &found.definition);
         let verdict = server_verdict(policy, &server);
         let reason = verdict.reason.to_string();
-        let transport = match (&server.url, found.definition.get("type").and_then(Value::as_str)) {
+        let transport = match (
+            &server.url,
+            found.definition.get("type").and_then(Value::as_str),
+        ) {
             (None, _) => "stdio",
             (Some(_), Some("sse")) => "sse",
             (Some(_), _) => "http",
         };
         let body = Body::McpSeen(McpSeen {
-            effect: if verdict.allowed { Effect::Allow } else { Effect::Deny },
+            effect: if verdict.allowed {
+                Effect::Allow
+            } else {
+                Effect::Deny
+            },
             fingerprint: fingerprint(&found.definition),
             name: found.name.clone(),
             rule: verdict.allowed.then(|| reason.clone()),
             source: found.source.clone(),
             transport: transport.to_owned(),
         });
-        self.record(body, vec![(names::DEFINITION, without_values(&found.definition))], None).await;
+        self.record(
+            body,
+            vec![(names::DEFINITION, without_values(&found.definition))],
+            None,
+        )
+        .await;
         let (name, source) = (found.name.clone(), found.source.clone());
-        McpJudged { name, source, allowed: verdict.allowed, reason }
+        McpJudged {
+            name,
+            source,
+            allowed: verdict.allowed,
+            reason,
+        }
     }
 
     async fn record(
@@ -260,7 +300,12 @@ impl Control {
         let mut context = keeper.circumstances.now();
         context.posture = posture;
         confidential.extend(keeper.facts.confidential(&keeper.email));
-        let draft = Draft { body, context, confidential, time_ms: now_ms() };
+        let draft = Draft {
+            body,
+            context,
+            confidential,
+            time_ms: now_ms(),
+        };
         if let Err(error) = keeper.recorder.record(draft).await {
             tracing::error!(%error, "a verdict on a launch is not recorded");
         }
@@ -285,5 +330,9 @@ fn without_values(definition: &Value) -> Value {
 }
 
 fn refused(cause: &str) -> Answer {
-    Answer { code: 1, stdout: String::new(), stderr: cause.to_owned() }
+    Answer {
+        code: 1,
+        stdout: String::new(),
+        stderr: cause.to_owned(),
+    }
 }

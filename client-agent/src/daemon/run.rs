@@ -12,7 +12,7 @@ use crate::hook::Gatekeeper;
 use crate::key::{DeviceKey, KeyError};
 use crate::policy::{self, Enforcement, SyncError, Syncer};
 use crate::posture::ProductTableError;
-use crate::recorder::{BeginError, Recorder, Setup};
+use crate::recorder::{BeginError, Mark, MarkError, Recorder, Setup};
 use crate::state::{FOLDER_MODE, StateDir, StateError};
 use crate::upload::{Progress, Uploader};
 use crate::vigil::{self, Vigil};
@@ -20,8 +20,8 @@ use cairn_api::{Client, ClientError};
 use cairn_durable::file::CreateDirError;
 use cairn_durable::lock::LockError;
 use cairn_durable::{FolderLock, create_dir_durable};
-use cairn_event::body::{Body, Heartbeat};
 use cairn_event::Sha256;
+use cairn_event::body::{Body, Heartbeat};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,9 @@ pub enum RunError {
     /// No chain could begin.
     #[error(transparent)]
     Begin(#[from] BeginError),
+    /// The upload mark.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
     /// Policy cannot be loaded.
     #[error(transparent)]
     Policy(#[from] SyncError),
@@ -88,7 +91,12 @@ pub async fn run(state: StateDir) -> Result<(), RunError> {
     let circumstances = Arc::new(Circumstances::new(&identity));
     let enforcement = Arc::new(Enforcement::default());
     let askers = Arc::new(Askers::default());
-    let vigil = Vigil::begin(&config.posture_sysroot, &state, &facts.home, askers.digests())?;
+    let vigil = Vigil::begin(
+        &config.posture_sysroot,
+        &state,
+        &facts.home,
+        askers.digests(),
+    )?;
     let vigil = Arc::new(vigil);
     let syncer = Syncer::load(
         &state,
@@ -115,7 +123,11 @@ pub async fn run(state: StateDir) -> Result<(), RunError> {
         identity.email.clone(),
     ));
     let client = Client::new(&identity.server)?;
-    let (progress, shown) = watch::channel(Progress::default());
+    let next_record = Mark::load(&state)?.next_record;
+    let (progress, shown) = watch::channel(Progress {
+        next_record,
+        ..Progress::default()
+    });
     let uploader = Uploader {
         state: state.clone(),
         client: client.clone(),
@@ -138,7 +150,13 @@ pub async fn run(state: StateDir) -> Result<(), RunError> {
     let tasks = [
         tokio::spawn(socket::serve(listener, Arc::new(control))),
         tokio::spawn(upload(uploader)),
-        tokio::spawn(policy::follow(syncer, access, key, recorder.clone(), problem)),
+        tokio::spawn(policy::follow(
+            syncer,
+            access,
+            key,
+            recorder.clone(),
+            problem,
+        )),
         tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
         tokio::spawn(heartbeats(gatekeeper)),
     ];
@@ -200,14 +218,21 @@ async fn heartbeats(gatekeeper: Arc<Gatekeeper>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Ok(usage) = gatekeeper.recorder.usage().await else { return };
+        let Ok(usage) = gatekeeper.recorder.usage().await else {
+            return;
+        };
         let body = Body::Heartbeat(Heartbeat {
             sessions: gatekeeper.sessions(),
             spool_bytes: usage.bytes,
             spool_records: usage.next_record.saturating_sub(usage.first_record),
         });
         let context = gatekeeper.circumstances.now();
-        let draft = Draft { body, context, confidential: Vec::new(), time_ms: now_ms() };
+        let draft = Draft {
+            body,
+            context,
+            confidential: Vec::new(),
+            time_ms: now_ms(),
+        };
         if let Err(error) = gatekeeper.recorder.record(draft).await {
             tracing::error!(%error, "a heartbeat is not recorded");
         }

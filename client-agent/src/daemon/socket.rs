@@ -37,7 +37,10 @@ pub struct ListenError {
 ///
 /// Errors: [`ListenError`]; the daemon does not start.
 pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
-    let failed = |source| ListenError { path: path.to_owned(), source };
+    let failed = |source| ListenError {
+        path: path.to_owned(),
+        source,
+    };
     match std::fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -45,8 +48,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
     // The folder is 0700 already; this holds even if somebody opens the folder.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))
-        .map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
     Ok(listener)
 }
 
@@ -54,7 +56,9 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
 pub async fn serve(listener: UnixListener, control: Arc<Control>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let control = Arc::clone(&control);
@@ -84,11 +88,19 @@ async fn exchange(mut stream: UnixStream, control: &Arc<Control>) -> Result<(), 
         return Ok(());
     }
     let (header, body) = wire::read_request(&mut stream).await?;
-    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+    let pid = peer
+        .pid()
+        .and_then(|pid| u32::try_from(pid).ok())
+        .unwrap_or(0);
     let answer: Answer = if header.event.starts_with("cairn.") {
         control.command(&header.event, pid, &body).await
     } else {
-        let ask = Ask { event: header.event, pid, env: header.env, input: body };
+        let ask = Ask {
+            event: header.event,
+            pid,
+            env: header.env,
+            input: body,
+        };
         control.gatekeeper.answer(ask).await
     };
     Ok(wire::write_answer(&mut stream, &answer).await?)

@@ -91,11 +91,17 @@ pub async fn read_request<R: AsyncReadExt + Unpin>(
     }
     // Read as it comes: a length alone must not reserve memory.
     let mut payload = Vec::new();
-    stream.take(u64::from(length)).read_to_end(&mut payload).await?;
+    stream
+        .take(u64::from(length))
+        .read_to_end(&mut payload)
+        .await?;
     if payload.len() as u64 != u64::from(length) {
         return Err(WireError::Io(std::io::ErrorKind::UnexpectedEof.into()));
     }
-    let end = payload.iter().position(|byte| *byte == b'\n').ok_or(WireError::NoHeader)?;
+    let end = payload
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or(WireError::NoHeader)?;
     let body = payload.split_off(end.saturating_add(1));
     let header = json::parse(&payload, Numbers::SafeIntegers)?;
     Ok((serde_json::from_value(header)?, body))
@@ -121,8 +127,10 @@ pub async fn write_answer<W: AsyncWriteExt + Unpin>(
 ///
 /// Errors: [`AskError`].
 pub fn call(socket: &Path, event: &str, body: &[u8]) -> Result<Vec<u8>, AskError> {
-    let unreachable =
-        |source| AskError::Unreachable { path: socket.to_owned(), source };
+    let unreachable = |source| AskError::Unreachable {
+        path: socket.to_owned(),
+        source,
+    };
     let header = Header {
         env: BTreeMap::new(),
         event: event.to_owned(),
@@ -136,7 +144,9 @@ pub fn call(socket: &Path, event: &str, body: &[u8]) -> Result<Vec<u8>, AskError
     if code == 0 {
         Ok(stdout)
     } else {
-        Err(AskError::Refused(String::from_utf8_lossy(&stderr).into_owned()))
+        Err(AskError::Refused(
+            String::from_utf8_lossy(&stderr).into_owned(),
+        ))
     }
 }
 

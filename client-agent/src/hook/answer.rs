@@ -26,12 +26,20 @@ pub struct Answer {
 impl Answer {
     /// Nothing to say.
     pub fn silent() -> Self {
-        Self { code: 0, stdout: String::new(), stderr: String::new() }
+        Self {
+            code: 0,
+            stdout: String::new(),
+            stderr: String::new(),
+        }
     }
 
     /// A JSON answer.
     pub fn json(value: &Value) -> Self {
-        Self { code: 0, stdout: value.to_string(), stderr: String::new() }
+        Self {
+            code: 0,
+            stdout: value.to_string(),
+            stderr: String::new(),
+        }
     }
 
     /// The verdict on an event that gates something.

@@ -3,10 +3,11 @@
 //! Owns that order and the rule that without a durable record the answer is no, unless the policy
 //! itself says that work goes on when the spool is full.
 
+use super::call::{blank, mcp_call, refusal, why};
 use super::observe::Observed;
 use super::payload::{HookKind, PayloadError, ToolCall};
 use super::verdicts::{Verdict, Verdicts};
-use super::{Answer, Gate, Hook, links};
+use super::{Answer, Ask, Gate, Hook, links, session_gate};
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
 use crate::clock::now_ms;
@@ -16,12 +17,10 @@ use crate::recorder::{RecordError, Recorder};
 use crate::vigil::{Sight, Vigil};
 use cairn_event::body::{Body, ToolDecision};
 use cairn_event::disclosure::names;
-use cairn_event::{ActionClass, Context, DecisionMode, Effect, Sha256};
-use cairn_policy::{
-    ENGINE_SEMANTICS, McpCall, Request, SpoolFull, closed_gates, decide, paths_to_resolve,
-};
+use cairn_event::{Context, Effect, Sha256};
+use cairn_policy::{Request, SpoolFull, decide, paths_to_resolve};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,19 +29,6 @@ const POSTURE_MAX_AGE_MS: u64 = 10_000;
 
 /// How long a session counts as alive after its last hook: ten minutes, as the heartbeat says.
 const SESSION_ALIVE: Duration = Duration::from_secs(600);
-
-/// A hook as it arrived.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The event's word, from the shim's arguments.
-    pub event: String,
-    /// The shim's process, by the kernel's word.
-    pub pid: u32,
-    /// The agent's variables, by the agent's word.
-    pub env: BTreeMap<String, String>,
-    /// The hook's input, unread.
-    pub input: Vec<u8>,
-}
 
 /// Decides, records and answers.
 pub struct Gatekeeper {
@@ -121,15 +107,22 @@ impl Gatekeeper {
         match &hook.kind {
             HookKind::Tool { call, use_id } => {
                 let (call, use_id) = (call.clone(), use_id.clone());
-                self.tool(Gate::Tool, ask, hook, call, use_id, started).await
+                self.tool(Gate::Tool, ask, hook, call, use_id, started)
+                    .await
             }
             HookKind::Permission { call } => {
-                let policy = self.enforcement.now().active.as_ref().map(|active| active.index);
+                let policy = self
+                    .enforcement
+                    .now()
+                    .active
+                    .as_ref()
+                    .map(|active| active.index);
                 if let Some(known) = self.verdicts.recall(&hook.session, call, policy) {
                     return Answer::verdict(Gate::Permission, known.effect, &known.sentence);
                 }
                 let (call, use_id) = (call.clone(), "permission-request".to_owned());
-                self.tool(Gate::Permission, ask, hook, call, use_id, started).await
+                self.tool(Gate::Permission, ask, hook, call, use_id, started)
+                    .await
             }
             HookKind::Prompt { .. } => self.prompt(ask, hook).await,
             _ => {
@@ -200,8 +193,13 @@ impl Gatekeeper {
         let (sentence, applied, spool_full) = match &usable {
             Ok(active) => {
                 let bundle = active.compiled.bundle();
-                let made =
-                    decide(&request, &active.compiled, &in_force.subject, &sight.posture, time_ms);
+                let made = decide(
+                    &request,
+                    &active.compiled,
+                    &in_force.subject,
+                    &sight.posture,
+                    time_ms,
+                );
                 decision.effect = made.effect;
                 decision.mode = made.mode;
                 decision.why = why(&made).to_owned();
@@ -219,7 +217,10 @@ impl Gatekeeper {
         let mut context = self.context(&in_force, &hook.session, &asker);
         context.posture = Some(sight.posture.clone());
         let mut confidential = self.confidential(asker.ancestry);
-        confidential.push((names::REQUEST, serde_json::to_value(&request).unwrap_or_default()));
+        confidential.push((
+            names::REQUEST,
+            serde_json::to_value(&request).unwrap_or_default(),
+        ));
         let policy = context.policy;
         Judgement {
             decision,
@@ -260,7 +261,9 @@ impl Gatekeeper {
         match self.recorder.record(draft).await {
             Ok(_) => Ok(()),
             Err(RecordError::Full) if judgement.spool_full == SpoolFull::Allow => Ok(()),
-            Err(error) => Err(refusal(&format!("the action could not be recorded: {error}"))),
+            Err(error) => Err(refusal(&format!(
+                "the action could not be recorded: {error}"
+            ))),
         }
     }
 
@@ -279,7 +282,9 @@ impl Gatekeeper {
             Ok(prompts) => (Observed::prompt(&hook, prompts), None),
             Err((gate, sentence)) => (Observed::refused(gate), Some(sentence)),
         };
-        let Some(observed) = observed else { return Answer::silent() };
+        let Some(observed) = observed else {
+            return Answer::silent();
+        };
         let mut draft = self.draft(&ask, &hook.session, observed).await;
         draft.context.posture = Some(posture);
         let recorded = self.recorder.record(draft).await;
@@ -310,11 +315,19 @@ impl Gatekeeper {
     ) -> Answer {
         let sentence = refusal(&error.to_string());
         let digest = Sha256::of(&ask.input).to_string();
-        let call = ToolCall { tool: ask.event.clone(), input: Value::Null, mcp: None };
+        let call = ToolCall {
+            tool: ask.event.clone(),
+            input: Value::Null,
+            mcp: None,
+        };
         let mut decision = blank(&call, &format!("unreadable:{digest}"), None);
         decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let observed = Observed::plain(Body::ToolDecision(decision));
-        let session = ask.env.get("CLAUDE_CODE_SESSION_ID").cloned().unwrap_or_default();
+        let session = ask
+            .env
+            .get("CLAUDE_CODE_SESSION_ID")
+            .cloned()
+            .unwrap_or_default();
         let draft = self.draft(ask, &session, observed).await;
         if let Err(error) = self.recorder.record(draft).await {
             tracing::error!(%error, "a refused hook input is not recorded");
@@ -325,13 +338,20 @@ impl Gatekeeper {
     /// An entry about something observed, with who asked and the usual confidential members.
     async fn draft(self: &Arc<Self>, ask: &Ask, session: &str, observed: Observed) -> Draft {
         let (this, pid, agent) = (Arc::clone(self), ask.pid, ask.agent_pid());
-        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent)).await.ok();
+        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent))
+            .await
+            .ok();
         let in_force = self.enforcement.now();
         let asker = asker.unwrap_or_else(Asker::unknown);
         let context = self.context(&in_force, session, &asker);
         let mut confidential = self.confidential(asker.ancestry);
         confidential.extend(observed.confidential);
-        Draft { body: observed.body, context, confidential, time_ms: now_ms() }
+        Draft {
+            body: observed.body,
+            context,
+            confidential,
+            time_ms: now_ms(),
+        }
     }
 
     fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
@@ -365,7 +385,12 @@ impl Gatekeeper {
             context.posture = Some(posture);
             let confidential = self.facts.confidential(&self.email);
             let body = Body::PostureChanged(change);
-            let draft = Draft { body, context, confidential, time_ms: now_ms() };
+            let draft = Draft {
+                body,
+                context,
+                confidential,
+                time_ms: now_ms(),
+            };
             if let Err(error) = self.recorder.record(draft).await {
                 tracing::error!(%error, "a change of posture is not recorded");
             }
@@ -392,102 +417,4 @@ impl Gatekeeper {
         sessions.retain(|_, last| last.elapsed() < SESSION_ALIVE);
         sessions.len() as u64
     }
-}
-
-impl Ask {
-    /// The agent's process by its own account.
-    pub fn agent_pid(&self) -> Option<u32> {
-        self.env.get("CLAUDE_PID").and_then(|pid| pid.parse().ok())
-    }
-
-    /// Whether a person sits before the agent. The agent's word: a false yes only turns a deny into
-    /// a question that nobody answers.
-    fn is_attended(&self) -> bool {
-        match self.env.get("CLAUDE_CODE_SESSION_ATTENDED").map(String::as_str) {
-            Some(attended) => attended == "1",
-            None => self.env.get("CLAUDE_CODE_ENTRYPOINT").is_some_and(|word| word == "cli"),
-        }
-    }
-}
-
-/// Whether a session may go on: how much of its prompts is recorded, or the gate and a sentence.
-pub fn session_gate(
-    in_force: &InForce,
-    posture: &cairn_event::Posture,
-) -> Result<cairn_policy::Prompts, (String, String)> {
-    let active = in_force
-        .usable(now_ms())
-        .map_err(|cause| ("no-policy".to_owned(), refusal(&cause.to_string())))?;
-    let bundle = active.compiled.bundle();
-    let closed = closed_gates(&active.compiled, posture).into_iter().next();
-    match closed {
-        Some(gate) if bundle.mode == DecisionMode::Enforce => {
-            let sentence = format!(
-                "Cairn: this device does not pass session gate `{}` ({}); ask {} for help.",
-                gate.id, gate.message, bundle.contact
-            );
-            Err((gate.id, sentence))
-        }
-        _ => Ok(bundle.prompts),
-    }
-}
-
-/// A decision before it was made: a denial for an error.
-fn blank(call: &ToolCall, use_id: &str, subagent: Option<String>) -> ToolDecision {
-    ToolDecision {
-        class: class(&call.tool),
-        effect: Effect::Deny,
-        latency_us: 0,
-        lost: Vec::new(),
-        mcp: call.mcp.as_ref().map(|origin| cairn_event::body::McpServer {
-            name: origin.name.clone(),
-            source: origin.source.clone(),
-        }),
-        mode: DecisionMode::Enforce,
-        rule: None,
-        semantics: ENGINE_SEMANTICS,
-        subagent,
-        tool: call.tool.clone(),
-        use_id: use_id.to_owned(),
-        why: "error".to_owned(),
-    }
-}
-
-fn why(decision: &cairn_policy::Decision) -> &'static str {
-    match (&decision.gate, &decision.rule) {
-        (Some(_), _) => "gate",
-        (None, Some(_)) => "rule",
-        (None, None) if decision.parts.is_empty() => "error",
-        (None, None) => "default",
-    }
-}
-
-fn mcp_call(call: &ToolCall, asker: &Asker) -> Option<McpCall> {
-    let rest = call.tool.strip_prefix("mcp__")?;
-    let (server, tool) = match (&call.mcp, rest.split_once("__")) {
-        (Some(origin), Some((_, tool))) => (origin.name.clone(), tool),
-        (None, Some((server, tool))) => (server.to_owned(), tool),
-        (_, None) => (rest.to_owned(), ""),
-    };
-    let source = call.mcp.as_ref().map_or("unknown", |origin| origin.source.as_str());
-    let definition = asker.servers.iter().find(|known| known.name == server).cloned();
-    Some(McpCall { server, tool: tool.to_owned(), source: source.to_owned(), definition })
-}
-
-fn class(tool: &str) -> ActionClass {
-    match tool {
-        "Read" | "Grep" | "Glob" | "LS" | "NotebookRead" => ActionClass::Read,
-        "Write" => ActionClass::Create,
-        "Edit" | "MultiEdit" | "NotebookEdit" => ActionClass::Update,
-        "Bash" | "Monitor" => ActionClass::Exec,
-        "WebFetch" | "WebSearch" => ActionClass::Network,
-        "Agent" | "Task" | "Skill" | "Workflow" | "CronCreate" | "ScheduleWakeup"
-        | "RemoteTrigger" | "SendMessage" => ActionClass::Agent,
-        _ => ActionClass::Unknown,
-    }
-}
-
-/// A sentence for the model when no rule spoke.
-fn refusal(cause: &str) -> String {
-    format!("Cairn denied this action: {cause}; run `cairn doctor` or ask your security team.")
 }

@@ -18,7 +18,11 @@ fn resolve_one(lexical: String) -> Option<ResolvedPath> {
     let target = follow(Path::new(&lexical))?;
     let target = target.to_str()?.to_owned();
     let target = (target != lexical).then_some(target);
-    Some(ResolvedPath { given: lexical.clone(), lexical, target })
+    Some(ResolvedPath {
+        given: lexical.clone(),
+        lexical,
+        target,
+    })
 }
 
 /// Where the path leads; for what does not exist yet, the nearest existing parent decides.
@@ -29,7 +33,9 @@ fn follow(path: &Path) -> Option<PathBuf> {
         match std::fs::canonicalize(existing) {
             Ok(found) => {
                 let rest = missing.iter().rev();
-                return Some(rest.fold(found, |path: PathBuf, name: &&std::ffi::OsStr| path.join(name)));
+                return Some(rest.fold(found, |path: PathBuf, name: &&std::ffi::OsStr| {
+                    path.join(name)
+                }));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // A dangling link exists although what it leads to does not: creating the file

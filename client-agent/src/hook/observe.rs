@@ -22,19 +22,31 @@ pub struct Observed {
 impl Observed {
     /// An observation without confidential members of its own.
     pub fn plain(body: Body) -> Self {
-        Self { body, confidential: Vec::new() }
+        Self {
+            body,
+            confidential: Vec::new(),
+        }
     }
 
     /// What an event that gates nothing is recorded as; `None` for one that is not recorded.
     pub fn of(hook: &Hook) -> Option<Self> {
         match &hook.kind {
-            HookKind::SessionStart { source } => Some(Self::plain(Body::SessionStart(
-                SessionStart { adoption: "wrapper".to_owned(), source: source.clone() },
-            ))),
-            HookKind::SessionEnd { reason } => {
-                Some(Self::plain(Body::SessionEnd(SessionEnd { reason: reason.clone() })))
+            HookKind::SessionStart { source } => {
+                Some(Self::plain(Body::SessionStart(SessionStart {
+                    adoption: "wrapper".to_owned(),
+                    source: source.clone(),
+                })))
             }
-            HookKind::Outcome { tool, use_id, end, duration_ms, response } => {
+            HookKind::SessionEnd { reason } => Some(Self::plain(Body::SessionEnd(SessionEnd {
+                reason: reason.clone(),
+            }))),
+            HookKind::Outcome {
+                tool,
+                use_id,
+                end,
+                duration_ms,
+                response,
+            } => {
                 let body = Body::ToolOutcome(ToolOutcome {
                     duration_ms: *duration_ms,
                     state: match end {
@@ -47,7 +59,10 @@ impl Observed {
                 });
                 let text = to_canonical(response);
                 let digest = json!({ "bytes": text.len(), "sha256": Sha256::of(&text) });
-                Some(Self { body, confidential: vec![(names::RESPONSE, digest)] })
+                Some(Self {
+                    body,
+                    confidential: vec![(names::RESPONSE, digest)],
+                })
             }
             _ => None,
         }
@@ -55,15 +70,23 @@ impl Observed {
 
     /// A prompt: its length in clear, its digest (or text, where the policy says so) confidential.
     pub fn prompt(hook: &Hook, prompts: Prompts) -> Option<Self> {
-        let HookKind::Prompt { prompt, prompt_id } = &hook.kind else { return None };
+        let HookKind::Prompt { prompt, prompt_id } = &hook.kind else {
+            return None;
+        };
         let bytes = prompt.len() as u64;
         let digest = Sha256::of(prompt.as_bytes());
         let value = match prompts {
             Prompts::Hash => json!({ "sha256": digest }),
             Prompts::Text => json!({ "sha256": digest, "text": prompt }),
         };
-        let body = Body::Prompt(Prompt { bytes, prompt_id: prompt_id.clone() });
-        Some(Self { body, confidential: vec![(names::PROMPT, value)] })
+        let body = Body::Prompt(Prompt {
+            bytes,
+            prompt_id: prompt_id.clone(),
+        });
+        Some(Self {
+            body,
+            confidential: vec![(names::PROMPT, value)],
+        })
     }
 
     /// A session that a gate refused.

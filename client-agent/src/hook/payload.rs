@@ -148,7 +148,10 @@ impl Hook {
         };
         let says = text(&members, "hook_event_name")?;
         if says != event {
-            return Err(PayloadError::OtherEvent { called: event.to_owned(), says });
+            return Err(PayloadError::OtherEvent {
+                called: event.to_owned(),
+                says,
+            });
         }
         let cwd = text(&members, "cwd")?;
         if !cwd.starts_with('/') {
@@ -167,21 +170,34 @@ impl Hook {
 
 fn kind(event: &str, mut members: Map<String, Value>) -> Result<HookKind, PayloadError> {
     Ok(match event {
-        "SessionStart" => HookKind::SessionStart { source: text(&members, "source")? },
-        "SessionEnd" => HookKind::SessionEnd { reason: text(&members, "reason")? },
+        "SessionStart" => HookKind::SessionStart {
+            source: text(&members, "source")?,
+        },
+        "SessionEnd" => HookKind::SessionEnd {
+            reason: text(&members, "reason")?,
+        },
         "UserPromptSubmit" => HookKind::Prompt {
             prompt: text(&members, "prompt")?,
             prompt_id: optional(&members, "prompt_id")?,
         },
         "PreToolUse" => {
             let use_id = identifier(&members, "tool_use_id")?;
-            HookKind::Tool { call: call(&mut members)?, use_id }
+            HookKind::Tool {
+                call: call(&mut members)?,
+                use_id,
+            }
         }
-        "PermissionRequest" => HookKind::Permission { call: call(&mut members)? },
+        "PermissionRequest" => HookKind::Permission {
+            call: call(&mut members)?,
+        },
         "PostToolUse" => outcome(&mut members, End::Ran, "tool_response")?,
         "PostToolUseFailure" => {
             let interrupted = members.get("is_interrupt").and_then(Value::as_bool) == Some(true);
-            let end = if interrupted { End::Interrupted } else { End::Failed };
+            let end = if interrupted {
+                End::Interrupted
+            } else {
+                End::Failed
+            };
             outcome(&mut members, end, "error")?
         }
         _ => HookKind::Other,
@@ -237,8 +253,14 @@ fn identifier(members: &Map<String, Value>, name: &'static str) -> Result<String
     let word = text(members, name)?;
     let plain = !word.is_empty()
         && word.len() <= cairn_event::limits::MAX_ID_BYTES
-        && !word.chars().any(|letter| letter.is_control() || letter.is_whitespace());
-    if plain { Ok(word) } else { Err(PayloadError::Member(name)) }
+        && !word
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace());
+    if plain {
+        Ok(word)
+    } else {
+        Err(PayloadError::Member(name))
+    }
 }
 
 #[cfg(test)]

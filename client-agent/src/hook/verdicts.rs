@@ -51,7 +51,11 @@ impl Verdicts {
     /// The verdict on the same call under the same policy.
     pub fn recall(&self, session: &str, call: &ToolCall, policy: Option<u64>) -> Option<Verdict> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.by_call.get(&key(session, call)).filter(|one| one.policy == policy).cloned()
+        known
+            .by_call
+            .get(&key(session, call))
+            .filter(|one| one.policy == policy)
+            .cloned()
     }
 }
 

@@ -101,7 +101,11 @@ impl Basis {
     /// Errors: [`BasisError::Identity`].
     pub fn new(identity: &Identity) -> Result<Self, BasisError> {
         let (person, device) = (identity.person.clone(), identity.device.clone());
-        Ok(Self { person, device, ..Self::of_log(&identity.origin, identity.pinned()?) })
+        Ok(Self {
+            person,
+            device,
+            ..Self::of_log(&identity.origin, identity.pinned()?)
+        })
     }
 
     /// The basis of a log for nobody in particular, as an administrator needs it.
@@ -138,7 +142,10 @@ impl Basis {
 
     /// Index at which this device was revoked.
     pub fn revoked_at(&self) -> Option<u64> {
-        self.roster.devices.get(&self.device).and_then(|device| device.revoked_at)
+        self.roster
+            .devices
+            .get(&self.device)
+            .and_then(|device| device.revoked_at)
     }
 
     /// Whose rules apply: the device's person with their teams and roles now.
@@ -149,7 +156,12 @@ impl Basis {
             person: self.person.clone(),
             teams: membership.map(|one| one.teams.clone()).unwrap_or_default(),
             roles: membership
-                .map(|one| one.roles.iter().map(|role| role.as_str().to_owned()).collect())
+                .map(|one| {
+                    one.roles
+                        .iter()
+                        .map(|role| role.as_str().to_owned())
+                        .collect()
+                })
                 .unwrap_or_default(),
         }
     }
@@ -159,22 +171,31 @@ impl Basis {
     /// Errors: [`BasisError`]; nothing changes.
     pub fn apply_roster(&mut self, offered: &ReceiptedFrame) -> Result<(), BasisError> {
         let index = offered.index;
-        let frame = Frame::parse(&offered.frame)
-            .map_err(|source| BasisError::Frame { index, source })?;
+        let frame =
+            Frame::parse(&offered.frame).map_err(|source| BasisError::Frame { index, source })?;
         let beacon = self.verify(frame.entry(), index, &offered.receipt)?;
         let body = &frame.entry().payload().body;
         let Body::Roster(statement) = body else {
-            return Err(BasisError::OtherKind { index, found: body.kind() });
+            return Err(BasisError::OtherKind {
+                index,
+                found: body.kind(),
+            });
         };
         let refused = |source| BasisError::Refused { index, source };
         let (got, expected) = (statement.revision, self.roster.revision.saturating_add(1));
         if got != expected {
             let (kind, what) = ("roster", "revision");
-            return Err(refused(Refusal::OutOfOrder { kind, what, got, expected }));
+            return Err(refused(Refusal::OutOfOrder {
+                kind,
+                what,
+                got,
+                expected,
+            }));
         }
-        let next = self.roster.apply(index, statement).map_err(|(position, reason)| {
-            refused(Refusal::RosterChange { position, reason })
-        })?;
+        let next = self
+            .roster
+            .apply(index, statement)
+            .map_err(|(position, reason)| refused(Refusal::RosterChange { position, reason }))?;
         self.roster = next;
         self.see(beacon);
         Ok(())
@@ -190,7 +211,10 @@ impl Basis {
         let beacon = self.verify(&entry, index, &offered.receipt)?;
         let body = &entry.payload().body;
         let Body::Policy(statement) = body else {
-            return Err(BasisError::OtherKind { index, found: body.kind() });
+            return Err(BasisError::OtherKind {
+                index,
+                found: body.kind(),
+            });
         };
         self.see(beacon);
         Ok(statement.clone())
@@ -210,23 +234,35 @@ impl Basis {
                 need: "a key that genesis names".to_owned(),
             })
         })?;
-        entry.verify(key).map_err(|source| BasisError::Entry { index, source })?;
+        entry
+            .verify(key)
+            .map_err(|source| BasisError::Entry { index, source })?;
         authority.check(entry).map_err(refused)?;
-        let receipt = Receipt::parse(receipt)
-            .map_err(|source| BasisError::ReceiptForm { index, source })?;
+        let receipt =
+            Receipt::parse(receipt).map_err(|source| BasisError::ReceiptForm { index, source })?;
         if receipt.index != index {
-            return Err(BasisError::OtherIndex { offered: index, proven: receipt.index });
+            return Err(BasisError::OtherIndex {
+                offered: index,
+                proven: receipt.index,
+            });
         }
         let leaf = Hash(entry.leaf().0);
         let verified = receipt
             .verify(&leaf, &self.pinned.trust_policy)
             .map_err(|source| BasisError::Receipt { index, source })?;
         let checkpoint = verified.checkpoint;
-        Ok(Beacon { root: Sha256(*checkpoint.root.as_bytes()), size: checkpoint.size })
+        Ok(Beacon {
+            root: Sha256(*checkpoint.root.as_bytes()),
+            size: checkpoint.size,
+        })
     }
 
     fn see(&mut self, beacon: Beacon) {
-        if self.newest.as_ref().is_none_or(|known| known.size < beacon.size) {
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|known| known.size < beacon.size)
+        {
             self.newest = Some(beacon);
         }
     }

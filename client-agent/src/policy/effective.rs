@@ -14,8 +14,11 @@ pub fn second_line(bundle: &Bundle, subject: &Subject, now_ms: u64) -> Vec<Strin
     if bundle.mode == DecisionMode::Monitor {
         return Vec::new();
     }
-    let applying: Vec<&Rule> =
-        bundle.rules.iter().filter(|rule| applies(rule, subject, now_ms)).collect();
+    let applying: Vec<&Rule> = bundle
+        .rules
+        .iter()
+        .filter(|rule| applies(rule, subject, now_ms))
+        .collect();
     let narrow_allow = applying
         .iter()
         .any(|rule| rule.effect == Effect::Allow && rule.scope != Scope::Global);
@@ -24,7 +27,7 @@ pub fn second_line(bundle: &Bundle, subject: &Subject, now_ms: u64) -> Vec<Strin
         .filter(|rule| rule.effect == Effect::Deny && (rule.mandatory || !narrow_allow))
         // A condition may change within the session, an anchor has no form in a settings file.
         .filter(|rule| rule.when.is_none() && rule.anchor.is_none())
-        .flat_map(|rule| alternatives(rule))
+        .flat_map(alternatives)
         .collect();
     patterns.sort();
     patterns.dedup();
@@ -44,11 +47,15 @@ fn applies(rule: &Rule, subject: &Subject, now_ms: u64) -> bool {
 
 /// A spaced bar means alternatives in Cairn's dialect and a literal pipeline in Claude Code's.
 fn alternatives(rule: &Rule) -> Vec<String> {
-    let inner = rule.pattern.strip_prefix("Bash(").and_then(|rest| rest.strip_suffix(')'));
+    let inner = rule
+        .pattern
+        .strip_prefix("Bash(")
+        .and_then(|rest| rest.strip_suffix(')'));
     match inner {
-        Some(inner) if rule.dialect == Dialect::Cairn && inner.contains(" | ") => {
-            inner.split(" | ").map(|part| format!("Bash({})", part.trim())).collect()
-        }
+        Some(inner) if rule.dialect == Dialect::Cairn && inner.contains(" | ") => inner
+            .split(" | ")
+            .map(|part| format!("Bash({})", part.trim()))
+            .collect(),
         _ => vec![rule.pattern.clone()],
     }
 }
@@ -74,7 +81,10 @@ mod tests {
             {"id":"c","effect":"allow","pattern":"Bash(kubectl *)","scope":{"team":"infra"},
              "dialect":"cairn"},
         ]);
-        let infra = Subject { teams: vec!["infra".into()], ..Subject::default() };
+        let infra = Subject {
+            teams: vec!["infra".into()],
+            ..Subject::default()
+        };
         let lines = second_line(&bundle(rules.clone()), &infra, 0);
         assert_eq!(lines, ["Bash(curl *)", "Bash(wget *)"]);
         let lines = second_line(&bundle(rules), &Subject::default(), 0);

@@ -21,6 +21,9 @@ pub struct StoredPolicy {
     pub policy: Option<PolicyAnswer>,
     /// When the server last confirmed that it is the newest, milliseconds since 1970.
     pub checked_ms: u64,
+    /// Why the server refuses this device, until it answers again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Why policy files were not read or written.
@@ -54,7 +57,10 @@ impl Stored {
     pub fn open(state: &StateDir) -> Result<Self, StoredError> {
         let dir = state.policy();
         create_dir_durable(&dir, FOLDER_MODE)?;
-        Ok(Self { roster: dir.join("roster.json"), policy: dir.join("policy.json") })
+        Ok(Self {
+            roster: dir.join("roster.json"),
+            policy: dir.join("policy.json"),
+        })
     }
 
     /// All roster entries in order.
@@ -68,7 +74,11 @@ impl Stored {
     ///
     /// Errors: [`StoredError`].
     pub fn save_roster(&self, entries: &[ReceiptedFrame]) -> Result<(), StoredError> {
-        Ok(write_atomic(&self.roster, &serde_json::to_vec(entries)?, FILE_MODE)?)
+        Ok(write_atomic(
+            &self.roster,
+            &serde_json::to_vec(entries)?,
+            FILE_MODE,
+        )?)
     }
 
     /// The newest policy.
@@ -82,7 +92,11 @@ impl Stored {
     ///
     /// Errors: [`StoredError`].
     pub fn save_policy(&self, policy: &StoredPolicy) -> Result<(), StoredError> {
-        Ok(write_atomic(&self.policy, &serde_json::to_vec(policy)?, FILE_MODE)?)
+        Ok(write_atomic(
+            &self.policy,
+            &serde_json::to_vec(policy)?,
+            FILE_MODE,
+        )?)
     }
 }
 

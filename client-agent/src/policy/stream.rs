@@ -19,6 +19,9 @@ use tokio::sync::watch;
 /// A middlebox that drops an idle connection tells nobody; each new one begins with a check.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Problem codes that say this device's key is not good (any more), and not only its token.
+const GONE: [&str; 2] = ["device-revoked", "unknown-key"];
+
 /// Follows policy and roster for ever; `problem` shows the last failure.
 pub async fn follow(
     mut syncer: Syncer,
@@ -29,18 +32,30 @@ pub async fn follow(
 ) {
     let mut backoff = Backoff::default();
     loop {
-        match round(&mut syncer, &mut access, &key, &recorder, &problem, &mut backoff).await {
+        match round(
+            &mut syncer,
+            &mut access,
+            &key,
+            &recorder,
+            &problem,
+            &mut backoff,
+        )
+        .await
+        {
             // A server that closes every stream at once must not be asked in a tight loop.
-            Ok(()) => tokio::time::sleep(backoff.next()).await,
+            Ok(()) => tokio::time::sleep(backoff.wait()).await,
             Err(error) => {
                 tracing::warn!(%error, "policy is not up to date");
                 problem.send_replace(Some(error.to_string()));
-                if let SyncError::Client(ClientError::Problem(refused)) = &error
-                    && matches!(refused.status, 401 | 403)
-                {
+                if let Some(refused) = error.key_refused() {
                     access.forget();
+                    if GONE.contains(&refused.code())
+                        && let Err(error) = syncer.refuse(refused)
+                    {
+                        tracing::error!(%error, "the refusal is not on disk");
+                    }
                 }
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.wait()).await;
             }
         }
     }
@@ -73,8 +88,7 @@ async fn round(
 async fn open(
     client: &Client,
 ) -> Result<
-    impl futures_util::Stream<Item = Result<cairn_api::event_stream::StreamEvent, ClientError>>
-        + use<>,
+    impl futures_util::Stream<Item = Result<cairn_api::event_stream::StreamEvent, ClientError>> + use<>,
     ClientError,
 > {
     client.stream(paths::POLICY_STREAM).await

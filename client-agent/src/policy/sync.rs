@@ -13,8 +13,8 @@ use crate::enrolment::Identity;
 use crate::key::DeviceKey;
 use crate::recorder::{RecordError, Recorder};
 use crate::state::StateDir;
-use cairn_api::ClientError;
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
+use cairn_api::{ClientError, Problem};
 use cairn_event::Sha256;
 use cairn_event::body::{Body, PolicyActivated};
 use cairn_event::encoding::from_base64url;
@@ -90,6 +90,19 @@ pub struct Syncer {
     written_ms: u64,
 }
 
+impl SyncError {
+    /// The problem with which the server refused this device's key, where that is the cause.
+    pub fn key_refused(&self) -> Option<&Problem> {
+        let (Self::Client(client) | Self::Access(AccessError::Client(client))) = self else {
+            return None;
+        };
+        match client {
+            ClientError::Problem(problem) if matches!(problem.status, 401 | 403) => Some(problem),
+            _ => None,
+        }
+    }
+}
+
 impl Syncer {
     /// Loads what is on disk, verifies it again and puts it in force.
     ///
@@ -150,6 +163,10 @@ impl Syncer {
         let roster = client.roster(self.basis.roster().revision).await?;
         let policy = client.policy().await?;
         let roster_changed = !roster.entries.is_empty();
+        let was_refused = self.policy.refused.take().is_some();
+        if was_refused {
+            self.stored.save_policy(&self.policy)?;
+        }
         for entry in roster.entries {
             self.basis.apply_roster(&entry)?;
             self.entries.push(entry);
@@ -163,7 +180,10 @@ impl Syncer {
             self.publish(in_force);
             return Ok(roster_changed);
         };
-        if in_force.as_ref().is_some_and(|active| active.index == answer.index) {
+        if in_force
+            .as_ref()
+            .is_some_and(|active| active.index == answer.index)
+        {
             self.checked(checked_ms)?;
             self.publish(in_force);
             return Ok(roster_changed);
@@ -175,7 +195,11 @@ impl Syncer {
             let (offered, in_force) = (active.revision, old.revision);
             return Err(SyncError::Rollback { offered, in_force });
         }
-        self.policy = StoredPolicy { policy: Some(answer), checked_ms };
+        self.policy = StoredPolicy {
+            policy: Some(answer),
+            checked_ms,
+            refused: None,
+        };
         self.stored.save_policy(&self.policy)?;
         self.written_ms = checked_ms;
         let body = Body::PolicyActivated(PolicyActivated {
@@ -184,8 +208,30 @@ impl Syncer {
         });
         self.publish(Some(active));
         let context = self.circumstances.now();
-        recorder.record(Draft { body, context, confidential: vec![], time_ms: checked_ms }).await?;
+        recorder
+            .record(Draft {
+                body,
+                context,
+                confidential: vec![],
+                time_ms: checked_ms,
+            })
+            .await?;
         Ok(true)
+    }
+
+    /// Stops every decision because the server refuses this device; survives a restart.
+    ///
+    /// Why on the server's unsigned word: it can only make this device stricter, and the entry that
+    /// proves a revocation is not given to a revoked device.
+    ///
+    /// Errors: [`StoredError`]; decisions have stopped for this run all the same.
+    pub fn refuse(&mut self, problem: &Problem) -> Result<(), StoredError> {
+        if self.policy.refused.is_some() {
+            return Ok(());
+        }
+        self.policy.refused = Some(problem.to_string());
+        self.publish(self.enforcement.now().active.clone());
+        self.stored.save_policy(&self.policy)
     }
 
     fn checked(&mut self, now_ms: u64) -> Result<(), StoredError> {
@@ -215,7 +261,12 @@ impl Syncer {
         }
         let compiled = compile(&bundle).map_err(SyncError::Compile)?;
         let (index, revision) = (answer.index, statement.revision);
-        Ok(Active { compiled, index, revision, bundle: found })
+        Ok(Active {
+            compiled,
+            index,
+            revision,
+            bundle: found,
+        })
     }
 
     /// Puts bundle, subject and indices in force together.
@@ -235,6 +286,7 @@ impl Syncer {
             subject,
             roster_index: self.basis.roster_index(),
             revoked_at: self.basis.revoked_at(),
+            refused: self.policy.refused.clone(),
             checked_ms: self.policy.checked_ms,
         });
     }

@@ -97,24 +97,35 @@ pub(super) fn open(state: &StateDir, bytes_max: u64) -> Result<Opened, BeginErro
     } else {
         None
     };
-    Ok(Opened { log, previous, missing })
+    Ok(Opened {
+        log,
+        previous,
+        missing,
+    })
 }
 
 /// The last spooled entry that has a place in a chain, and whether it closed that chain.
 fn last_entry(log: &SegmentLog) -> Result<Option<(PreviousChain, bool)>, BeginError> {
-    let Some(record) = log.durable_next().checked_sub(1) else { return Ok(None) };
+    let Some(record) = log.durable_next().checked_sub(1) else {
+        return Ok(None);
+    };
     if record < log.first_record() {
         return Ok(None);
     }
-    let Some(read) = log.iter_from(record)?.next() else { return Ok(None) };
+    let Some(read) = log.iter_from(record)?.next() else {
+        return Ok(None);
+    };
     let (record, bytes) = read?;
     let line = String::from_utf8_lossy(&bytes);
     let frame = Frame::parse(&line).map_err(|source| BeginError::Record { record, source })?;
     let entry = frame.entry();
     let payload = entry.payload();
     Ok(payload.link.as_ref().map(|link| {
-        let previous =
-            PreviousChain { chain: link.chain.clone(), head: entry.leaf(), seq: link.seq };
+        let previous = PreviousChain {
+            chain: link.chain.clone(),
+            head: entry.leaf(),
+            seq: link.seq,
+        };
         (previous, matches!(payload.body, Body::ChainEnd(_)))
     }))
 }

@@ -60,6 +60,10 @@ impl Mark {
     ///
     /// Errors: [`MarkError`].
     pub fn save(&self, state: &StateDir) -> Result<(), MarkError> {
-        Ok(write_atomic(&state.uploaded(), &serde_json::to_vec(self)?, FILE_MODE)?)
+        Ok(write_atomic(
+            &state.uploaded(),
+            &serde_json::to_vec(self)?,
+            FILE_MODE,
+        )?)
     }
 }

@@ -54,7 +54,13 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(setup: Setup, recorded: Arc<Notify>) -> Result<Self, BeginError> {
         let redactor = Redactor::new().map_err(|_| BeginError::Redactor)?;
-        Ok(Self { setup, redactor, recorded, run: None, lost: Lost::default() })
+        Ok(Self {
+            setup,
+            redactor,
+            recorded,
+            run: None,
+            lost: Lost::default(),
+        })
     }
 
     /// Opens the spool and begins a chain that names the previous one.
@@ -74,8 +80,10 @@ impl Worker {
         let start = chain
             .start_body(VERSION, self.setup.daemon_sha256, previous.clone())
             .map_err(crate::chain::FreezeError::from)?;
-        let start =
-            Draft { confidential: self.setup.confidential.clone(), ..self.draft(start) };
+        let start = Draft {
+            confidential: self.setup.confidential.clone(),
+            ..self.draft(start)
+        };
         let device = Signer::Device(self.setup.key.signer());
         let first = chain.freeze(start, &self.redactor, device)?;
         log.append_from_reserve(first.line.as_bytes())?;
@@ -97,7 +105,12 @@ impl Worker {
         log.sync()?;
         unrecorded.declared();
         self.lost = Lost::default();
-        self.run = Some(Run { log, chain, headed: Instant::now(), dirty: false });
+        self.run = Some(Run {
+            log,
+            chain,
+            headed: Instant::now(),
+            dirty: false,
+        });
         self.recorded.notify_one();
         Ok(())
     }
@@ -130,7 +143,11 @@ impl Worker {
                         }
                     }
                 }
-                next = if records.len() < BATCH_MAX { receiver.try_recv().ok() } else { None };
+                next = if records.len() < BATCH_MAX {
+                    receiver.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.record(records);
             self.head();
@@ -178,7 +195,9 @@ impl Worker {
 
     fn append(&mut self, draft: Draft) -> Result<Place, RecordError> {
         let Some(run) = &mut self.run else {
-            return Err(RecordError::Storage("the spool is closed after a failure".to_owned()));
+            return Err(RecordError::Storage(
+                "the spool is closed after a failure".to_owned(),
+            ));
         };
         let frame = run.chain.freeze(draft, &self.redactor, Signer::Chain)?;
         match run.log.append(frame.line.as_bytes()) {
@@ -201,7 +220,9 @@ impl Worker {
 
     fn flush(&mut self) -> Result<(), RecordError> {
         let Some(run) = &mut self.run else {
-            return Err(RecordError::Storage("the spool is closed after a failure".to_owned()));
+            return Err(RecordError::Storage(
+                "the spool is closed after a failure".to_owned(),
+            ));
         };
         let flushed = run.log.sync();
         flushed.map(|_| ()).map_err(|error| {
@@ -245,7 +266,9 @@ impl Worker {
 
     fn append_device(&mut self, body: Body) -> bool {
         let draft = self.draft(body);
-        let Some(run) = &mut self.run else { return false };
+        let Some(run) = &mut self.run else {
+            return false;
+        };
         let device = Signer::Device(self.setup.key.signer());
         let frame = match run.chain.freeze(draft, &self.redactor, device) {
             Ok(frame) => frame,
@@ -274,7 +297,9 @@ impl Worker {
                 let closed = || RecordError::Storage("the spool is closed".to_owned());
                 let read = self.run.as_ref().ok_or_else(closed).and_then(|run| {
                     let from = from.max(run.log.first_record());
-                    run.log.iter_from(from).map_err(|e| RecordError::Storage(e.to_string()))
+                    run.log
+                        .iter_from(from)
+                        .map_err(|e| RecordError::Storage(e.to_string()))
                 });
                 let _gone = reply.send(read);
             }
@@ -313,13 +338,19 @@ impl Worker {
 
     fn usage(&self) -> Usage {
         let undeclared = self.lost.count;
-        self.run.as_ref().map_or(Usage { undeclared, ..Usage::default() }, |run| Usage {
-            bytes: run.log.total_bytes(),
-            first_record: run.log.first_record(),
-            next_record: run.log.durable_next(),
-            undeclared,
-            running: true,
-        })
+        self.run.as_ref().map_or(
+            Usage {
+                undeclared,
+                ..Usage::default()
+            },
+            |run| Usage {
+                bytes: run.log.total_bytes(),
+                first_record: run.log.first_record(),
+                next_record: run.log.durable_next(),
+                undeclared,
+                running: true,
+            },
+        )
     }
 }
 
@@ -327,7 +358,11 @@ impl Run {
     fn take_place(&mut self, frame: &FrozenFrame) -> Place {
         self.chain.advance(frame);
         self.dirty = true;
-        Place { chain: self.chain.id().clone(), seq: frame.seq, leaf: frame.leaf }
+        Place {
+            chain: self.chain.id().clone(),
+            seq: frame.seq,
+            leaf: frame.leaf,
+        }
     }
 }
 

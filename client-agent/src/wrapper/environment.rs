@@ -6,12 +6,24 @@
 const REMOVED: &[(&str, &str)] = &[
     ("BASH_ENV", "it runs code in every shell the agent starts"),
     ("BUN_OPTIONS", "it can load code into the agent"),
-    ("CLAUDE_CODE_PLUGIN_DIRS", "a plug-in can load code that overrules every deny"),
-    ("CLAUDE_CODE_PROCESS_WRAPPER", "it changes how background processes are started"),
+    (
+        "CLAUDE_CODE_PLUGIN_DIRS",
+        "a plug-in can load code that overrules every deny",
+    ),
+    (
+        "CLAUDE_CODE_PROCESS_WRAPPER",
+        "it changes how background processes are started",
+    ),
     ("CLAUDE_CODE_SAFE_MODE", "it starts the agent without hooks"),
-    ("CLAUDE_CODE_SHELL_PREFIX", "it changes what a decided command really runs"),
+    (
+        "CLAUDE_CODE_SHELL_PREFIX",
+        "it changes what a decided command really runs",
+    ),
     ("CLAUDE_CODE_SIMPLE", "it starts the agent without hooks"),
-    ("IS_SANDBOX", "it permits skipping the agent's own permission checks"),
+    (
+        "IS_SANDBOX",
+        "it permits skipping the agent's own permission checks",
+    ),
     ("LD_AUDIT", "it can load code into the agent"),
     ("LD_PRELOAD", "it can load code into the agent"),
     ("NODE_OPTIONS", "it can load code into the agent"),
@@ -19,7 +31,11 @@ const REMOVED: &[(&str, &str)] = &[
 
 /// The variables of `present` that must be removed, each with its reason.
 pub fn removed(present: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
-    REMOVED.iter().copied().filter(|(name, _)| present(name)).collect()
+    REMOVED
+        .iter()
+        .copied()
+        .filter(|(name, _)| present(name))
+        .collect()
 }
 
 #[cfg(test)]

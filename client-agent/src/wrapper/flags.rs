@@ -23,15 +23,30 @@ pub struct Flags {
 
 /// Flags that are refused, whatever follows.
 const REFUSED: &[(&str, &str)] = &[
-    ("--agents", "agents given on the command line may bring hooks and servers of their own"),
+    (
+        "--agents",
+        "agents given on the command line may bring hooks and servers of their own",
+    ),
     (
         "--allow-dangerously-skip-permissions",
         "it offers a mode that skips the agent's own permission checks",
     ),
-    ("--background", "a background session does not inherit Cairn's settings"),
-    ("--bare", "it starts the agent without hooks, so nothing would be decided or recorded"),
-    ("--bg", "a background session does not inherit Cairn's settings"),
-    ("--cloud", "the session would run on another machine, outside Cairn"),
+    (
+        "--background",
+        "a background session does not inherit Cairn's settings",
+    ),
+    (
+        "--bare",
+        "it starts the agent without hooks, so nothing would be decided or recorded",
+    ),
+    (
+        "--bg",
+        "a background session does not inherit Cairn's settings",
+    ),
+    (
+        "--cloud",
+        "the session would run on another machine, outside Cairn",
+    ),
     (
         "--dangerously-skip-permissions",
         "it skips the agent's own permission checks; ask for an allow rule instead",
@@ -41,15 +56,30 @@ const REFUSED: &[(&str, &str)] = &[
         "--permission-prompt-tool",
         "a tool would answer questions that the policy puts to a person",
     ),
-    ("--plugin-dir", "a plug-in can load code into the agent that overrules every deny"),
-    ("--plugin-url", "a plug-in can load code into the agent that overrules every deny"),
-    ("--remote", "the session would run on another machine, outside Cairn"),
-    ("--safe-mode", "it starts the agent without hooks, so nothing would be decided or recorded"),
+    (
+        "--plugin-dir",
+        "a plug-in can load code into the agent that overrules every deny",
+    ),
+    (
+        "--plugin-url",
+        "a plug-in can load code into the agent that overrules every deny",
+    ),
+    (
+        "--remote",
+        "the session would run on another machine, outside Cairn",
+    ),
+    (
+        "--safe-mode",
+        "it starts the agent without hooks, so nothing would be decided or recorded",
+    ),
     (
         "--settings",
         "it would replace the settings that Cairn enforces with; use your settings files",
     ),
-    ("--teleport", "the session comes from another machine, outside Cairn"),
+    (
+        "--teleport",
+        "the session comes from another machine, outside Cairn",
+    ),
 ];
 
 /// Permission modes that are refused.
@@ -73,7 +103,10 @@ pub fn check(words: &[String]) -> Result<Flags, Vec<FlagProblem>> {
             _ => (word.as_str(), None),
         };
         if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            problems.push(FlagProblem { flag: name.to_owned(), reason });
+            problems.push(FlagProblem {
+                flag: name.to_owned(),
+                reason,
+            });
             continue;
         }
         match name {
@@ -87,7 +120,9 @@ pub fn check(words: &[String]) -> Result<Flags, Vec<FlagProblem>> {
             // Cairn passes it itself.
             "--strict-mcp-config" => {}
             "--permission-mode" => {
-                let mode = value.clone().or_else(|| words.peek().map(|next| (*next).clone()));
+                let mode = value
+                    .clone()
+                    .or_else(|| words.peek().map(|next| (*next).clone()));
                 if mode.is_some_and(|mode| REFUSED_MODES.contains(&mode.as_str())) {
                     let flag = "--permission-mode bypassPermissions".to_owned();
                     let reason = "it skips the agent's own permission checks";
@@ -100,9 +135,16 @@ pub fn check(words: &[String]) -> Result<Flags, Vec<FlagProblem>> {
     }
     if flags.pass.first().is_some_and(|first| first == "daemon") {
         let reason = "background sessions do not inherit Cairn's settings";
-        problems.push(FlagProblem { flag: "daemon".to_owned(), reason });
+        problems.push(FlagProblem {
+            flag: "daemon".to_owned(),
+            reason,
+        });
     }
-    if problems.is_empty() { Ok(flags) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(flags)
+    } else {
+        Err(problems)
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +158,11 @@ mod tests {
     #[test]
     fn every_weakening_flag_is_refused_in_both_spellings() {
         for (flag, _) in REFUSED {
-            for line in [flag.to_string(), format!("-p {flag}=x"), format!("hello {flag} x")] {
+            for line in [
+                flag.to_string(),
+                format!("-p {flag}=x"),
+                format!("hello {flag} x"),
+            ] {
                 let problems = check(&words(&line)).unwrap_err();
                 assert_eq!(problems[0].flag, *flag, "{line}");
             }
@@ -132,7 +178,10 @@ mod tests {
         let flags = check(&words("--mcp-config a.json b.json -p hi --mcp-config={}")).unwrap();
         assert_eq!(flags.mcp_configs, ["a.json", "b.json", "{}"]);
         assert_eq!(flags.pass, ["-p", "hi"]);
-        assert_eq!(check(&words("--strict-mcp-config -p x")).unwrap().pass, ["-p", "x"]);
+        assert_eq!(
+            check(&words("--strict-mcp-config -p x")).unwrap().pass,
+            ["-p", "x"]
+        );
     }
 
     #[test]

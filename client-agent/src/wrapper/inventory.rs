@@ -66,7 +66,9 @@ pub fn inventory(
             found.add("project", project.get("mcpServers"));
         }
     }
-    let local = user.get("projects").and_then(|all| all.get(cwd.to_string_lossy().as_ref()));
+    let local = user
+        .get("projects")
+        .and_then(|all| all.get(cwd.to_string_lossy().as_ref()));
     found.add("local", local.and_then(|local| local.get("mcpServers")));
     let approved = local.and_then(|local| local.get("enabledMcpjsonServers"));
     found.approved = approved
@@ -112,7 +114,10 @@ fn read(path: &Path) -> Result<Option<Value>, InventoryError> {
     match cairn_durable::read_limited(path, FILE_BYTES_MAX) {
         Ok(bytes) => parse(&path.display().to_string(), &bytes).map(Some),
         Err(ReadFileError::NotFound { .. }) => Ok(None),
-        Err(source) => Err(InventoryError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(InventoryError::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -121,13 +126,20 @@ fn flag_value(cwd: &Path, flag: &str) -> Result<Value, InventoryError> {
         return parse("--mcp-config", flag.as_bytes());
     }
     let path = cwd.join(flag);
-    let source = |path: &Path| cairn_durable::file::ReadFileError::NotFound { path: path.to_owned() };
-    read(&path)?.ok_or_else(|| InventoryError::Read { source: source(&path), path: path.clone() })
+    let source = |path: &Path| cairn_durable::file::ReadFileError::NotFound {
+        path: path.to_owned(),
+    };
+    read(&path)?.ok_or_else(|| InventoryError::Read {
+        source: source(&path),
+        path: path.clone(),
+    })
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<Value, InventoryError> {
-    json::parse(bytes, Numbers::Any)
-        .map_err(|source| InventoryError::Json { name: name.to_owned(), source })
+    json::parse(bytes, Numbers::Any).map_err(|source| InventoryError::Json {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -140,7 +152,10 @@ mod tests {
         let cwd = dir.path().join("repo/sub");
         std::fs::create_dir_all(&cwd).unwrap();
         let write = |path: PathBuf, text: &str| std::fs::write(path, text).unwrap();
-        write(dir.path().join("repo/.mcp.json"), r#"{"mcpServers":{"a":{"command":"a1"}}}"#);
+        write(
+            dir.path().join("repo/.mcp.json"),
+            r#"{"mcpServers":{"a":{"command":"a1"}}}"#,
+        );
         let state = dir.path().join(".claude.json");
         let local = cwd.to_str().unwrap();
         write(
@@ -152,9 +167,20 @@ mod tests {
         );
         let flag = r#"{"mcpServers":{"f":{"url":"https://f.example/"}}}"#.to_owned();
         let found = inventory(&cwd, &state, &[flag]).unwrap();
-        let seen: Vec<_> =
-            found.servers.iter().map(|one| (one.name.as_str(), one.source.as_str())).collect();
-        assert_eq!(seen, [("u", "user"), ("a", "project"), ("a", "local"), ("f", "flag")]);
+        let seen: Vec<_> = found
+            .servers
+            .iter()
+            .map(|one| (one.name.as_str(), one.source.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("u", "user"),
+                ("a", "project"),
+                ("a", "local"),
+                ("f", "flag")
+            ]
+        );
         assert_eq!(found.approved, ["a"]);
         assert!(inventory(&cwd, &state, &["absent.json".to_owned()]).is_err());
     }
@@ -162,7 +188,11 @@ mod tests {
     #[test]
     fn a_file_with_two_meanings_starts_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(".mcp.json"), r#"{"mcpServers":{"a":{},"a":{}}}"#).unwrap();
+        std::fs::write(
+            dir.path().join(".mcp.json"),
+            r#"{"mcpServers":{"a":{},"a":{}}}"#,
+        )
+        .unwrap();
         let found = inventory(dir.path(), &dir.path().join("none"), &[]).unwrap();
         assert!(found.servers.is_empty());
         assert_eq!(found.unread.len(), 1);

@@ -68,7 +68,10 @@ pub enum WrapperError {
 /// Starts the agent in place of this process with the words after `cairn claude`.
 ///
 /// Errors: [`WrapperError`]; on success this does not return.
-pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infallible, WrapperError> {
+pub fn claude(
+    state: &StateDir,
+    words: &[String],
+) -> Result<std::convert::Infallible, WrapperError> {
     let flags = flags::check(words).map_err(WrapperError::Flags)?;
     Identity::load(state)?;
     create_dir_durable(&state.agent_settings(), FOLDER_MODE)?;
@@ -83,9 +86,13 @@ pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infall
     for unread in &found.unread {
         eprintln!("cairn: {unread}; its servers are not started");
     }
-    let version = program.version.map(|version| version.to_string()).unwrap_or_default();
+    let version = program.version.to_string();
     let programs = vec![program.path.clone(), hook.clone()];
-    let request = LaunchRequest { version, programs, servers: found.servers.clone() };
+    let request = LaunchRequest {
+        version,
+        programs,
+        servers: found.servers.clone(),
+    };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
@@ -97,7 +104,7 @@ pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infall
             judged.name, judged.source, judged.reason, answer.contact
         );
     }
-    let files = write_files(state, &hook, &answer, &program)?;
+    let files = write_files(state, &hook, &answer)?;
     let mut command = Command::new(&program.path);
     for (name, reason) in environment::removed(|name| std::env::var_os(name).is_some()) {
         eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
@@ -110,7 +117,10 @@ pub fn claude(state: &StateDir, words: &[String]) -> Result<std::convert::Infall
         .args(&flags.pass);
     // On success the agent has this process's number, terminal and signals.
     let source = command.exec();
-    Err(WrapperError::Start { path: program.path, source })
+    Err(WrapperError::Start {
+        path: program.path,
+        source,
+    })
 }
 
 /// A project's own servers are started only when somebody said yes: the organisation by a rule, or
@@ -127,7 +137,9 @@ fn withhold_unapproved(servers: &[McpFound], approved: &[String], answer: &mut L
     let allowed = |judged: &&McpJudged| judged.allowed;
     let started: Vec<&McpJudged> = answer.servers.iter().filter(allowed).collect();
     answer.mcp.retain(|name, definition| {
-        let listed = servers.iter().any(|found| found.name == *name && found.definition == *definition);
+        let listed = servers
+            .iter()
+            .any(|found| found.name == *name && found.definition == *definition);
         // What no file lists is a managed server.
         !listed || started.iter().any(|judged| judged.name == *name)
     });
@@ -142,7 +154,6 @@ fn write_files(
     state: &StateDir,
     hook: &Path,
     answer: &LaunchAnswer,
-    program: &Program,
 ) -> Result<Files, WrapperError> {
     let dir = state.agent_settings();
     sweep(&dir);
@@ -151,7 +162,7 @@ fn write_files(
         settings: dir.join(format!("{pid}.settings.json")),
         servers: dir.join(format!("{pid}.mcp.json")),
     };
-    let made = settings::settings(hook, &state.socket(), &answer.deny, program.version);
+    let made = settings::settings(hook, &state.socket(), &answer.deny);
     write_atomic(&files.settings, made.to_string().as_bytes(), FILE_MODE)?;
     let servers = json!({ "mcpServers": answer.mcp });
     // Definitions may hold secrets, so they are not on the command line.
@@ -161,11 +172,15 @@ fn write_files(
 
 /// Removes the files of sessions whose process has ended.
 fn sweep(dir: &Path) {
-    let Ok(listing) = std::fs::read_dir(dir) else { return };
+    let Ok(listing) = std::fs::read_dir(dir) else {
+        return;
+    };
     for file in listing.flatten() {
         let name = file.file_name();
         let pid = name.to_str().and_then(|name| name.split('.').next());
-        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else {
+            continue;
+        };
         if !Path::new("/proc").join(pid.to_string()).exists() {
             // One that stays is swept by the next launch.
             let _later = std::fs::remove_file(file.path());

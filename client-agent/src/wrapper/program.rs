@@ -24,9 +24,13 @@ pub struct Version(pub [u32; 3]);
 pub struct Program {
     /// Its absolute path.
     pub path: PathBuf,
-    /// Its version; `None` where it does not say.
-    pub version: Option<Version>,
+    /// Its version, at least [`OLDEST`].
+    pub version: Version,
 }
+
+/// The oldest version that can be held to its hooks: since then `onFailure` makes a hook that
+/// crashes or times out block; before, the action ran.
+pub const OLDEST: Version = Version([2, 1, 295]);
 
 /// Why there is no program.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,17 @@ pub enum ProgramError {
     /// Not in `PATH`.
     #[error("`claude` is not in PATH; install Claude Code or set CAIRN_CLAUDE to its path")]
     NotFound,
+    /// It does not say which version it is, so whether its hooks can block is not known.
+    #[error("`{}` does not say its version; install Claude Code again", .0.display())]
+    NoVersion(PathBuf),
+    /// Its hooks do not block when they fail.
+    #[error(
+        "Claude Code {found} lets an action run when a hook fails; update it to {OLDEST} or later"
+    )]
+    TooOld {
+        /// Its version.
+        found: Version,
+    },
     /// The variable names no executable file.
     #[error("CAIRN_CLAUDE names `{}`, which is not an executable file", .0.display())]
     NotExecutable(PathBuf),
@@ -56,11 +71,12 @@ impl std::fmt::Display for Version {
 impl Version {
     /// Reads the first word of the form `1.2.3`, whatever follows.
     pub fn find(text: &str) -> Option<Self> {
-        text.split(|letter: char| !letter.is_ascii_digit() && letter != '.').find_map(|word| {
-            let mut numbers = word.split('.').map(|number| number.parse().ok());
-            let version = Self([numbers.next()??, numbers.next()??, numbers.next()??]);
-            numbers.next().is_none().then_some(version)
-        })
+        text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
+            .find_map(|word| {
+                let mut numbers = word.split('.').map(|number| number.parse().ok());
+                let version = Self([numbers.next()??, numbers.next()??, numbers.next()??]);
+                numbers.next().is_none().then_some(version)
+            })
     }
 }
 
@@ -70,8 +86,11 @@ impl Program {
     /// Errors: [`ProgramError`].
     pub fn find(state: &StateDir) -> Result<Self, ProgramError> {
         let path = path()?;
-        let version = version(state, &path);
-        Ok(Self { path, version })
+        match version(state, &path) {
+            Some(version) if version >= OLDEST => Ok(Self { path, version }),
+            Some(found) => Err(ProgramError::TooOld { found }),
+            None => Err(ProgramError::NoVersion(path)),
+        }
     }
 }
 
@@ -93,7 +112,8 @@ fn path() -> Result<PathBuf, ProgramError> {
 }
 
 fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Asks the program for its version once for each file; starting it costs a good part of a second.
@@ -114,8 +134,11 @@ fn version(state: &StateDir, path: &Path) -> Option<Version> {
     if let Some(known) = known {
         return Some(known.version);
     }
-    let output =
-        Command::new(path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let output = Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
     let version = Version::find(&String::from_utf8_lossy(&output.ok()?.stdout))?;
     if let Ok(bytes) = serde_json::to_vec(&Remembered { file, version }) {
         // Not remembered it is asked again the next time.
@@ -130,8 +153,14 @@ mod tests {
 
     #[test]
     fn versions_are_found_and_compared_by_number() {
-        assert_eq!(Version::find("2.1.330 (Claude Code)\n"), Some(Version([2, 1, 330])));
-        assert_eq!(Version::find("claude v2.1.9-beta"), Some(Version([2, 1, 9])));
+        assert_eq!(
+            Version::find("2.1.330 (Claude Code)\n"),
+            Some(Version([2, 1, 330]))
+        );
+        assert_eq!(
+            Version::find("claude v2.1.9-beta"),
+            Some(Version([2, 1, 9]))
+        );
         assert_eq!(Version::find("none"), None);
         assert!(Version([2, 1, 330]) > Version([2, 1, 295]));
         assert!(Version([2, 1, 9]) < Version([2, 1, 295]));

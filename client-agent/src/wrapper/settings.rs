@@ -5,7 +5,6 @@
 //!
 //! Source: Claude Code findings 0.1, 0.2, 1.2, 1.3 and 6.
 
-use super::program::Version;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -13,20 +12,21 @@ use std::path::Path;
 const GATING: [&str; 3] = ["PermissionRequest", "PreToolUse", "UserPromptSubmit"];
 
 /// Events that are only recorded.
-const OBSERVED: [&str; 4] = ["PostToolUse", "PostToolUseFailure", "SessionEnd", "SessionStart"];
+const OBSERVED: [&str; 4] = [
+    "PostToolUse",
+    "PostToolUseFailure",
+    "SessionEnd",
+    "SessionStart",
+];
 
 /// The agent's time-out for one hook in seconds: twice the shim's own deadline.
 const HOOK_TIMEOUT_S: u64 = 10;
 
-/// The first version that understands `onFailure`; older ones drop the whole block of hooks.
-const ON_FAILURE_SINCE: Version = Version([2, 1, 295]);
-
 /// The settings: exec-form hooks by absolute path, deny rules, no bypass mode.
-pub fn settings(hook: &Path, socket: &Path, deny: &[String], version: Option<Version>) -> Value {
-    let on_failure = version.is_some_and(|version| version >= ON_FAILURE_SINCE);
+pub fn settings(hook: &Path, socket: &Path, deny: &[String]) -> Value {
     let mut hooks = Map::new();
     for event in GATING {
-        hooks.insert(event.to_owned(), handler(hook, socket, event, on_failure));
+        hooks.insert(event.to_owned(), handler(hook, socket, event, true));
     }
     for event in OBSERVED {
         hooks.insert(event.to_owned(), handler(hook, socket, event, false));
@@ -60,16 +60,24 @@ mod tests {
 
     #[test]
     fn gating_hooks_block_on_failure() {
-        let version = Some(Version([2, 1, 330]));
-        let made = settings("/b/cairn-hook".as_ref(), "/s".as_ref(), &["Bash(rm *)".into()], version);
+        let made = settings(
+            "/b/cairn-hook".as_ref(),
+            "/s".as_ref(),
+            &["Bash(rm *)".into()],
+        );
         for event in GATING {
             assert_eq!(made["hooks"][event][0]["hooks"][0]["onFailure"], "block");
         }
-        assert!(made["hooks"]["SessionEnd"][0]["hooks"][0].get("onFailure").is_none());
-        assert_eq!(made["hooks"]["PreToolUse"][0]["hooks"][0]["args"][1], "--socket");
+        assert!(
+            made["hooks"]["SessionEnd"][0]["hooks"][0]
+                .get("onFailure")
+                .is_none()
+        );
+        assert_eq!(
+            made["hooks"]["PreToolUse"][0]["hooks"][0]["args"][1],
+            "--socket"
+        );
         assert_eq!(made["permissions"]["deny"][0], "Bash(rm *)");
         assert_eq!(made["disableAllHooks"], false);
-        let old = settings("/b".as_ref(), "/s".as_ref(), &[], Some(Version([2, 1, 200])));
-        assert!(old["hooks"]["PreToolUse"][0]["hooks"][0].get("onFailure").is_none());
     }
 }

@@ -30,7 +30,12 @@ fn a_killed_daemon_fails_closed_and_the_next_chain_says_so() {
         .map(|number| {
             let mut child = device.spawn_hook("PreToolUse");
             let input = pre_tool("ls -la", &format!("toolu_k{number}")).to_string();
-            child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            child
+                .stdin
+                .take()
+                .unwrap()
+                .write_all(input.as_bytes())
+                .unwrap();
             child
         })
         .collect();
@@ -40,11 +45,18 @@ fn a_killed_daemon_fails_closed_and_the_next_chain_says_so() {
         .drain(..)
         .map(|child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())
         .collect();
-    let allowed: Vec<usize> =
-        (0..20).filter(|number| answers[*number].contains("\"allow\"")).collect();
-    let refused = answers.iter().filter(|answer| answer.contains("fail closed")).count();
+    let allowed: Vec<usize> = (0..20)
+        .filter(|number| answers[*number].contains("\"allow\""))
+        .collect();
+    let refused = answers
+        .iter()
+        .filter(|answer| answer.contains("fail closed"))
+        .count();
     assert_eq!(allowed.len() + refused, 20);
-    let denied = device.hook("PreToolUse", pre_tool("ls", "toolu_d").to_string().as_bytes());
+    let denied = device.hook(
+        "PreToolUse",
+        pre_tool("ls", "toolu_d").to_string().as_bytes(),
+    );
     assert_eq!(denied.status.code(), Some(2));
 
     let before = device.spooled();
@@ -56,7 +68,10 @@ fn a_killed_daemon_fails_closed_and_the_next_chain_says_so() {
         })
         .collect();
     for number in allowed {
-        assert!(recorded.contains(&format!("toolu_k{number}")), "allowed without a record");
+        assert!(
+            recorded.contains(&format!("toolu_k{number}")),
+            "allowed without a record"
+        );
     }
     let _again = device.start();
     let frames = device.spooled();
@@ -67,7 +82,10 @@ fn a_killed_daemon_fails_closed_and_the_next_chain_says_so() {
     let last = frames[starts[1].0 - 1].entry();
     assert_eq!(previous.head, last.leaf());
     let gap = gaps(&frames).pop().unwrap();
-    assert_eq!((gap.reason.as_str(), &gap.chain), ("crash", &previous.chain));
+    assert_eq!(
+        (gap.reason.as_str(), &gap.chain),
+        ("crash", &previous.chain)
+    );
     assert_eq!((gap.from, gap.to), (previous.seq + 1, previous.seq));
     assert_eq!(gap.count, Some(refused as u64 + 1));
     assert!(!device.state.unrecorded().exists());
@@ -86,7 +104,10 @@ fn an_orderly_end_is_signed_and_leaves_no_gap() {
     let _again = device.start();
     let frames = device.spooled();
     assert_chains(&frames);
-    assert_eq!(starts(&frames)[1].1.previous.as_ref().unwrap().head, last.leaf());
+    assert_eq!(
+        starts(&frames)[1].1.previous.as_ref().unwrap().head,
+        last.leaf()
+    );
     assert!(gaps(&frames).is_empty());
 }
 
@@ -129,6 +150,9 @@ fn a_deleted_spool_is_declared() {
     std::fs::remove_dir_all(device.state.spool()).unwrap();
     let _again = device.start();
     let frames = device.spooled();
-    assert_eq!(starts(&frames)[0].1.previous.as_ref().unwrap().head, last.leaf());
+    assert_eq!(
+        starts(&frames)[0].1.previous.as_ref().unwrap().head,
+        last.leaf()
+    );
     assert_eq!(gaps(&frames).pop().unwrap().reason, "spool-damaged");
 }

@@ -103,7 +103,11 @@ impl Device {
         };
         identity.save(&state).unwrap();
         store(&state, &log, &entries, bundle);
-        Self { dir: dir.to_owned(), state, _guard: None }
+        Self {
+            dir: dir.to_owned(),
+            state,
+            _guard: None,
+        }
     }
 
     pub fn start(&self) -> Daemon {
@@ -117,7 +121,9 @@ impl Device {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         assert_eq!(line, "ready\n");
         Daemon(child)
     }
@@ -134,7 +140,10 @@ impl Device {
     }
 
     pub fn cairn(&self, words: &[&str]) -> Output {
-        self.command(Path::new(env!("CARGO_BIN_EXE_cairn"))).args(words).output().unwrap()
+        self.command(Path::new(env!("CARGO_BIN_EXE_cairn")))
+            .args(words)
+            .output()
+            .unwrap()
     }
 
     /// Runs the real hook program on an input.
@@ -157,7 +166,10 @@ impl Device {
     }
 
     pub fn bash(&self, command: &str, use_id: &str) -> Value {
-        let output = self.hook("PreToolUse", pre_tool(command, use_id).to_string().as_bytes());
+        let output = self.hook(
+            "PreToolUse",
+            pre_tool(command, use_id).to_string().as_bytes(),
+        );
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
@@ -170,7 +182,9 @@ impl Device {
             .collect();
         files.sort();
         let records = files.iter().flat_map(|file| {
-            cairn_durable::SegmentReader::open(file).unwrap().map_while(Result::ok)
+            cairn_durable::SegmentReader::open(file)
+                .unwrap()
+                .map_while(Result::ok)
         });
         records
             .map(|record| Frame::parse(std::str::from_utf8(&record.payload).unwrap()).unwrap())
@@ -189,7 +203,9 @@ pub fn pre_tool(command: &str, use_id: &str) -> Value {
 
 /// The verdict in the answer to a `PreToolUse` hook.
 pub fn verdict(answer: &Value) -> &str {
-    answer["hookSpecificOutput"]["permissionDecision"].as_str().unwrap_or("none")
+    answer["hookSpecificOutput"]["permissionDecision"]
+        .as_str()
+        .unwrap_or("none")
 }
 
 /// The chain of the spooled frames: contiguous, linked and correctly signed.
@@ -205,7 +221,10 @@ pub fn assert_chains(frames: &[Frame]) {
                 chain_key = Some(start.key.clone());
             }
             (body, Some((chain, seq, leaf))) => {
-                assert_eq!((&link.chain.0, link.seq, link.prev), (chain, seq + 1, Some(*leaf)));
+                assert_eq!(
+                    (&link.chain.0, link.seq, link.prev),
+                    (chain, seq + 1, Some(*leaf))
+                );
                 if !matches!(body, Body::ChainHead(_) | Body::ChainEnd(_)) {
                     entry.verify(chain_key.as_ref().unwrap()).unwrap();
                 }
@@ -246,7 +265,10 @@ fn administrative(body: Body, key: &SoftwareKey) -> String {
 fn entries(device: &DeviceKey, log: &SignerKey, bundle: Option<&Value>) -> Vec<String> {
     let admin = SoftwareKey::from_seed(&[1; 32]);
     let genesis = Body::Genesis(Genesis {
-        administrators: Administrators { keys: vec![admin.public_key()], threshold: 1 },
+        administrators: Administrators {
+            keys: vec![admin.public_key()],
+            threshold: 1,
+        },
         delegations: vec![],
         log_key: log.verifier().to_string(),
         observer: SoftwareKey::from_seed(&[2; 32]).public_key(),
@@ -254,7 +276,10 @@ fn entries(device: &DeviceKey, log: &SignerKey, bundle: Option<&Value>) -> Vec<S
     });
     let roster = Body::Roster(RosterStatement {
         changes: vec![
-            RosterChange::AddTeam { name: "Infra".into(), team: "infra".into() },
+            RosterChange::AddTeam {
+                name: "Infra".into(),
+                team: "infra".into(),
+            },
             RosterChange::AddPerson {
                 person: PERSON.into(),
                 roles: vec![PersonRole::Developer],
@@ -271,7 +296,10 @@ fn entries(device: &DeviceKey, log: &SignerKey, bundle: Option<&Value>) -> Vec<S
         ],
         revision: 1,
     });
-    let mut entries = vec![administrative(genesis, &admin), administrative(roster, &admin)];
+    let mut entries = vec![
+        administrative(genesis, &admin),
+        administrative(roster, &admin),
+    ];
     if let Some(bundle) = bundle {
         let bytes = cairn_event::json::to_canonical(bundle);
         let policy = Body::Policy(PolicyStatement {
@@ -292,15 +320,31 @@ fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&
     }
     let size = entries.len() as u64;
     let root = nodes.root(size).unwrap();
-    let head = Checkpoint { origin: ORIGIN.into(), size, root };
+    let head = Checkpoint {
+        origin: ORIGIN.into(),
+        size,
+        root,
+    };
     let checkpoint = head.sign(log).unwrap().to_string();
     let receipt = |index| {
         let proof = inclusion_proof(&nodes, index, size).unwrap();
-        Receipt { extra: None, index, proof, checkpoint: checkpoint.clone() }.to_string()
+        Receipt {
+            extra: None,
+            index,
+            proof,
+            checkpoint: checkpoint.clone(),
+        }
+        .to_string()
     };
     let stored = Stored::open(state).unwrap();
     let frame = format!("{}~", entries[1]);
-    stored.save_roster(&[ReceiptedFrame { index: 1, frame, receipt: receipt(1) }]).unwrap();
+    stored
+        .save_roster(&[ReceiptedFrame {
+            index: 1,
+            frame,
+            receipt: receipt(1),
+        }])
+        .unwrap();
     let Some(bundle) = bundle else { return };
     let policy = PolicyAnswer {
         index: 2,

@@ -12,11 +12,22 @@ fn a_denied_and_an_allowed_call_are_recorded_before_they_are_answered() {
     let _daemon = device.start();
     let denied = device.bash("rm -rf build", "toolu_1");
     assert_eq!(verdict(&denied), "deny");
-    let reason = denied["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap();
-    assert!(reason.contains("no-rm") && reason.contains("security@example.com"), "{reason}");
+    let reason = denied["hookSpecificOutput"]["permissionDecisionReason"]
+        .as_str()
+        .unwrap();
+    assert!(
+        reason.contains("no-rm") && reason.contains("security@example.com"),
+        "{reason}"
+    );
     assert_eq!(verdict(&device.bash("ls -la", "toolu_2")), "allow");
-    let free = device.hook("PreToolUse", pre_tool("make", "toolu_3").to_string().as_bytes());
-    assert_eq!((free.stdout.as_slice(), free.status.code()), (b"{}".as_slice(), Some(0)));
+    let free = device.hook(
+        "PreToolUse",
+        pre_tool("make", "toolu_3").to_string().as_bytes(),
+    );
+    assert_eq!(
+        (free.stdout.as_slice(), free.status.code()),
+        (b"{}".as_slice(), Some(0))
+    );
 
     let frames = device.spooled();
     assert_chains(&frames);
@@ -36,7 +47,14 @@ fn a_denied_and_an_allowed_call_are_recorded_before_they_are_answered() {
     assert_eq!((context.policy, context.roster), (Some(2), Some(1)));
     assert_eq!(context.teams, ["infra"]);
     assert_eq!(context.session.as_deref(), Some("session-1"));
-    assert!(context.posture.as_ref().unwrap().0.contains_key("disk_encryption"));
+    assert!(
+        context
+            .posture
+            .as_ref()
+            .unwrap()
+            .0
+            .contains_key("disk_encryption")
+    );
     for name in ["request", "ancestry", "email", "host", "os_user"] {
         assert!(frame.disclosed(name).is_some(), "{name}");
     }
@@ -52,7 +70,9 @@ fn a_recorded_decision_replays() {
     let frames = device.spooled();
     let frame = frames.last().unwrap();
     let payload = frame.entry().payload();
-    let Body::ToolDecision(recorded) = &payload.body else { panic!("not a decision") };
+    let Body::ToolDecision(recorded) = &payload.body else {
+        panic!("not a decision")
+    };
     let request = serde_json::from_value(frame.disclosed("request").unwrap().clone()).unwrap();
     let bytes = cairn_event::json::to_canonical(&rules);
     let bundle = cairn_policy::Bundle::parse(&bytes).unwrap();
@@ -64,7 +84,10 @@ fn a_recorded_decision_replays() {
     };
     let posture = payload.context.posture.clone().unwrap();
     let again = cairn_policy::decide(&request, &compiled, &subject, &posture, payload.time_ms);
-    assert_eq!((again.effect, again.rule), (recorded.effect, recorded.rule.clone()));
+    assert_eq!(
+        (again.effect, again.rule),
+        (recorded.effect, recorded.rule.clone())
+    );
     assert_eq!(again.losing, recorded.lost);
 }
 
@@ -91,7 +114,9 @@ fn a_prompt_is_recorded_by_length_and_digest() {
     assert_eq!(output.stdout, b"{}");
     let frames = device.spooled();
     let frame = frames.last().unwrap();
-    let Body::Prompt(prompt) = &frame.entry().payload().body else { panic!("not a prompt") };
+    let Body::Prompt(prompt) = &frame.entry().payload().body else {
+        panic!("not a prompt")
+    };
     assert_eq!(prompt.bytes, 24);
     assert!(!format!("{frame:?}").contains("directory"));
 }
@@ -110,7 +135,10 @@ fn a_closed_gate_blocks_prompt_and_tool() {
     let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["decision"], "block");
-    assert!(answer["reason"].as_str().unwrap().contains("gate"), "{answer}");
+    assert!(
+        answer["reason"].as_str().unwrap().contains("gate"),
+        "{answer}"
+    );
     assert_eq!(verdict(&device.bash("ls x", "toolu_1")), "deny");
     let frames = device.spooled();
     let refused = |frame: &&cairn_event::Frame| {
@@ -126,7 +154,10 @@ fn without_a_policy_everything_is_denied_and_recorded() {
     let _daemon = device.start();
     let answer = device.bash("ls -la", "toolu_1");
     assert_eq!(verdict(&answer), "deny");
-    assert!(answer.to_string().contains("no verified policy"), "{answer}");
+    assert!(
+        answer.to_string().contains("no verified policy"),
+        "{answer}"
+    );
     let frames = device.spooled();
     let Body::ToolDecision(decision) = &frames.last().unwrap().entry().payload().body else {
         panic!("not a decision")
@@ -142,7 +173,12 @@ fn fifty_parallel_hooks_are_all_recorded() {
     for number in 0..50 {
         let mut child = device.spawn_hook("PreToolUse");
         let input = pre_tool("ls -la", &format!("toolu_{number}")).to_string();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
         running.push(child);
     }
     for child in running {
@@ -177,7 +213,12 @@ fn an_outcome_joins_its_decision() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
     let frames = device.spooled();
     let frame = frames.last().unwrap();
-    let Body::ToolOutcome(outcome) = &frame.entry().payload().body else { panic!("no outcome") };
-    assert_eq!((outcome.use_id.as_str(), outcome.duration_ms), ("toolu_1", Some(7)));
+    let Body::ToolOutcome(outcome) = &frame.entry().payload().body else {
+        panic!("no outcome")
+    };
+    assert_eq!(
+        (outcome.use_id.as_str(), outcome.duration_ms),
+        ("toolu_1", Some(7))
+    );
     assert!(!format!("{frame:?}").contains("secret-looking"));
 }

@@ -21,7 +21,8 @@ fn unreadable_input_is_denied_and_recorded() {
         format!("{good}{good}").into_bytes(),
         twice.into_bytes(),
         good.replacen("PreToolUse", "PostToolUse", 1).into_bytes(),
-        good.replacen("\"ls -la\"", &"[".repeat(100_000), 1).into_bytes(),
+        good.replacen("\"ls -la\"", &"[".repeat(100_000), 1)
+            .into_bytes(),
     ];
     let inputs = corpus.len();
     for input in corpus {
@@ -86,11 +87,17 @@ fn without_a_daemon_every_gate_is_closed() {
         let output = device.hook(event, b"{}");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), code, "{event}");
-        assert!(text.contains(word) && text.contains("fail closed"), "{text}");
+        assert!(
+            text.contains(word) && text.contains("fail closed"),
+            "{text}"
+        );
     }
     let silent = device.hook("PostToolUse", b"{}");
     assert_eq!((silent.status.code(), silent.stdout.len()), (Some(0), 0));
-    assert_eq!(std::fs::metadata(device.state.unrecorded()).unwrap().len(), 3);
+    assert_eq!(
+        std::fs::metadata(device.state.unrecorded()).unwrap().len(),
+        3
+    );
 }
 
 #[test]

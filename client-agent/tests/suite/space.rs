@@ -22,7 +22,10 @@ fn a_full_spool_denies() {
     let last = answers.last().unwrap();
     assert_eq!(verdict(last), "deny");
     assert!(last.to_string().contains("spool is full"), "{last}");
-    let allowed = answers.iter().filter(|answer| verdict(answer) == "allow").count();
+    let allowed = answers
+        .iter()
+        .filter(|answer| verdict(answer) == "allow")
+        .count();
     let recorded = device
         .spooled()
         .iter()
@@ -84,7 +87,10 @@ fn a_full_disk_denies_and_recovers() {
     for number in 0..6 {
         answers.push(device.bash("ls -la", &format!("toolu_full{number}")));
     }
-    let denied = answers.iter().filter(|answer| verdict(answer) == "deny").count() as u64;
+    let denied = answers
+        .iter()
+        .filter(|answer| verdict(answer) == "deny")
+        .count() as u64;
     assert!(denied >= 1, "{answers:?}");
     std::fs::remove_file(&ballast).unwrap();
     assert_eq!(verdict(&device.bash("ls -la", "toolu_after")), "allow");

@@ -1,8 +1,8 @@
 //! The wrapper with a program in the agent's place: what it is given, and what is refused before.
 
 use super::device::{Device, bundle, two_rules};
-use cairn_event::body::Body;
 use cairn_event::Effect;
+use cairn_event::body::Body;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -60,14 +60,25 @@ fn the_agent_gets_hooks_denies_and_only_approved_servers() {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(stdout.contains("word --strict-mcp-config") && stdout.contains("word hello"));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("MCP server `bad` (project) was blocked"), "{stderr}");
+    assert!(
+        stderr.contains("MCP server `bad` (project) was blocked"),
+        "{stderr}"
+    );
     assert!(stderr.contains("BASH_ENV was removed"), "{stderr}");
 
     let settings = file(&device, "settings.json");
-    assert_eq!(settings["hooks"]["PreToolUse"][0]["hooks"][0]["onFailure"], "block");
+    assert_eq!(
+        settings["hooks"]["PreToolUse"][0]["hooks"][0]["onFailure"],
+        "block"
+    );
     assert_eq!(settings["permissions"]["deny"], json!(["Bash(rm *)"]));
     let servers = file(&device, "mcp.json");
-    let names: Vec<_> = servers["mcpServers"].as_object().unwrap().keys().cloned().collect();
+    let names: Vec<_> = servers["mcpServers"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
     assert_eq!(names, ["corp", "good"]);
 
     let frames = device.spooled();
@@ -78,18 +89,30 @@ fn the_agent_gets_hooks_denies_and_only_approved_servers() {
             _ => None,
         })
         .collect();
-    assert_eq!(seen, [("bad".to_owned(), Effect::Deny), ("good".to_owned(), Effect::Allow)]);
+    assert_eq!(
+        seen,
+        [
+            ("bad".to_owned(), Effect::Deny),
+            ("good".to_owned(), Effect::Allow)
+        ]
+    );
     assert!(!format!("{frames:?}").contains("value-of-a-token"));
 }
 
 #[test]
 fn weakening_flags_stop_the_start() {
     let device = Device::new(&two_rules());
-    let output = run(&device, &["--bare", "-p", "x", "--dangerously-skip-permissions"]);
+    let output = run(
+        &device,
+        &["--bare", "-p", "x", "--dangerously-skip-permissions"],
+    );
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("`--bare` is refused"), "{stderr}");
-    assert!(stderr.contains("`--dangerously-skip-permissions` is refused"), "{stderr}");
+    assert!(
+        stderr.contains("`--dangerously-skip-permissions` is refused"),
+        "{stderr}"
+    );
     assert!(!device.dir.join("settings.json").exists());
 }
 
@@ -115,4 +138,25 @@ fn an_unenrolled_device_is_told_what_to_do() {
     std::fs::remove_file(device.state.identity()).unwrap();
     let output = run(&device, &["-p", "x"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("cairn enroll"));
+}
+
+#[test]
+fn an_agent_whose_hooks_cannot_block_is_not_started() {
+    let device = Device::new(&two_rules());
+    let agent = device.dir.join("old");
+    std::fs::write(&agent, "#!/bin/sh\necho 2.1.200\n").unwrap();
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    device.hook("PostToolUse", b"{}");
+    let output = device
+        .command(Path::new(env!("CARGO_BIN_EXE_cairn")))
+        .args(["claude", "-p", "x"])
+        .env("CAIRN_CLAUDE", &agent)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        stderr.contains("2.1.200") && stderr.contains("2.1.295"),
+        "{stderr}"
+    );
 }

@@ -45,7 +45,9 @@ fn good() -> Value {
 #[test]
 fn a_good_payload_is_read() {
     let hook = Hook::parse("PreToolUse", good().to_string().as_bytes()).unwrap();
-    let HookKind::Tool { call, use_id } = hook.kind else { panic!("not a tool") };
+    let HookKind::Tool { call, use_id } = hook.kind else {
+        panic!("not a tool")
+    };
     assert_eq!((call.tool.as_str(), use_id.as_str()), ("Bash", "toolu_1"));
 }
 
@@ -54,8 +56,16 @@ fn bad_payloads_are_refused() {
     let text = good().to_string();
     let trailing = format!("{text} {{}}");
     let duplicate = text.replacen("\"tool_name\"", "\"tool_name\":\"Read\",\"tool_name\"", 1);
-    let nested = text.replacen("\"command\":\"ls\"", "\"command\":\"ls\",\"command\":\"rm\"", 1);
-    let deep = text.replacen("\"ls\"", &format!("{}{}", "[".repeat(80), "]".repeat(80)), 1);
+    let nested = text.replacen(
+        "\"command\":\"ls\"",
+        "\"command\":\"ls\",\"command\":\"rm\"",
+        1,
+    );
+    let deep = text.replacen(
+        "\"ls\"",
+        &format!("{}{}", "[".repeat(80), "]".repeat(80)),
+        1,
+    );
     for bad in [
         "",
         "[]",
@@ -78,5 +88,8 @@ fn bad_payloads_are_refused() {
     let other = Hook::parse("UserPromptSubmit", text.as_bytes()).unwrap_err();
     assert!(matches!(other, PayloadError::OtherEvent { .. }));
     let long = vec![b' '; INPUT_BYTES_MAX + 1];
-    assert_eq!(Hook::parse("PreToolUse", &long), Err(PayloadError::TooLong(long.len())));
+    assert_eq!(
+        Hook::parse("PreToolUse", &long),
+        Err(PayloadError::TooLong(long.len()))
+    );
 }

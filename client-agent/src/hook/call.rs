@@ -1,0 +1,82 @@
+//! What a call is called: its class, its MCP server, and the words around a decision about it.
+
+use super::payload::ToolCall;
+use crate::device::Asker;
+use cairn_event::body::ToolDecision;
+use cairn_event::{ActionClass, DecisionMode, Effect};
+use cairn_policy::{ENGINE_SEMANTICS, McpCall};
+
+/// A decision before it was made: a denial for an error.
+pub(super) fn blank(call: &ToolCall, use_id: &str, subagent: Option<String>) -> ToolDecision {
+    ToolDecision {
+        class: class(&call.tool),
+        effect: Effect::Deny,
+        latency_us: 0,
+        lost: Vec::new(),
+        mcp: call
+            .mcp
+            .as_ref()
+            .map(|origin| cairn_event::body::McpServer {
+                name: origin.name.clone(),
+                source: origin.source.clone(),
+            }),
+        mode: DecisionMode::Enforce,
+        rule: None,
+        semantics: ENGINE_SEMANTICS,
+        subagent,
+        tool: call.tool.clone(),
+        use_id: use_id.to_owned(),
+        why: "error".to_owned(),
+    }
+}
+
+pub(super) fn why(decision: &cairn_policy::Decision) -> &'static str {
+    match (&decision.gate, &decision.rule) {
+        (Some(_), _) => "gate",
+        (None, Some(_)) => "rule",
+        (None, None) if decision.parts.is_empty() => "error",
+        (None, None) => "default",
+    }
+}
+
+pub(super) fn mcp_call(call: &ToolCall, asker: &Asker) -> Option<McpCall> {
+    let rest = call.tool.strip_prefix("mcp__")?;
+    let (server, tool) = match (&call.mcp, rest.split_once("__")) {
+        (Some(origin), Some((_, tool))) => (origin.name.clone(), tool),
+        (None, Some((server, tool))) => (server.to_owned(), tool),
+        (_, None) => (rest.to_owned(), ""),
+    };
+    let source = call
+        .mcp
+        .as_ref()
+        .map_or("unknown", |origin| origin.source.as_str());
+    let definition = asker
+        .servers
+        .iter()
+        .find(|known| known.name == server)
+        .cloned();
+    Some(McpCall {
+        server,
+        tool: tool.to_owned(),
+        source: source.to_owned(),
+        definition,
+    })
+}
+
+pub(super) fn class(tool: &str) -> ActionClass {
+    match tool {
+        "Read" | "Grep" | "Glob" | "LS" | "NotebookRead" => ActionClass::Read,
+        "Write" => ActionClass::Create,
+        "Edit" | "MultiEdit" | "NotebookEdit" => ActionClass::Update,
+        "Bash" | "Monitor" => ActionClass::Exec,
+        "WebFetch" | "WebSearch" => ActionClass::Network,
+        "Agent" | "Task" | "Skill" | "Workflow" | "CronCreate" | "ScheduleWakeup"
+        | "RemoteTrigger" | "SendMessage" => ActionClass::Agent,
+        _ => ActionClass::Unknown,
+    }
+}
+
+/// A sentence for the model when no rule spoke.
+pub(super) fn refusal(cause: &str) -> String {
+    format!("Cairn denied this action: {cause}; run `cairn doctor` or ask your security team.")
+}
