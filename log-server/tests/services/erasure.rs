@@ -3,8 +3,10 @@
 use super::person::Device;
 use super::world::{World, expect, problem};
 use cairn_event::PersonRole::Admin;
+use cairn_event::administrative::Erasure;
 use cairn_event::body::Body;
 use cairn_event::{Entry, Sha256};
+use cairn_server::disclosures::DisclosureState;
 use cairn_tlog::{Receipt, TrustPolicy};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -71,6 +73,26 @@ async fn an_erased_address_is_forgotten_everywhere() {
     }
     let me = world.json("/v1/me", &ann.token(&world).await).await;
     assert!(me.get("email").is_none());
+}
+
+/// What a crash between the entry and the destruction leaves: an entry and nothing done.
+#[tokio::test]
+async fn an_erasure_on_record_is_carried_out_by_the_follower() {
+    let world = World::new().await;
+    let mut ann = Device::enrol(&world, "ann@example.com").await;
+    let denied = ann.work(&world, "s-1").await;
+    let bytes = world.log.entry(denied).unwrap().unwrap();
+    let body = Body::Erasure(Erasure {
+        digests: Entry::parse(&bytes).unwrap().payload().sd.clone(),
+        index: denied,
+        leaf: Sha256::of_leaf(&bytes),
+        ordered_by: "administrator".into(),
+        reason: "request 18 of the person".into(),
+    });
+    world.administer(body, &[]).await;
+    let held = world.log.disclosures().get(denied).unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].state, DisclosureState::Erased);
 }
 
 #[tokio::test]
