@@ -26,6 +26,28 @@ pub mod names {
     pub const ANCESTRY: &str = "ancestry";
     /// An MCP server definition with its secrets removed.
     pub const DEFINITION: &str = "definition";
+
+    const PLAIN: [&str; 8] = [
+        REQUEST, RESPONSE, PROMPT, EMAIL, OS_USER, HOST, ANCESTRY, DEFINITION,
+    ];
+
+    /// The person of `email:<person>` or the device of `host:<device>`; `None` for other names.
+    pub fn subject(name: &str) -> Option<&str> {
+        let (member, subject) = name.split_once(':')?;
+        let prefix = match member {
+            EMAIL => "p_",
+            HOST => "d_",
+            _ => return None,
+        };
+        let hex = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
+        let digits = subject.strip_prefix(prefix)?;
+        (digits.len() == 32 && digits.bytes().all(hex)).then_some(subject)
+    }
+
+    /// Whether version 1 has a confidential member of this name.
+    pub fn is_known(name: &str) -> bool {
+        PLAIN.contains(&name) || subject(name).is_some()
+    }
 }
 
 /// Why a disclosure was refused.
@@ -40,9 +62,15 @@ pub enum DisclosureError {
     /// The decoded text is not strict JSON.
     #[error("disclosure: {0}")]
     Json(#[from] JsonError),
-    /// Not `[salt, name, value]` with a salt of at least 128 bits and a plain name.
+    /// Not `[salt, name, value]` with a salt of at least 128 bits.
     #[error("disclosure is not [salt, name, value]")]
     Shape,
+    /// A name that version 1 does not have. Why: the name decides under whose key the value is kept.
+    #[error("disclosure has a name that is no confidential member")]
+    Name,
+    /// The value holds a member that RFC 9901 gives a meaning (see [`holds_reserved`]).
+    #[error("disclosure has a member `_sd` or `...` in its value")]
+    Reserved,
 }
 
 /// One disclosure: `base64url(["salt","name",value])` and its parts.
@@ -56,9 +84,11 @@ pub struct Disclosure {
 impl Disclosure {
     /// Makes a disclosure from fresh randomness.
     ///
-    /// Errors: [`DisclosureError::TooLong`]; shorten the value with [`bounded_value`] first.
+    /// Errors: [`DisclosureError::TooLong`] and [`DisclosureError::Reserved`], both avoided by
+    /// [`bounded_value`]; [`DisclosureError::Name`].
     /// Trap: a salt must never be used twice; equal salts make equal values recognisable.
     pub fn new(salt: [u8; SALT_BYTES], name: &str, value: Value) -> Result<Self, DisclosureError> {
+        check(name, &value)?;
         let parts = Value::Array(vec![
             Value::String(to_base64url(&salt)),
             Value::String(name.to_owned()),
@@ -88,10 +118,10 @@ impl Disclosure {
             return Err(DisclosureError::Shape);
         };
         let salted = from_base64url(salt).is_some_and(|salt| salt.len() >= SALT_BYTES);
-        let plain = !name.is_empty() && name != "_sd" && name != "...";
-        if !salted || !plain {
+        if !salted {
             return Err(DisclosureError::Shape);
         }
+        check(name, value)?;
         Ok(Self {
             encoded: encoded.to_owned(),
             name: name.clone(),
@@ -120,13 +150,42 @@ impl Disclosure {
     }
 }
 
+fn check(name: &str, value: &Value) -> Result<(), DisclosureError> {
+    if !names::is_known(name) {
+        return Err(DisclosureError::Name);
+    }
+    if holds_reserved(value) {
+        return Err(DisclosureError::Reserved);
+    }
+    Ok(())
+}
+
+/// Whether a member name means something to every SD-JWT library (RFC 9901 sections 4.2.4.1, 4.2.4.2).
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name == "_sd" || name == "..."
+}
+
+/// Whether an object at any depth has a member `_sd` or `...`.
+///
+/// Why: a library would look for further disclosures there and refuse, or drop, the value.
+pub fn holds_reserved(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_reserved),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, member)| is_reserved(name) || holds_reserved(member)),
+        _ => false,
+    }
+}
+
 /// Longest string inside a disclosed value; longer ones are replaced by digest and length.
 ///
 /// Eight such strings fit [`MAX_DISCLOSURE_BYTES`] after base64url and JSON escaping.
 pub const MAX_DISCLOSED_STRING_BYTES: usize = 16_384;
 
 /// Replaces every string longer than [`MAX_DISCLOSED_STRING_BYTES`] by
-/// `{"bytes":n,"head":"first 1,024 bytes or fewer","sha256":"…"}`.
+/// `{"bytes":n,"head":"first 1,024 bytes or fewer","sha256":"…"}`, and every object that has a member
+/// `_sd` or `...` by its canonical JSON text as a string.
 ///
 /// Why: a 10 MB file write must not push its own record out of the log; the digest still binds it.
 /// The value that was decided on is the original, so a replay of such an entry says
@@ -142,6 +201,10 @@ pub fn bounded_value(value: Value) -> Value {
             })
         }
         Value::Array(items) => Value::Array(items.into_iter().map(bounded_value).collect()),
+        Value::Object(members) if members.keys().any(|name| is_reserved(name)) => {
+            let text = to_canonical(&Value::Object(members));
+            bounded_value(Value::String(String::from_utf8_lossy(&text).into_owned()))
+        }
         Value::Object(members) => Value::Object(
             members
                 .into_iter()
@@ -173,19 +236,58 @@ mod tests {
     }
 
     #[test]
-    fn short_salts_and_reserved_names_are_refused() {
+    fn short_salts_and_array_elements_are_refused() {
         let short = to_base64url(br#"["AAAA","email","x"]"#);
         assert_eq!(Disclosure::parse(&short), Err(DisclosureError::Shape));
-        let reserved = Disclosure::new([1; 16], "_sd", Value::Null).unwrap();
-        assert_eq!(
-            Disclosure::parse(reserved.encoded()),
-            Err(DisclosureError::Shape)
-        );
         let array_element = to_base64url(br#"["AAAAAAAAAAAAAAAAAAAAAA","x"]"#);
         assert_eq!(
             Disclosure::parse(&array_element),
             Err(DisclosureError::Shape)
         );
+    }
+
+    #[test]
+    fn names_are_those_of_the_table() {
+        let (person, device) = (
+            format!("p_{}", "a".repeat(32)),
+            format!("d_{}", "0".repeat(32)),
+        );
+        let long = "x".repeat(70_000);
+        let forms = [
+            ("request".to_owned(), true),
+            (format!("email:{person}"), true),
+            (format!("host:{device}"), true),
+            (format!("email:{device}"), false),
+            (format!("z:{person}"), false),
+            (format!("email:{}", person.to_uppercase()), false),
+            (format!("email:{person}0"), false),
+            ("_sd".to_owned(), false),
+            (String::new(), false),
+            (long, false),
+        ];
+        for (name, known) in forms {
+            let parts = serde_json::json!(["AAAAAAAAAAAAAAAAAAAAAA", name, 1]);
+            let read = Disclosure::parse(&to_base64url(&to_canonical(&parts)));
+            let made = Disclosure::new([1; 16], &name, Value::from(1));
+            assert_eq!((made.is_ok(), read.is_ok()), (known, known), "{name:.50}");
+            if !known {
+                assert_eq!(read, Err(DisclosureError::Name));
+            }
+        }
+    }
+
+    #[test]
+    fn members_with_a_meaning_of_their_own_are_refused_and_written_as_text() {
+        for name in ["_sd", "..."] {
+            let inner = serde_json::json!({ "list": [{ name: ["b", "a"], "x": 1 }], "y": 2 });
+            let parts = serde_json::json!(["AAAAAAAAAAAAAAAAAAAAAA", "request", inner]);
+            let read = Disclosure::parse(&to_base64url(&to_canonical(&parts)));
+            assert_eq!(read, Err(DisclosureError::Reserved));
+            let bounded = bounded_value(inner);
+            let text = format!(r#"{{"{name}":["b","a"],"x":1}}"#);
+            assert_eq!(bounded, serde_json::json!({ "list": [text], "y": 2 }));
+            Disclosure::new([1; 16], "request", bounded).unwrap();
+        }
     }
 
     #[test]

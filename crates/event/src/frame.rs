@@ -3,7 +3,8 @@
 //! `entry~disclosure~disclosure~` and, in a submission body, `\n` after each frame.
 //! Source: RFC 9901 section 4 (compact serialisation), `docs/formats/frame.md`.
 
-use crate::disclosure::{Disclosure, DisclosureError};
+use crate::body::Body;
+use crate::disclosure::{Disclosure, DisclosureError, names};
 use crate::entry::{Entry, EntryError};
 use crate::limits::{
     MAX_DISCLOSURES, MAX_FRAME_BYTES, MAX_FRAMES_PER_SUBMISSION, MAX_SUBMISSION_BYTES,
@@ -39,12 +40,15 @@ pub enum FrameError {
     /// A disclosure given twice, or two that claim one name.
     #[error("disclosure `{0}` is given twice")]
     Repeated(String),
+    /// A name about a person or device of the roster, in an entry of another type.
+    #[error("disclosure `{0}` belongs into a roster entry")]
+    Misplaced(String),
     /// More disclosures than allowed.
     #[error("frame has {0} disclosures, more than {MAX_DISCLOSURES}")]
     TooMany(usize),
 }
 
-/// An entry with the disclosures that its digests commit to; some may be withheld.
+/// An entry with the disclosures that its digests commit to; some may be left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     entry: Entry,
@@ -75,16 +79,28 @@ impl Frame {
             return Err(FrameError::TooMany(self.disclosures.len()));
         }
         let committed = &self.entry.payload().sd;
-        let mut names = std::collections::BTreeSet::new();
+        let roster = matches!(self.entry.payload().body, Body::Roster(_));
+        let mut seen = std::collections::BTreeSet::new();
         for disclosure in &self.disclosures {
+            if !roster && names::subject(disclosure.name()).is_some() {
+                return Err(FrameError::Misplaced(disclosure.name().to_owned()));
+            }
             if committed.binary_search(&disclosure.digest()).is_err() {
                 return Err(FrameError::NotCommitted(disclosure.name().to_owned()));
             }
-            if !names.insert(disclosure.name()) {
+            if !seen.insert(disclosure.name()) {
                 return Err(FrameError::Repeated(disclosure.name().to_owned()));
             }
         }
         Ok(())
+    }
+
+    /// Whether every disclosure that the entry commits to is here.
+    ///
+    /// Why: names are unique within a frame, so a complete frame shows that no two digests of the
+    /// entry stand for one name. A log takes a new entry only from such a frame.
+    pub fn is_complete(&self) -> bool {
+        self.disclosures.len() == self.entry.payload().sd.len()
     }
 
     /// The entry.

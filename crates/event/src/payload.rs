@@ -4,7 +4,8 @@
 
 use crate::approval::Approval;
 use crate::body::{Body, Family};
-use crate::encoding::Sha256;
+use crate::disclosure::{holds_reserved, is_reserved};
+use crate::encoding::{Sha256, from_base64url};
 use crate::json::{JsonError, parse_canonical, to_canonical};
 use crate::key::Kid;
 use crate::limits::{MAX_DISCLOSURES, MAX_ID_BYTES, MAX_ORIGIN_BYTES};
@@ -131,6 +132,15 @@ pub enum PayloadError {
     /// A list that must be sorted without duplicates is not.
     #[error("payload member `{0}` is not sorted or repeats an element")]
     Order(&'static str),
+    /// A digest of a disclosure that is not base64url of 32 bytes.
+    #[error("payload member `{0}` holds a digest that is not base64url of 32 bytes")]
+    Digest(&'static str),
+    /// A member that RFC 9901 gives a meaning, below the top level.
+    #[error("payload member `{0}` holds a member `_sd` or `...`")]
+    Reserved(&'static str),
+    /// An erasure that names nothing.
+    #[error("payload member `digests` is empty")]
+    NothingErased,
     /// More disclosures than allowed.
     #[error("payload lists {0} disclosures, more than {MAX_DISCLOSURES}")]
     TooManyDisclosures(usize),
@@ -335,6 +345,26 @@ impl Payload {
         if self.sd.len() > MAX_DISCLOSURES {
             return Err(PayloadError::TooManyDisclosures(self.sd.len()));
         }
+        self.check_confidential()
+    }
+
+    /// What an SD-JWT library reads must be what this crate reads.
+    fn check_confidential(&self) -> Result<(), PayloadError> {
+        digests("_sd", &self.sd)?;
+        if self.ext.as_ref().is_some_and(holds_reserved) {
+            return Err(PayloadError::Reserved("ext"));
+        }
+        let fields = self.context.posture.iter().flat_map(|posture| &posture.0);
+        if fields.into_iter().any(|(field, _)| is_reserved(field)) {
+            return Err(PayloadError::Reserved("posture"));
+        }
+        if let Body::Erasure(erasure) = &self.body {
+            if erasure.digests.is_empty() {
+                return Err(PayloadError::NothingErased);
+            }
+            sorted("digests", &erasure.digests)?;
+            digests("digests", &erasure.digests)?;
+        }
         Ok(())
     }
 }
@@ -365,6 +395,16 @@ fn sorted<T: Ord>(name: &'static str, list: &[T]) -> Result<(), PayloadError> {
         Ok(())
     } else {
         Err(PayloadError::Order(name))
+    }
+}
+
+/// SHA-256 as `_sd` lists it: 43 characters.
+fn digests(name: &'static str, list: &[String]) -> Result<(), PayloadError> {
+    let whole = |digest: &String| from_base64url(digest).is_some_and(|raw| raw.len() == 32);
+    if list.iter().all(whole) {
+        Ok(())
+    } else {
+        Err(PayloadError::Digest(name))
     }
 }
 

@@ -236,6 +236,78 @@ fn frames_hold_only_what_the_entry_commits_to() {
     let twice = Frame::parse(&line(&[&made, &made]));
     assert_eq!(twice, Err(FrameError::Repeated("email".into())));
     assert_eq!(Frame::parse(&frozen.entry), Err(FrameError::Tilde));
+    assert!(Frame::parse(&line(&[&made])).unwrap().is_complete());
+    assert!(!Frame::parse(&line(&[])).unwrap().is_complete());
+}
+
+#[test]
+fn names_of_people_and_devices_stand_in_roster_entries_only() {
+    let name = format!("email:p_{}", "2".repeat(32));
+    let made = Disclosure::new([1; 16], &name, json!("a@b")).unwrap();
+    let mut chained = payload();
+    chained.sd = vec![made.digest()];
+    let frozen = freeze(&chained, &key()).unwrap();
+    let frame = Frame::parse(&frame::present(&frozen.entry, [made.encoded()]));
+    assert_eq!(frame, Err(FrameError::Misplaced(name)));
+
+    let mut roster = payload();
+    (roster.link, roster.sd) = (None, vec![made.digest()]);
+    roster.body = Body::Roster(administrative::RosterStatement {
+        changes: vec![],
+        revision: 1,
+    });
+    let frozen = freeze(&roster, &key()).unwrap();
+    Frame::parse(&frame::present(&frozen.entry, [made.encoded()])).unwrap();
+}
+
+#[test]
+fn digests_are_whole_and_reserved_members_stand_nowhere_else() {
+    let digest = |bytes: usize| to_base64url(&vec![7; bytes]);
+    for item in [
+        "x".to_owned(),
+        digest(31),
+        digest(33),
+        format!("{}=", digest(32)),
+    ] {
+        let refused = edited(|v| {
+            v["_sd"] = json!([item]);
+            v["_sd_alg"] = json!("sha-256");
+        });
+        assert_eq!(refused, Err(PayloadError::Digest("_sd").into()), "{item}");
+    }
+    for name in ["_sd", "..."] {
+        let deep = edited(|v| v["ext"] = json!({ "x": [{ name: [] }] }));
+        assert_eq!(deep, Err(PayloadError::Reserved("ext").into()));
+        let field = json!({ "age_ms": 1, "evidence": 0, "source": "s", "value": "v" });
+        let posture = edited(|v| v["posture"] = json!({ name: field }));
+        assert_eq!(posture, Err(PayloadError::Reserved("posture").into()));
+    }
+}
+
+#[test]
+fn erasures_name_digests_in_order() {
+    let erasure = |digests: Vec<String>| {
+        let mut payload = payload();
+        payload.link = None;
+        payload.body = Body::Erasure(administrative::Erasure {
+            digests,
+            index: 1,
+            leaf: Sha256([1; 32]),
+            ordered_by: "p_1".into(),
+            reason: "r".into(),
+        });
+        freeze(&payload, &key()).map(|_| ())
+    };
+    let (a, b) = (to_base64url(&[1; 32]), to_base64url(&[2; 32]));
+    assert_eq!(erasure(vec![a.clone(), b.clone()]), Ok(()));
+    for (digests, why) in [
+        (vec![], PayloadError::NothingErased),
+        (vec![b.clone(), a.clone()], PayloadError::Order("digests")),
+        (vec![a.clone(), a], PayloadError::Order("digests")),
+        (vec!["x".into()], PayloadError::Digest("digests")),
+    ] {
+        assert_eq!(erasure(digests), Err(why.into()));
+    }
 }
 
 #[test]
