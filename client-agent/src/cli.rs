@@ -12,9 +12,11 @@ mod org;
 mod policy;
 mod receipts;
 mod status;
+mod succession;
 
 use crate::state::StateDir;
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -291,6 +293,8 @@ pub fn main(arguments: Arguments) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // The daemon's diagnostics usually go to a file.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(arguments) {
         Ok(code) => code,

@@ -11,6 +11,7 @@ mod call;
 mod decide;
 mod gate;
 mod links;
+mod mentions;
 mod observe;
 mod payload;
 mod verdicts;

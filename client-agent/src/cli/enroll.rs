@@ -1,6 +1,6 @@
 //! `cairn enroll`: page, words, waiting, and what is pinned at the end.
 
-use super::{EnrollArguments, print_json};
+use super::{EnrollArguments, print_json, succession};
 use crate::device::Facts;
 use crate::enrolment::{Identity, check_log_key, genesis_authority};
 use crate::key::DeviceKey;
@@ -45,7 +45,9 @@ pub(super) async fn run(
     cairn_durable::create_dir_durable(state.path(), FOLDER_MODE)?;
     let client = Client::new(&arguments.server)?;
     let log = learn(&client, arguments).await?;
-    let key = DeviceKey::open_or_create(state)?;
+    // A fresh key for each enrolment: an old one may be enrolled already, or revoked.
+    let next = succession::next(state)?;
+    let key = DeviceKey::open_or_create(&next)?;
     let facts = Facts::read();
     let message = enroll_message(&log.origin, &key.signer().public_key());
     let request = EnrollRequest {
@@ -64,11 +66,10 @@ pub(super) async fn run(
     let admitted = wait(&client, &started).await?;
     let identity = identity(&client, log, admitted, &key)?;
     identity.pinned()?;
-    let restart = crate::daemon::stop(state)?;
+    crate::daemon::stop(state)?;
+    succession::succeed(state, &next, &identity.device)?;
     identity.save(state)?;
-    if restart || std::env::var_os("CAIRN_NO_DAEMON").is_none() {
-        crate::daemon::ensure(state)?;
-    }
+    crate::daemon::ensure(state)?;
     if json {
         print_json(&identity)?;
     } else {

@@ -12,6 +12,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+/// Size at which the diagnostics file is set aside with the next start: 8 MiB.
+const DIAGNOSTICS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// Why there is no running daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum EnsureError {
@@ -38,6 +41,9 @@ pub fn ensure(state: &StateDir) -> Result<StatusAnswer, EnsureError> {
     }
     cairn_durable::create_dir_durable(state.path(), FOLDER_MODE)?;
     let diagnostics = state.diagnostics();
+    if std::fs::metadata(&diagnostics).is_ok_and(|meta| meta.len() > DIAGNOSTICS_BYTES_MAX) {
+        std::fs::rename(&diagnostics, diagnostics.with_extension("log.old"))?;
+    }
     let log = std::fs::OpenOptions::new()
         .append(true)
         .create(true)

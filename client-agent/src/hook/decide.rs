@@ -7,7 +7,7 @@ use super::call::{blank, mcp_call, refusal, why};
 use super::observe::Observed;
 use super::payload::{HookKind, PayloadError, ToolCall};
 use super::verdicts::{Verdict, Verdicts};
-use super::{Answer, Ask, Gate, Hook, links, session_gate};
+use super::{Answer, Ask, Gate, Hook, links, mentions, session_gate};
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
 use crate::clock::now_ms;
@@ -124,7 +124,13 @@ impl Gatekeeper {
                 self.tool(Gate::Permission, ask, hook, call, use_id, started)
                     .await
             }
-            HookKind::Prompt { .. } => self.prompt(ask, hook).await,
+            HookKind::Prompt { prompt, .. } => {
+                let files = mentions::files(prompt, &hook.cwd, &self.facts.home);
+                match self.mentioned(&ask, &hook, files, started).await {
+                    Some(refused) => refused,
+                    None => self.prompt(ask, hook).await,
+                }
+            }
             _ => {
                 if let Some(observed) = Observed::of(&hook) {
                     let draft = self.draft(&ask, &hook.session, observed).await;
@@ -265,6 +271,35 @@ impl Gatekeeper {
                 "the action could not be recorded: {error}"
             ))),
         }
+    }
+
+    /// Decides on each file that a prompt brings in, as a read of it; the first denial refuses the
+    /// prompt. Claude Code asks no other hook about such files.
+    async fn mentioned(
+        self: &Arc<Self>,
+        ask: &Ask,
+        hook: &Hook,
+        files: Vec<String>,
+        started: Instant,
+    ) -> Option<Answer> {
+        let through = Answer::verdict(Gate::Prompt, Effect::NoOpinion, "");
+        for (number, file) in files.into_iter().enumerate() {
+            let input = serde_json::json!({ "file_path": file });
+            let call = ToolCall {
+                tool: "Read".to_owned(),
+                input,
+                mcp: None,
+            };
+            let use_id = format!("mention-{number}");
+            let (ask, hook) = (ask.clone(), hook.clone());
+            let answer = self
+                .tool(Gate::Prompt, ask, hook, call, use_id, started)
+                .await;
+            if answer != through {
+                return Some(answer);
+            }
+        }
+        None
     }
 
     /// Gates a prompt and records it.

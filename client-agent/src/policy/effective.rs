@@ -2,12 +2,24 @@
 //!
 //! Owns the translation of Cairn's effective denies into Claude Code's flat list. Only rules whose
 //! meaning survives are translated: there a deny beats every allow, so a deny that a narrower allow
-//! may lift must not be in the list. The first line is the hook, which decides everything.
+//! may lift must not be in the list. The first line is the hook, which decides everything. Rules of
+//! the file tools stay with the hook as well: Claude Code checks those before it calls any hook, so
+//! that its own denial would leave no record.
 //!
 //! Source: Claude Code findings 0.7 and 6.
 
 use cairn_event::{DecisionMode, Effect};
 use cairn_policy::{Bundle, Dialect, Rule, Scope, Subject};
+
+/// Tools whose rules Claude Code applies before its hooks.
+const FILE_TOOLS: [&str; 6] = [
+    "Read",
+    "Edit",
+    "Write",
+    "NotebookEdit",
+    "MultiEdit",
+    "NotebookRead",
+];
 
 /// Patterns for `permissions.deny` that hold for `subject` whatever else the bundle says.
 pub fn second_line(bundle: &Bundle, subject: &Subject, now_ms: u64) -> Vec<String> {
@@ -27,11 +39,17 @@ pub fn second_line(bundle: &Bundle, subject: &Subject, now_ms: u64) -> Vec<Strin
         .filter(|rule| rule.effect == Effect::Deny && (rule.mandatory || !narrow_allow))
         // A condition may change within the session, an anchor has no form in a settings file.
         .filter(|rule| rule.when.is_none() && rule.anchor.is_none())
+        .filter(|rule| !is_file_rule(&rule.pattern))
         .flat_map(alternatives)
         .collect();
     patterns.sort();
     patterns.dedup();
     patterns
+}
+
+fn is_file_rule(pattern: &str) -> bool {
+    let tool = pattern.split('(').next().unwrap_or(pattern);
+    FILE_TOOLS.contains(&tool)
 }
 
 fn applies(rule: &Rule, subject: &Subject, now_ms: u64) -> bool {

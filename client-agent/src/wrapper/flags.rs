@@ -140,6 +140,16 @@ pub fn check(words: &[String]) -> Result<Flags, Vec<FlagProblem>> {
             reason,
         });
     }
+    let mut first_words = flags.pass.iter().map(String::as_str);
+    if let (Some("mcp"), Some(word @ ("get" | "list" | "serve"))) =
+        (first_words.next(), first_words.next())
+    {
+        let reason = "it starts configured servers without a verdict; use `cairn mcp list`";
+        problems.push(FlagProblem {
+            flag: format!("mcp {word}"),
+            reason,
+        });
+    }
     if problems.is_empty() {
         Ok(flags)
     } else {
@@ -171,6 +181,8 @@ mod tests {
         assert!(check(&words("--permission-mode=bypassPermissions")).is_err());
         assert!(check(&words("--permission-mode plan")).is_ok());
         assert!(check(&words("daemon start")).is_err());
+        assert!(check(&words("mcp list")).is_err());
+        assert!(check(&words("mcp add x y")).is_ok());
     }
 
     #[test]

@@ -11,5 +11,6 @@ mod crash;
 mod device;
 mod hooks;
 mod hostile;
+mod policy;
 mod space;
 mod wrapper;

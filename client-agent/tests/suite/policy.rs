@@ -1,0 +1,81 @@
+//! What is on disk is believed only as far as it proves itself: a device with a damaged, foreign or
+//! old policy decides nothing.
+
+use super::device::{Daemon, Device, two_rules, verdict};
+use cairn_agent::policy::STALE_AFTER_MS;
+use cairn_event::encoding::{from_base64url, to_base64url};
+use serde_json::{Value, json};
+
+/// Starts a device whose stored policy was changed, and asks it about a call that is allowed.
+fn ask(change: impl FnOnce(&mut Value)) -> (Value, Device, Daemon) {
+    let device = Device::new(&two_rules());
+    let path = device.state.policy().join("policy.json");
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut stored);
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let daemon = device.start();
+    (device.bash("ls -la", "toolu_1"), device, daemon)
+}
+
+fn reason(answer: &Value) -> &str {
+    answer["hookSpecificOutput"]["permissionDecisionReason"]
+        .as_str()
+        .unwrap()
+}
+
+#[test]
+fn an_untouched_policy_is_used() {
+    let (answer, _device, _daemon) = ask(|_| {});
+    assert_eq!(verdict(&answer), "allow");
+}
+
+#[test]
+fn another_bundle_than_the_entry_names_is_not_used() {
+    let (answer, _device, _daemon) = ask(|stored| {
+        let bytes = from_base64url(stored["policy"]["bundle"].as_str().unwrap()).unwrap();
+        let text = String::from_utf8(bytes).unwrap().replace("deny", "allow");
+        stored["policy"]["bundle"] = json!(to_base64url(text.as_bytes()));
+    });
+    assert_eq!(verdict(&answer), "deny");
+    assert!(reason(&answer).contains("no verified policy"));
+}
+
+#[test]
+fn a_receipt_for_another_entry_is_not_used() {
+    let (answer, device, _daemon) = ask(|stored| {
+        stored["policy"]["index"] = json!(1);
+        let receipt = stored["policy"]["receipt"].as_str().unwrap();
+        stored["policy"]["receipt"] = json!(receipt.replacen("index 2", "index 1", 1));
+    });
+    assert_eq!(verdict(&answer), "deny");
+    let shown = device.cairn(&["status"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("none verified yet"));
+}
+
+#[test]
+fn an_entry_without_authority_is_not_used() {
+    let (answer, _device, _daemon) = ask(|stored| {
+        let entry = stored["policy"]["entry"].as_str().unwrap();
+        let (signed, _) = entry.rsplit_once('.').unwrap();
+        stored["policy"]["entry"] = json!(format!("{signed}.{}", to_base64url(&[0; 64])));
+    });
+    assert_eq!(verdict(&answer), "deny");
+}
+
+#[test]
+fn a_policy_that_nobody_confirmed_for_days_is_stale() {
+    let old = cairn_agent::clock::now_ms() - STALE_AFTER_MS - 60_000;
+    let (answer, _device, _daemon) = ask(|stored| stored["checked_ms"] = json!(old));
+    assert_eq!(verdict(&answer), "deny");
+    assert!(
+        reason(&answer).contains("last checked 72 hours ago"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_refusal_by_the_server_survives_a_restart() {
+    let (answer, _device, _daemon) = ask(|stored| stored["refused"] = json!("device revoked"));
+    assert_eq!(verdict(&answer), "deny");
+    assert!(reason(&answer).contains("device revoked"), "{answer}");
+}
