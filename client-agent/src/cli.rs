@@ -7,6 +7,7 @@ mod daemon;
 mod doctor;
 mod enroll;
 mod explain;
+mod founding;
 mod mcp;
 mod org;
 mod policy;

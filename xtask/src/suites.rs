@@ -57,6 +57,26 @@ pub const SUITES: &[Suite] = &[
         needs: &[Need::Python],
         command: &["python", "run.py"],
     },
+    Suite {
+        name: "the console's own tests (Node)",
+        folder: "console",
+        needs: &[Need::Node],
+        command: &["npm", "test", "--silent"],
+    },
+    Suite {
+        name: "the console in Chromium against real programs",
+        folder: ".",
+        needs: &[Need::Node, Need::Chromium],
+        command: &["node", "tests/console/run.mjs"],
+    },
+    Suite {
+        name: "the main job with the real Claude Code",
+        folder: ".",
+        needs: &[Need::Python],
+        command: &[
+            "cargo", "run", "--quiet", "-p", "xtask", "--", "demo", "--once", "--yes",
+        ],
+    },
 ];
 
 /// Runs one suite.

@@ -92,6 +92,11 @@ impl Client {
         }
     }
 
+    /// The access token, where there is one.
+    pub fn bearer(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The server's address.
     pub fn base(&self) -> &str {
         &self.base

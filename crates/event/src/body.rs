@@ -222,7 +222,6 @@ macro_rules! bodies {
     ($($(#[$doc:meta])* $variant:ident($inner:ty) = $word:literal, $family:ident;)+) => {
         /// What an entry says. The word in `type` selects the shape of `body`.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(clippy::large_enum_variant, reason = "bodies are short-lived and moved once")]
         pub enum Body { $($(#[$doc])* $variant($inner),)+ }
 
         impl Body {

@@ -20,10 +20,9 @@ const START: &str = "index.html";
 /// Where the build puts files whose names carry their digest.
 const HASHED: &str = "assets/";
 
-/// Nothing from elsewhere, no inline code, no frames. WebAssembly is for in-browser verification;
-/// inline styles are what charts in SVG need.
-const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' \
-    'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+/// Nothing from elsewhere, nothing inline, no frames.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
+    img-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
 /// Whatever no route takes: a file of the console, its start page, or a problem.

@@ -55,7 +55,12 @@ pub struct Outcome {
     pub printed: String,
     /// By `use_id`: what the model was told.
     pub told: BTreeMap<String, String>,
+    /// Everything that was sent to the model.
+    pub sent: String,
 }
+
+/// What the person asks for when the model has a list to work through.
+pub const PROMPT: &str = "Please work through the list.";
 
 /// Where the programs of a run are.
 #[derive(Clone, Debug)]
@@ -74,7 +79,13 @@ pub struct Tools {
 ///
 /// # Errors
 /// The model's script or `cairn` cannot be started. A denied call is no error.
-pub fn run(tools: &Tools, scene: &Scene, state: &Path, attempts: &[Attempt]) -> Result<Outcome> {
+pub fn run(
+    tools: &Tools,
+    scene: &Scene,
+    state: &Path,
+    prompt: &str,
+    attempts: &[Attempt],
+) -> Result<Outcome> {
     let folder = scene.home.join("model");
     fs::create_dir_all(&folder)?;
     let turns: Vec<Value> = attempts
@@ -98,29 +109,25 @@ pub fn run(tools: &Tools, scene: &Scene, state: &Path, attempts: &[Attempt]) -> 
             .arg(&requests),
         &folder.join("diagnostics.txt"),
     )?;
-    let output = claude(tools, scene, state, model.first_line()).output();
+    let output = claude(tools, scene, state, prompt, model.first_line()).output();
     model.stop();
     let output = output.context("cannot start `cairn`")?;
     let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
     printed.push_str(&String::from_utf8_lossy(&output.stderr));
-    let told = tool_results(&fs::read_to_string(&requests)?);
+    let sent = fs::read_to_string(&requests)?;
+    let told = tool_results(&sent);
     Ok(Outcome {
         success: output.status.success(),
         printed,
         told,
+        sent,
     })
 }
 
-fn claude(tools: &Tools, scene: &Scene, state: &Path, port: &str) -> Command {
+fn claude(tools: &Tools, scene: &Scene, state: &Path, prompt: &str, port: &str) -> Command {
     let mut command = developer(tools, scene, state);
     command
-        .args([
-            "claude",
-            "-p",
-            "Please work through the list.",
-            "--output-format",
-            "json",
-        ])
+        .args(["claude", "-p", prompt, "--output-format", "json"])
         .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}"))
         .env("ANTHROPIC_API_KEY", "sk-demo-not-a-key")
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")

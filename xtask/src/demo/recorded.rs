@@ -41,12 +41,18 @@ pub fn run(tools: &Tools, scene: &Scene, state: &Path, attempts: &[Attempt]) -> 
         let reason = reason.and_then(|answer| {
             let said = &answer["hookSpecificOutput"];
             let denied = said["permissionDecision"] == "deny";
-            denied.then(|| said["permissionDecisionReason"].as_str().unwrap_or_default().to_owned())
+            denied.then(|| {
+                said["permissionDecisionReason"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
         });
         told.insert(attempt.use_id.clone(), reason.unwrap_or_default());
     }
     Ok(Outcome {
         success: true,
+        sent: printed.clone(),
         printed,
         told,
     })

@@ -79,11 +79,25 @@ pub(super) fn pack(stage: &Stage<'_>, story: &mut Story) -> Result<()> {
     let mut asks = stage.administrator(&["org", "token"]);
     run(asks.arg("--out").arg(&token))?;
     let mut export = Command::new(stage.programs.folder.join("cairn-export"));
-    export.args(["pack", "--framework", FRAMEWORK, "--from", "0", "--to", PERIOD_END]);
+    export.args([
+        "pack",
+        "--framework",
+        FRAMEWORK,
+        "--from",
+        "0",
+        "--to",
+        PERIOD_END,
+    ]);
     export.args(["--server", &stage.organisation.server]);
-    export.arg("--trust-policy").arg(&stage.organisation.trust_policy);
+    export
+        .arg("--trust-policy")
+        .arg(&stage.organisation.trust_policy);
     export.args(["--genesis-hash", &stage.organisation.genesis]);
-    export.arg("--token-file").arg(&token).arg("--out").arg(&pack);
+    export
+        .arg("--token-file")
+        .arg(&token)
+        .arg("--out")
+        .arg(&pack);
     run(&mut export)?;
     let isolation = Isolation::available();
     match isolation {
