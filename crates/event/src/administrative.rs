@@ -51,7 +51,7 @@ pub struct Delegation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
-    /// Admit a device of a person who proved an address.
+    /// Admit a device of a person who proved an address; `software` and `self-asserted` only.
     AdmitDevice,
     /// Add a person in the developer role without teams.
     EnrolDeveloper,

@@ -5,7 +5,7 @@
 use crate::refusal::Refusal;
 use cairn_event::administrative::{Genesis, Right, RosterChange};
 use cairn_event::body::Body;
-use cairn_event::{Entry, Kid, PersonRole, PublicKey};
+use cairn_event::{Entry, Isolation, KeyProtection, Kid, PersonRole, PublicKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of an organisation, as its genesis entry names them.
@@ -108,9 +108,11 @@ impl Authority {
     pub fn check(&self, entry: &Entry) -> Result<(), Refusal> {
         let body = &entry.payload().body;
         if matches!(body, Body::Fork(_) | Body::ObservedGap(_)) {
-            return self.check_observer(entry);
+            self.check_observer(entry)?;
+            return no_approvals(entry);
         }
         if let Some((_, rights)) = self.delegations.get(entry.kid()) {
+            no_approvals(entry)?;
             let missing = rights_needed(body).into_iter().find(|right| match right {
                 Some(right) => !rights.contains(right),
                 None => true,
@@ -145,17 +147,21 @@ impl Authority {
             let need = "an administrator key or a delegation".to_owned();
             return Err(not_authorised(entry, need));
         }
-        agreed.insert(entry.kid().clone());
+        let mut before: Option<&Kid> = None;
         for approval in &entry.payload().approvals {
+            let in_order =
+                before.is_none_or(|before| *before < approval.kid) && approval.kid != *entry.kid();
             let valid = self
                 .administrators
                 .get(&approval.kid)
                 .is_some_and(|key| approval.is_valid(entry.payload(), key));
-            if !valid {
+            if !in_order || !valid {
                 return Err(Refusal::BadApproval(approval.kid.clone()));
             }
+            before = Some(&approval.kid);
             agreed.insert(approval.kid.clone());
         }
+        agreed.insert(entry.kid().clone());
         let (have, need) = (agreed.len(), self.threshold);
         if have >= need {
             Ok(())
@@ -166,6 +172,14 @@ impl Authority {
                 need,
             })
         }
+    }
+}
+
+/// Nobody checks approvals where one key is enough, so none may stand there.
+fn no_approvals(entry: &Entry) -> Result<(), Refusal> {
+    match entry.payload().approvals.first() {
+        Some(approval) => Err(Refusal::BadApproval(approval.kid.clone())),
+        None => Ok(()),
     }
 }
 
@@ -194,7 +208,13 @@ fn right_for_change(change: &RosterChange) -> Option<Right> {
         {
             Some(Right::EnrolDeveloper)
         }
-        RosterChange::AdmitDevice { .. } => Some(Right::AdmitDevice),
+        // Better protection or isolation is a statement about the machine that an online key must
+        // not be able to invent.
+        RosterChange::AdmitDevice {
+            protection: KeyProtection::Software,
+            isolation: Isolation::SelfAsserted,
+            ..
+        } => Some(Right::AdmitDevice),
         RosterChange::RevokeDevice { .. } => Some(Right::RevokeDevice),
         _ => None,
     }

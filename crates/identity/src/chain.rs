@@ -3,7 +3,6 @@
 //! Source: `docs/formats/entry.md`, "Chains".
 
 use crate::refusal::Refusal;
-use crate::roster::Device;
 use cairn_event::body::{Body, ChainStart};
 use cairn_event::encoding::from_base64url;
 use cairn_event::payload::possession_message;
@@ -33,6 +32,9 @@ pub enum Flag {
     DeviceRevoked,
     /// The chain start does not name the device's previous chain although there is one.
     HistoryDropped,
+    /// The chain start names an earlier place, or another last entry, of the device's previous chain
+    /// than this log holds.
+    HistoryRewritten,
     /// The entry shows that the log misses entries of a chain.
     Missing {
         /// The chain.
@@ -63,19 +65,9 @@ pub fn signer_of(body: &Body) -> Signer {
 
 /// Checks a chain certificate and gives the chain's first state.
 ///
-/// Errors: [`Refusal::ChainStart`], [`Refusal::RevokedDevice`]; the device starts again or enrols.
-pub fn start(
-    entry: &Entry,
-    link: &Link,
-    start: &ChainStart,
-    device: &Device,
-) -> Result<ChainState, Refusal> {
-    if let Some(index) = device.revoked_at {
-        return Err(Refusal::RevokedDevice {
-            device: link.device.clone(),
-            index,
-        });
-    }
+/// Errors: [`Refusal::ChainStart`]; the device starts again.
+/// Trap: whether the device is revoked, and whether the chain exists, is the ledger's to judge.
+pub fn start(entry: &Entry, link: &Link, start: &ChainStart) -> Result<ChainState, Refusal> {
     if link.seq != 0 {
         return Err(Refusal::ChainStart("seq is not 0"));
     }
@@ -114,12 +106,7 @@ impl ChainState {
                 known: self.device.clone(),
             });
         }
-        if link.seq < self.next_seq {
-            return Err(Refusal::Fork {
-                chain,
-                seq: link.seq,
-            });
-        }
+        self.check_free(entry, link)?;
         if self.ended {
             return Err(Refusal::ChainEnded(chain));
         }
@@ -133,6 +120,22 @@ impl ChainState {
         }
         next.ended = matches!(body, Body::ChainEnd(_));
         Ok((next, flag))
+    }
+
+    /// Whether the entry's place is still free.
+    ///
+    /// Errors: [`Refusal::Fork`] where the chain's own key, or its device's, signed a second entry for
+    /// a place. Another device's key cannot make this chain fork, so its entries are left to
+    /// [`ChainState::extend`].
+    pub fn check_free(&self, entry: &Entry, link: &Link) -> Result<(), Refusal> {
+        let own = signer_of(&entry.payload().body) == Signer::Chain || link.device == self.device;
+        if own && link.seq < self.next_seq {
+            return Err(Refusal::Fork {
+                chain: link.chain.clone(),
+                seq: link.seq,
+            });
+        }
+        Ok(())
     }
 
     fn check_place(&self, entry: &Entry, link: &Link) -> Result<Option<Flag>, Refusal> {

@@ -37,6 +37,7 @@ enum Change {
     Genesis(Box<Authority>),
     Roster(Arc<Roster>),
     Policy(PolicyHead),
+    Start(Kid, Box<ChainState>),
     Chain(Kid, Box<ChainState>),
 }
 
@@ -247,30 +248,51 @@ impl Ledger {
     }
 
     fn admit_chained(&self, entry: &Entry, link: &Link) -> Result<Admission, Refusal> {
+        if let Body::ChainStart(body) = &entry.payload().body {
+            return self.admit_start(entry, link, body);
+        }
+        let unknown = || Refusal::UnknownChain(link.chain.clone());
+        let state = self.chains.get(&link.chain).ok_or_else(unknown)?;
+        // A second entry for one place is a fork whatever else it claims.
+        state.check_free(entry, link)?;
         let device = self.device(&link.device)?;
         self.check_context(entry, device)?;
-        let mut flags = Vec::new();
-        let state = match (&entry.payload().body, self.chains.get(&link.chain)) {
-            (Body::ChainStart(_), Some(known)) if known.next_seq > 0 => {
-                return Err(Refusal::ChainExists(link.chain.clone()));
-            }
-            (Body::ChainStart(body), _) => {
-                flags.extend(self.history_flag(link, body));
-                chain::start(entry, link, body, device)?
-            }
-            (_, None) => return Err(Refusal::UnknownChain(link.chain.clone())),
-            (_, Some(state)) => {
-                let (next, flag) = state.extend(entry, link)?;
-                flags.extend(flag);
-                next
-            }
-        };
+        let (mut next, flag) = state.extend(entry, link)?;
+        let mut flags: Vec<Flag> = flag.into_iter().collect();
         if device.revoked_at.is_some() {
+            // A revoked key vouches for nothing more.
+            next.anchored_seq = state.anchored_seq;
             flags.push(Flag::DeviceRevoked);
         }
         Ok(Admission {
             flags,
-            effect: Change::Chain(link.chain.clone(), Box::new(state)),
+            effect: Change::Chain(link.chain.clone(), Box::new(next)),
+        })
+    }
+
+    fn admit_start(
+        &self,
+        entry: &Entry,
+        link: &Link,
+        body: &ChainStart,
+    ) -> Result<Admission, Refusal> {
+        let device = self.device(&link.device)?;
+        let state = chain::start(entry, link, body)?;
+        if let Some(known) = self.chains.get(&link.chain) {
+            claim("device", Some(&link.device), &known.device)?;
+            return Err(Refusal::Fork {
+                chain: link.chain.clone(),
+                seq: 0,
+            });
+        }
+        if let Some(index) = device.revoked_at {
+            let device = link.device.clone();
+            return Err(Refusal::RevokedDevice { device, index });
+        }
+        self.check_context(entry, device)?;
+        Ok(Admission {
+            flags: self.history_flag(link, body).into_iter().collect(),
+            effect: Change::Start(link.chain.clone(), Box::new(state)),
         })
     }
 
@@ -291,6 +313,7 @@ impl Ledger {
                 index,
             });
         }
+        self.check_teams(entry, device)?;
         if let Some(index) = context.policy
             && self
                 .policies
@@ -305,20 +328,44 @@ impl Ledger {
         Ok(())
     }
 
-    fn history_flag(&self, link: &Link, start: &ChainStart) -> Option<Flag> {
-        let latest = self.latest_chain.get(&link.device)?;
-        let Some(previous) = &start.previous else {
-            return Some(Flag::HistoryDropped);
+    /// Teams that an entry names must be the person's under the roster it names. Naming none claims
+    /// nothing: an entry written before the device read its first roster knows none.
+    fn check_teams(&self, entry: &Entry, device: &Device) -> Result<(), Refusal> {
+        let context = &entry.payload().context;
+        let (Some(index), false) = (context.roster, context.teams.is_empty()) else {
+            return Ok(());
         };
-        if previous.chain != *latest {
-            return Some(Flag::HistoryDropped);
+        let person = self.roster.people.get(&device.person);
+        let membership = person.and_then(|person| person.membership_at(index));
+        let known = membership.map(|membership| membership.teams.clone());
+        claim("teams", Some(&context.teams), &known.unwrap_or_default())
+    }
+
+    /// Whether a chain start continues the history of its device where this log has it end.
+    fn history_flag(&self, link: &Link, start: &ChainStart) -> Option<Flag> {
+        let latest = self.latest_chain.get(&link.device);
+        let known = latest.and_then(|chain| Some((chain, self.chains.get(chain)?)));
+        match (known, &start.previous) {
+            (None, None) => None,
+            (None, Some(previous)) => Some(Flag::Missing {
+                chain: previous.chain.clone(),
+                from: 0,
+                to: previous.seq,
+            }),
+            (Some((chain, state)), Some(previous)) if previous.chain == *chain => {
+                if previous.seq >= state.next_seq {
+                    return Some(Flag::Missing {
+                        chain: chain.clone(),
+                        from: state.next_seq,
+                        to: previous.seq,
+                    });
+                }
+                let last =
+                    previous.seq.saturating_add(1) == state.next_seq && previous.head == state.last;
+                (!last).then_some(Flag::HistoryRewritten)
+            }
+            (Some(_), _) => Some(Flag::HistoryDropped),
         }
-        let state = self.chains.get(latest)?;
-        (previous.seq >= state.next_seq).then(|| Flag::Missing {
-            chain: latest.clone(),
-            from: state.next_seq,
-            to: previous.seq,
-        })
     }
 
     /// Applies an admitted entry at the next index.
@@ -331,9 +378,12 @@ impl Ledger {
             }
             Change::Roster(roster) => self.roster = roster,
             Change::Policy(head) => self.policies.push(head),
-            Change::Chain(chain, state) => {
+            Change::Start(chain, state) => {
                 self.latest_chain
                     .insert(state.device.clone(), chain.clone());
+                self.chains.insert(chain, *state);
+            }
+            Change::Chain(chain, state) => {
                 self.chains.insert(chain, *state);
             }
         }

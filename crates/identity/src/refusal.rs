@@ -39,7 +39,8 @@ pub enum Refusal {
         /// The threshold.
         need: usize,
     },
-    /// An approval that is not a valid signature of an administrator.
+    /// An approval that is not a valid signature of an administrator, that stands out of order or
+    /// where none is needed.
     #[error("approval by `{0}` is not valid")]
     BadApproval(Kid),
     /// A revision or version that does not follow the last one.
@@ -76,7 +77,7 @@ pub enum Refusal {
     /// No `chain.start` for this chain. Retry after submitting it.
     #[error("chain `{0}` has no start in this log")]
     UnknownChain(Kid),
-    /// A second start for one chain key.
+    /// A start for a chain whose start is known from elsewhere.
     #[error("chain `{0}` was already started")]
     ChainExists(Kid),
     /// The chain certificate does not hold.

@@ -99,7 +99,11 @@ impl Roster {
     /// Applies a statement at `index`: all changes or none.
     ///
     /// Errors: the 0-based position of the change that does not apply, and why not.
+    /// A statement without changes is refused: no right would be needed for it.
     pub fn apply(&self, index: u64, statement: &RosterStatement) -> Result<Self, (usize, String)> {
+        if statement.changes.is_empty() {
+            return Err((0, "the statement changes nothing".to_owned()));
+        }
         let mut next = self.clone();
         for (position, change) in statement.changes.iter().enumerate() {
             next.change(index, change)
