@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_accepts_the_start() {
+    fn the_start_proves_that_the_device_holds_the_chain_key() {
         let device = SoftwareKey::from_seed(&[1; 32]);
         let chain = Chain::new("log.example", "d_1").unwrap();
         let body = chain.start_body("0", Sha256([0; 32]), None).unwrap();
@@ -274,21 +274,15 @@ mod tests {
             .freeze(start, &redactor, Signer::Device(&device))
             .unwrap();
         let frame = Frame::parse(&frozen.line).unwrap();
-        let known = cairn_identity::Device {
-            key: device.public_key(),
-            person: "p".into(),
-            protection: cairn_event::KeyProtection::Software,
-            isolation: cairn_event::Isolation::SelfAsserted,
-            methods: vec![],
-            admitted_at: 1,
-            revoked_at: None,
-        };
+        frame.entry().verify(&device.public_key()).unwrap();
         let payload = frame.entry().payload();
         let Body::ChainStart(body) = &payload.body else {
             panic!("not a start")
         };
         let link = payload.link.as_ref().unwrap();
-        let state = cairn_identity::chain::start(frame.entry(), link, body, &known).unwrap();
-        assert_eq!(state.next_seq, 1);
+        assert_eq!((body.key.kid(), link.seq), (link.chain.clone(), 0));
+        let message = possession_message("d_1", &link.chain, "log.example");
+        let pop = cairn_event::encoding::from_base64url(&body.pop).unwrap();
+        assert!(body.key.verifies(&message, &pop));
     }
 }

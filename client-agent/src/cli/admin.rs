@@ -230,6 +230,7 @@ pub(super) fn sign(
     for key in others.iter().take(threshold.saturating_sub(1)) {
         approvals.push(approve(&payload, key as &dyn EntrySigner)?);
     }
+    approvals.sort_by(|left, right| left.kid.cmp(&right.kid));
     payload.approvals = approvals;
     let frozen = freeze(&payload, first)?;
     Ok(present(

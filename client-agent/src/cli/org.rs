@@ -5,10 +5,12 @@ use super::founding::{Founding, found};
 use super::{AdminArguments, OrgCommand, print_json};
 use crate::random;
 use anyhow::{Context as _, bail};
+use cairn_durable::write_atomic;
 use cairn_event::PersonRole;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::body::Body;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A change of the roster as it was asked for; people may still be named by their address.
@@ -19,13 +21,28 @@ struct Wanted {
 
 pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<ExitCode> {
     match command {
-        OrgCommand::Create { server_keys, name, out, admins, threshold, policy_by_online_key } => {
+        OrgCommand::Create {
+            server_keys,
+            name,
+            out,
+            admins,
+            threshold,
+            policy_by_online_key,
+        } => {
             let server = serde_json::from_slice(&read(&server_keys)?)
                 .with_context(|| format!("`{}`", server_keys.display()))?;
-            let founding = Founding { server, name, out, admins, threshold, policy_by_online_key };
+            let founding = Founding {
+                server,
+                name,
+                out,
+                admins,
+                threshold,
+                policy_by_online_key,
+            };
             found(founding, as_json)?;
         }
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
+        OrgCommand::Token { admin, out } => token(&admin, &out).await?,
         change => {
             if let Some((admin, wanted)) = wanted(change)? {
                 change_roster(&admin, wanted, as_json).await?;
@@ -39,26 +56,72 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
 fn wanted(command: OrgCommand) -> anyhow::Result<Option<(AdminArguments, Wanted)>> {
     let mut confidential = Vec::new();
     let (admin, change) = match command {
-        OrgCommand::Create { .. } | OrgCommand::Show { .. } => return Ok(None),
-        OrgCommand::PersonAdd { admin, email, roles, teams } => {
+        OrgCommand::Create { .. } | OrgCommand::Show { .. } | OrgCommand::Token { .. } => {
+            return Ok(None);
+        }
+        OrgCommand::PersonAdd {
+            admin,
+            email,
+            roles,
+            teams,
+        } => {
             let person = random::identifier("p_")?;
             confidential.push((format!("email:{person}"), Value::from(email)));
             let (roles, teams) = (parse_roles(&roles)?, sorted(teams));
-            (admin, RosterChange::AddPerson { person, roles, teams })
+            (
+                admin,
+                RosterChange::AddPerson {
+                    person,
+                    roles,
+                    teams,
+                },
+            )
         }
-        OrgCommand::PersonUpdate { admin, person, roles, teams } => {
+        OrgCommand::PersonUpdate {
+            admin,
+            person,
+            roles,
+            teams,
+        } => {
             let (roles, teams) = (parse_roles(&roles)?, sorted(teams));
-            (admin, RosterChange::UpdatePerson { person, roles, teams })
+            (
+                admin,
+                RosterChange::UpdatePerson {
+                    person,
+                    roles,
+                    teams,
+                },
+            )
         }
         OrgCommand::PersonRemove { admin, person } => {
             (admin, RosterChange::RemovePerson { person })
         }
         OrgCommand::TeamAdd { admin, team, name } => (admin, RosterChange::AddTeam { name, team }),
-        OrgCommand::DeviceRevoke { admin, device, reason } => {
-            (admin, RosterChange::RevokeDevice { device, reason })
-        }
+        OrgCommand::DeviceRevoke {
+            admin,
+            device,
+            reason,
+        } => (admin, RosterChange::RevokeDevice { device, reason }),
     };
-    Ok(Some((admin, Wanted { change, confidential })))
+    Ok(Some((
+        admin,
+        Wanted {
+            change,
+            confidential,
+        },
+    )))
+}
+
+/// Writes a short-lived access token to a file that only its owner can read.
+async fn token(arguments: &AdminArguments, out: &Path) -> anyhow::Result<()> {
+    let administrator = Administrator::open(arguments).await?;
+    let token = administrator
+        .client
+        .bearer()
+        .context("the server gave no token")?;
+    write_atomic(out, format!("{token}\n").as_bytes(), 0o600)?;
+    println!("{}", out.display());
+    Ok(())
 }
 
 async fn change_roster(
@@ -82,7 +145,9 @@ async fn change_roster(
     if let Err((_, reason)) = roster.apply(u64::MAX, &statement) {
         bail!("{reason}");
     }
-    let done = administrator.submit(Body::Roster(statement), &wanted.confidential).await?;
+    let done = administrator
+        .submit(Body::Roster(statement), &wanted.confidential)
+        .await?;
     report(&subject, &done, as_json)
 }
 

@@ -84,82 +84,10 @@ pub enum RunError {
 pub async fn run(state: StateDir) -> Result<(), RunError> {
     create_dir_durable(state.path(), FOLDER_MODE)?;
     let _lock = FolderLock::acquire(state.path())?;
-    let config = state.config()?;
-    let identity = Identity::load(&state)?;
-    let pinned = identity.pinned()?;
-    let facts = Facts::read();
-    let circumstances = Arc::new(Circumstances::new(&identity));
-    let enforcement = Arc::new(Enforcement::default());
-    let askers = Arc::new(Askers::default());
-    let vigil = Vigil::begin(
-        &config.posture_sysroot,
-        &state,
-        &facts.home,
-        askers.digests(),
-    )?;
-    let vigil = Arc::new(vigil);
-    let syncer = Syncer::load(
-        &state,
-        &identity,
-        Arc::clone(&enforcement),
-        Arc::clone(&circumstances),
-    )?;
-    let recorder = Recorder::start(Setup {
-        state: state.clone(),
-        identity: identity.clone(),
-        key: DeviceKey::open(&state)?,
-        circumstances: Arc::clone(&circumstances),
-        spool_bytes_max: config.spool_bytes_max,
-        daemon_sha256: own_digest(),
-        confidential: facts.confidential(&identity.email),
-    })?;
-    let gatekeeper = Arc::new(Gatekeeper::new(
-        recorder.clone(),
-        enforcement,
-        Arc::clone(&circumstances),
-        vigil,
-        askers,
-        facts,
-        identity.email.clone(),
-    ));
-    let client = Client::new(&identity.server)?;
-    let next_record = Mark::load(&state)?.next_record;
-    let (progress, shown) = watch::channel(Progress {
-        next_record,
-        ..Progress::default()
-    });
-    let uploader = Uploader {
-        state: state.clone(),
-        client: client.clone(),
-        trust_policy: pinned.trust_policy,
-        recorder: recorder.clone(),
-        circumstances,
-        progress,
-    };
-    let (problem, policy_problem) = watch::channel(None);
-    let access = Access::new(client, &identity.origin, Some(&identity.device));
-    let key = Arc::new(DeviceKey::open(&state)?);
+    let core = Core::open(&state)?;
+    let recorder = core.gatekeeper.recorder.clone();
     let stop = Arc::new(Notify::new());
-    let control = Control {
-        gatekeeper: Arc::clone(&gatekeeper),
-        progress: shown,
-        policy_problem,
-        stop: Arc::clone(&stop),
-    };
-    let listener = socket::listen(&state.socket())?;
-    let tasks = [
-        tokio::spawn(socket::serve(listener, Arc::new(control))),
-        tokio::spawn(upload(uploader)),
-        tokio::spawn(policy::follow(
-            syncer,
-            access,
-            key,
-            recorder.clone(),
-            problem,
-        )),
-        tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
-        tokio::spawn(heartbeats(gatekeeper)),
-    ];
+    let tasks = serve(&state, core, Arc::clone(&stop))?;
     ready()?;
     ended(&stop).await?;
     // Nobody is answered from here on; what was answered is recorded already.
@@ -170,6 +98,105 @@ pub async fn run(state: StateDir) -> Result<(), RunError> {
     // A leftover is removed by the next start.
     let _leftover = std::fs::remove_file(state.socket());
     Ok(())
+}
+
+/// The parts that decide and record.
+struct Core {
+    identity: Identity,
+    gatekeeper: Arc<Gatekeeper>,
+    syncer: Syncer,
+}
+
+impl Core {
+    /// Loads what is pinned and in force, looks at the device and begins a chain.
+    fn open(state: &StateDir) -> Result<Self, RunError> {
+        let config = state.config()?;
+        let identity = Identity::load(state)?;
+        let facts = Facts::read();
+        let circumstances = Arc::new(Circumstances::new(&identity));
+        let enforcement = Arc::new(Enforcement::default());
+        let askers = Arc::new(Askers::default());
+        let vigil = Vigil::begin(
+            &config.posture_sysroot,
+            state,
+            &facts.home,
+            askers.digests(),
+        )?;
+        let syncer = Syncer::load(
+            state,
+            &identity,
+            Arc::clone(&enforcement),
+            Arc::clone(&circumstances),
+        )?;
+        let recorder = Recorder::start(Setup {
+            state: state.clone(),
+            identity: identity.clone(),
+            key: DeviceKey::open(state)?,
+            circumstances: Arc::clone(&circumstances),
+            spool_bytes_max: config.spool_bytes_max,
+            daemon_sha256: own_digest(),
+            confidential: facts.confidential(&identity.email),
+        })?;
+        let gatekeeper = Gatekeeper::new(
+            recorder,
+            enforcement,
+            circumstances,
+            Arc::new(vigil),
+            askers,
+            facts,
+            identity.email.clone(),
+        );
+        Ok(Self {
+            identity,
+            gatekeeper: Arc::new(gatekeeper),
+            syncer,
+        })
+    }
+}
+
+/// Starts everything that runs beside the recorder.
+fn serve(
+    state: &StateDir,
+    core: Core,
+    stop: Arc<Notify>,
+) -> Result<[tokio::task::JoinHandle<()>; 5], RunError> {
+    let Core {
+        identity,
+        gatekeeper,
+        syncer,
+    } = core;
+    let recorder = gatekeeper.recorder.clone();
+    let client = Client::new(&identity.server)?;
+    let next_record = Mark::load(state)?.next_record;
+    let (progress, shown) = watch::channel(Progress {
+        next_record,
+        ..Progress::default()
+    });
+    let uploader = Uploader {
+        state: state.clone(),
+        client: client.clone(),
+        trust_policy: identity.pinned()?.trust_policy,
+        recorder: recorder.clone(),
+        circumstances: Arc::clone(&gatekeeper.circumstances),
+        progress,
+    };
+    let (problem, policy_problem) = watch::channel(None);
+    let access = Access::new(client, &identity.origin, Some(&identity.device));
+    let key = Arc::new(DeviceKey::open(state)?);
+    let control = Control {
+        gatekeeper: Arc::clone(&gatekeeper),
+        progress: shown,
+        policy_problem,
+        stop,
+    };
+    let listener = socket::listen(&state.socket())?;
+    Ok([
+        tokio::spawn(socket::serve(listener, Arc::new(control))),
+        tokio::spawn(upload(uploader)),
+        tokio::spawn(policy::follow(syncer, access, key, recorder, problem)),
+        tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
+        tokio::spawn(heartbeats(gatekeeper)),
+    ])
 }
 
 /// Tells whoever started the daemon that hooks can connect.
