@@ -5,6 +5,12 @@
 //! `CAIRN_WRITE_GOLDEN=1` writes the files for a type that is new; an existing file is never
 //! overwritten.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and helpers of tests are not recognised as tests"
+)]
+
 use cairn_event::administrative::*;
 use cairn_event::approval::approve;
 use cairn_event::body::*;

@@ -69,6 +69,12 @@ impl Live {
         address.with_context(|| format!("`{}` said `{}`", self.name, self.first_line))
     }
 
+    /// Its process identifier.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end and waits; kills it when it does not.
     pub fn stop(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {

@@ -21,7 +21,7 @@ const PACKAGES: [&str; 5] = [
 
 /// What the hook is linked with: no dynamic loader, so that `LD_PRELOAD` and `LD_AUDIT` from a
 /// settings file have nothing to act on.
-const STATIC: &str = "build.rustflags=[\"-C\", \"target-feature=+crt-static\"]";
+pub const STATIC: &str = "build.rustflags=[\"-C\", \"target-feature=+crt-static\"]";
 
 /// Where the built programs are.
 #[derive(Clone, Debug)]
