@@ -87,6 +87,8 @@ pub struct Judge {
     ledger: Ledger,
     /// Chains that began before the range: `None` until their first entry in the range.
     resumed: BTreeMap<Kid, Option<ChainState>>,
+    /// Whether entries were passed over: a chain that is not known may have been among them.
+    partial: bool,
 }
 
 impl Judge {
@@ -95,6 +97,7 @@ impl Judge {
         Self {
             ledger: Ledger::new(origin),
             resumed: BTreeMap::new(),
+            partial: false,
         }
     }
 
@@ -126,6 +129,7 @@ impl Judge {
         if index < size {
             return Err(Fault::Order { index, after: size });
         }
+        self.partial |= index > size;
         (size..index).for_each(|_| self.ledger.skip());
         Ok(())
     }
@@ -179,6 +183,9 @@ impl Judge {
     /// The ledger knows only the start of a resumed chain, so what it misses of it is judged here.
     fn recheck(&self, flag: &Flag) -> Option<Flag> {
         match flag {
+            Flag::Missing { chain, .. } if self.partial && self.ledger.chain(chain).is_none() => {
+                None
+            }
             Flag::Missing { chain, to, .. } => match self.resumed.get(chain) {
                 None => Some(flag.clone()),
                 Some(None) => None,

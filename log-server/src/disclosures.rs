@@ -27,7 +27,8 @@ use zeroize::Zeroizing;
 pub enum DisclosureState {
     /// Sealed and readable.
     Present,
-    /// Never handed in.
+    /// Not held here. A log takes no new entry without its disclosures, so in a whole store this is
+    /// the state of nothing; a reader's copy may lack what was held back from that reader.
     Withheld,
     /// Destroyed on order.
     Erased,
@@ -139,8 +140,8 @@ impl DisclosureStore {
     }
 
     /// Destroys disclosures of an entry: those named, or all when `digests` is empty. Gives the
-    /// digests now erased, sorted. Digests already erased, or withheld so far, are erased too: a
-    /// later submission will not bring them in.
+    /// digests now erased, sorted. Digests already erased, or not held, are erased too: a later
+    /// submission will not bring them in.
     ///
     /// # Errors
     /// `NoEntry`, `NotCommitted`: nothing changed. `Store`: fatal.

@@ -7,6 +7,7 @@
 //! Any error inside a round is fatal: the thread ends, nothing more is acknowledged, and the
 //! process is to be restarted.
 
+mod reference;
 mod round;
 
 use crate::clock::Clock;
@@ -109,11 +110,7 @@ impl Sequencer {
         for waiting in &batch {
             let mut of_one = Vec::with_capacity(waiting.frames.len());
             for frame in &waiting.frames {
-                let verdict = round.place(frame)?;
-                if let Verdict::Sequenced { index, .. } = verdict {
-                    plan.add(index, frame)?;
-                }
-                of_one.push(verdict);
+                of_one.push(round.place(frame, &mut plan)?);
             }
             verdicts.push(of_one);
         }

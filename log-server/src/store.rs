@@ -244,7 +244,8 @@ pub trait LogStore: Send + Sync {
     /// `Read`.
     fn fork_recorded(&self, chain: &Kid, seq: u64) -> Result<bool, StoreError>;
 
-    /// Makes a checkpoint durable as the newest; the earliest note of a size is kept for ever.
+    /// Makes a checkpoint durable as the newest; the earliest note of a size is kept for ever, except
+    /// that the first witnessed one replaces one without witnesses.
     ///
     /// # Errors
     /// `CheckpointBack` when it does not follow; every error is fatal.

@@ -1,12 +1,15 @@
 //! Planning the disclosures of one round, and counting what each person's key still protects.
 //!
-//! Owns whose key a disclosure is sealed under: the person the entry names, the person or device
-//! after the colon of the disclosure's name (`email:p_…`), else the organisation.
+//! Owns whose key a disclosure is sealed under: in a chained entry the person whose device wrote it
+//! by the roster, in a roster entry the person or device that the disclosure's name is about
+//! (`email:p_…`), else the organisation. What an entry claims about itself decides nothing.
 
 use super::seal::{self, SecretKey};
 use super::{DisclosureStore, DisclosureStoreError, SealError, raw_digest};
 use crate::store::{DisclosureWrite, LogStore, StoreError};
+use cairn_event::disclosure::names;
 use cairn_event::{Disclosure, Frame};
+use cairn_identity::Roster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::MutexGuard;
 
@@ -35,31 +38,45 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Plans the disclosures of a frame whose entry is (or will be) at `index`. Those already
-    /// held, and those erased, are passed over.
+    /// Plans the disclosures of a frame whose entry is (or will be) at `index`, all or none. Those
+    /// already held, and those erased, are passed over.
     ///
     /// # Errors
-    /// [`DisclosureStoreError`]; the round fails.
-    pub fn add(&mut self, index: u64, frame: &Frame) -> Result<(), DisclosureStoreError> {
+    /// [`DisclosureStoreError`]; nothing is planned. The round fails with `Store` only: what cannot
+    /// be sealed refuses its frame and must not stop the log.
+    pub fn add(
+        &mut self,
+        index: u64,
+        frame: &Frame,
+        roster: &Roster,
+    ) -> Result<(), DisclosureStoreError> {
         if frame.disclosures().is_empty() {
             return Ok(());
         }
         let known = self.of.store.disclosures(index)?;
+        let mut sealed = Vec::with_capacity(frame.disclosures().len());
         for disclosure in frame.disclosures() {
             let digest = disclosure.digest();
             let Some(raw) = raw_digest(&digest) else {
                 return Err(DisclosureStoreError::NotCommitted { index, digest });
             };
             let held = known.iter().any(|(at, _)| *at == raw);
-            if held || !self.planned.insert((index, raw)) {
+            if held || self.planned.contains(&(index, raw)) {
                 continue;
             }
-            let name = format!("{}/{}", subject(frame, disclosure), self.month);
-            let sealed = self.seal(&name, index, &raw, disclosure);
+            let name = format!("{}/{}", subject(frame, disclosure, roster), self.month);
+            let value = self.seal(&name, index, &raw, disclosure)?;
+            sealed.push((name, raw, value));
+        }
+        for (name, digest, value) in sealed {
+            if let Some((_, live)) = self.keys.get_mut(&name) {
+                *live += 1;
+            }
+            self.planned.insert((index, digest));
             self.records.push(DisclosureWrite::Record {
                 index,
-                digest: raw,
-                value: sealed?,
+                digest,
+                value,
             });
         }
         Ok(())
@@ -71,7 +88,8 @@ impl<'a> Plan<'a> {
     /// `Seal`.
     pub fn writes(&self) -> Result<Vec<DisclosureWrite>, DisclosureStoreError> {
         let mut writes = self.records.clone();
-        for (name, (key, live)) in &self.keys {
+        // A key without records was opened for a frame that was refused.
+        for (name, (key, live)) in self.keys.iter().filter(|(_, (_, live))| *live > 0) {
             let value = seal::seal_key(&self.of.master, name, key, *live)
                 .map_err(|source| DisclosureStoreError::Seal { index: 0, source })?;
             writes.push(DisclosureWrite::Key {
@@ -97,10 +115,9 @@ impl<'a> Plan<'a> {
             };
             self.keys.insert(name.to_owned(), opened);
         }
-        let Some((key, live)) = self.keys.get_mut(name) else {
+        let Some((key, _)) = self.keys.get(name) else {
             return Err(failed(SealError::KeyGone));
         };
-        *live += 1;
         seal::seal_record(key, name, index, digest, disclosure.encoded()).map_err(failed)
     }
 }
@@ -131,13 +148,15 @@ impl KeyCounts {
     }
 }
 
-fn subject<'a>(frame: &'a Frame, disclosure: &'a Disclosure) -> &'a str {
-    let person = frame.entry().payload().context.person.as_deref();
-    let named = disclosure
-        .name()
-        .split_once(':')
-        .map(|(_, subject)| subject);
-    person.or(named).unwrap_or(ORGANISATION)
+fn subject<'a>(frame: &Frame, disclosure: &'a Disclosure, roster: &'a Roster) -> &'a str {
+    let owner = match &frame.entry().payload().link {
+        Some(link) => roster
+            .devices
+            .get(&link.device)
+            .map(|device| device.person.as_str()),
+        None => names::subject(disclosure.name()),
+    };
+    owner.unwrap_or(ORGANISATION)
 }
 
 /// Days in 400 Gregorian years, after which the calendar repeats.

@@ -3,10 +3,12 @@
 //! Owns dedup by leaf hash and what the observer writes: a fork entry when two signed entries claim
 //! one place, a gap entry when a new chain shows that its predecessor's tail is missing.
 
-use super::{SequenceError, Sequencer};
+use super::{SequenceError, Sequencer, reference};
+use crate::disclosures::{DisclosureStoreError, Plan};
 use crate::pool::Verdict;
-use crate::problem::Problem;
+use crate::problem::{Family, Problem};
 use crate::stage::NewEntry;
+use axum::http::StatusCode;
 use cairn_event::administrative::{Fork, ObservedGap};
 use cairn_event::body::Body;
 use cairn_event::{Context, Entry, EntryError, Frame, Kid, Payload, Sha256, freeze};
@@ -46,11 +48,18 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Decides one verified frame.
-    pub(super) fn place(&mut self, frame: &Frame) -> Result<Verdict, SequenceError> {
+    /// Decides one verified frame and plans its disclosures.
+    pub(super) fn place(
+        &mut self,
+        frame: &Frame,
+        plan: &mut Plan<'_>,
+    ) -> Result<Verdict, SequenceError> {
         let entry = frame.entry();
         let leaf = Hash(entry.leaf().0);
         if let Some(index) = self.known(&leaf)? {
+            if let Err(problem) = self.keep(index, frame, plan)? {
+                return Ok(Verdict::Refused(problem));
+            }
             return Ok(Verdict::Sequenced {
                 index,
                 leaf,
@@ -59,6 +68,12 @@ impl<'a> Round<'a> {
         }
         match self.of.working.admit(entry) {
             Ok(admission) => {
+                if let Err(problem) = self.check_references(frame)? {
+                    return Ok(Verdict::Refused(problem));
+                }
+                if let Err(problem) = self.keep(self.of.working.size(), frame, plan)? {
+                    return Ok(Verdict::Refused(problem));
+                }
                 let gap = self.gap_shown_by(entry, &admission);
                 let index = self.append(entry.clone(), admission);
                 if let Some(gap) = gap {
@@ -88,6 +103,52 @@ impl<'a> Round<'a> {
             forks: self.forks.into_iter().collect(),
             applied: self.applied,
         }
+    }
+
+    fn check_references(&self, frame: &Frame) -> Result<Result<(), Problem>, SequenceError> {
+        if let Err(problem) = reference::check_complete(frame) {
+            return Ok(Err(problem));
+        }
+        match &frame.entry().payload().body {
+            Body::Policy(statement) => {
+                Ok(reference::check_bundle(self.of.store.as_ref(), statement)?)
+            }
+            Body::Erasure(erasure) => {
+                let target = self.entry_at(erasure.index)?;
+                Ok(reference::check_erasure(erasure, target.as_deref()))
+            }
+            _ => Ok(Ok(())),
+        }
+    }
+
+    /// Plans a frame's disclosures. What cannot be sealed refuses its frame; the log goes on.
+    fn keep(
+        &self,
+        index: u64,
+        frame: &Frame,
+        plan: &mut Plan<'_>,
+    ) -> Result<Result<(), Problem>, SequenceError> {
+        match plan.add(index, frame, self.of.working.roster()) {
+            Ok(()) => Ok(Ok(())),
+            Err(DisclosureStoreError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(index, %error, "a frame is refused: its disclosures are not sealed");
+                let (status, family) = (StatusCode::INTERNAL_SERVER_ERROR, Family::Retry);
+                let detail = "the disclosures of the frame could not be sealed";
+                Ok(Err(Problem::new(status, "not-sealed", family, detail)))
+            }
+        }
+    }
+
+    /// The bytes of an entry, placed in this round or stored.
+    fn entry_at(&self, index: u64) -> Result<Option<Vec<u8>>, SequenceError> {
+        let stored = self.of.head.size();
+        let Some(place) = index.checked_sub(stored) else {
+            return Ok(self.of.store.entry(index)?);
+        };
+        let placed = usize::try_from(place).ok();
+        let placed = placed.and_then(|place| self.applied.get(place));
+        Ok(placed.map(|(entry, _)| entry.bytes().to_vec()))
     }
 
     fn known(&self, leaf: &Hash) -> Result<Option<u64>, SequenceError> {
@@ -124,7 +185,7 @@ impl<'a> Round<'a> {
 
     /// Writes the proof of a fork, once for each contested place.
     fn record_fork(&mut self, refused: &Entry, refusal: &Refusal) -> Result<(), SequenceError> {
-        let (Refusal::Fork { .. } | Refusal::ChainExists(_)) = refusal else {
+        let Refusal::Fork { .. } = refusal else {
             return Ok(());
         };
         let Some((chain, seq)) = place_of(refused) else {

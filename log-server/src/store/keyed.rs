@@ -134,7 +134,9 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         }
         let value = encode_checkpoint(checkpoint);
         let mut changes = vec![Change::Put(Table::Meta, NEWEST_KEY.to_vec(), value.clone())];
-        if self.checkpoint(checkpoint.size)?.is_none() {
+        // The first note for a size stays, as the earliest time; only witnesses make a later one better.
+        let kept = self.checkpoint(checkpoint.size)?;
+        if kept.is_none_or(|kept| checkpoint.witnessed && !kept.witnessed) {
             changes.push(Change::Put(Table::Checkpoint, key(checkpoint.size), value));
         }
         self.write(changes)

@@ -1,6 +1,6 @@
 //! Confidential parts: sealed, given back, destroyed, and never brought back.
 
-use crate::world::{World, accept};
+use crate::world::{PERSON, World, accept, refuse};
 use cairn_server::disclosures::{DisclosureState, DisclosureStoreError};
 use cairn_server::store::{Memory, Table};
 
@@ -21,11 +21,15 @@ async fn what_was_handed_in_is_given_back_and_sealed_on_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn withheld_can_be_handed_in_later_and_erased_never_again() {
+async fn a_new_entry_comes_whole_and_what_was_erased_never_again() {
     let (world, engine) = (World::new(), Memory::new());
     let (log, mut chain) = world.enrolled(&engine).await;
     let (full, bare) = chain.confidential(1, &[("email", "ann@example.com"), ("host", "ws-1")]);
-    let index = accept(&log, vec![bare]).await[0];
+    let (one_left_out, _) = full.trim_end_matches('~').rsplit_once('~').unwrap();
+    for part in [bare.clone(), format!("{one_left_out}~")] {
+        assert_eq!(refuse(&log, part).await, "incomplete-frame");
+    }
+    let index = accept(&log, vec![full.clone()]).await[0];
     let states = |log: &cairn_server::Log| -> Vec<DisclosureState> {
         log.disclosures()
             .get(index)
@@ -34,8 +38,7 @@ async fn withheld_can_be_handed_in_later_and_erased_never_again() {
             .map(|one| one.state)
             .collect()
     };
-    assert_eq!(states(&log), [DisclosureState::Withheld; 2]);
-    assert_eq!(accept(&log, vec![full.clone()]).await, [index]);
+    assert_eq!(accept(&log, vec![bare]).await, [index], "known bytes");
     assert_eq!(states(&log), [DisclosureState::Present; 2]);
     let one = log.disclosures().get(index).unwrap()[0].digest.clone();
     assert_eq!(
@@ -78,6 +81,11 @@ async fn the_key_goes_with_the_last_disclosure_under_it() {
             .len()
     };
     assert_eq!(keys(), 1, "one person, one month");
+    let rows = engine.scan(Table::PersonKey, b"", &[0xff], 10).unwrap();
+    assert!(
+        rows[0].0.starts_with(PERSON.as_bytes()),
+        "the owner of the device, although the entry names nobody"
+    );
     log.disclosures().erase(indices[0], &[]).unwrap();
     assert_eq!(keys(), 1);
     log.disclosures().erase(indices[1], &[]).unwrap();
@@ -117,4 +125,21 @@ fn swap_records(engine: &Memory) {
     };
     assert!(engine.damage(Table::Disclosure, first, |value| value.clone_from(two)));
     assert!(engine.damage(Table::Disclosure, second, |value| value.clone_from(one)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_not_of_the_table_are_refused_and_the_log_goes_on() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    let victim = "p_000000000000000000000000000000ff";
+    for name in [
+        "x".repeat(70_000),
+        format!("z:{victim}"),
+        format!("email:{victim}"),
+    ] {
+        let code = refuse(&log, chain.committing_to(&name)).await;
+        assert_eq!(code, "malformed-frame", "{name:.20}");
+    }
+    let (full, _) = chain.confidential(1, &[("email", "ann@example.com")]);
+    accept(&log, vec![full]).await;
 }

@@ -14,5 +14,6 @@ mod disclosures;
 mod faults;
 mod invariants;
 mod program;
+mod reference;
 mod refusals;
 mod world;

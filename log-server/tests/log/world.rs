@@ -112,6 +112,11 @@ impl World {
         frozen(administrative(body), &self.admin).0
     }
 
+    /// What the administrator says.
+    pub fn statement(&self, body: Body) -> String {
+        frozen(administrative(body), &self.admin).0
+    }
+
     /// A new chain and the frame that starts it.
     pub fn chain(&self, seed: u8) -> (Chain, String) {
         self.chain_with(seed, None)
@@ -219,13 +224,22 @@ impl Chain {
             })
             .collect();
         let mut payload = self.payload(heartbeat(self.seq));
-        payload.context.person = Some(PERSON.into());
         payload.sd = disclosures.iter().map(Disclosure::digest).collect();
         payload.sd.sort();
         let frozen = freeze(&payload, &self.key).unwrap();
         self.step(frozen.leaf);
         let with = frame::present(&frozen.entry, disclosures.iter().map(Disclosure::encoded));
         (with, frame::present(&frozen.entry, []))
+    }
+
+    /// An entry for the next place that commits to a member of any name; the place stays free.
+    pub fn committing_to(&self, name: &str) -> String {
+        let parts = serde_json::json!([to_base64url(&[9; 16]), name, "value"]);
+        let encoded = to_base64url(parts.to_string().as_bytes());
+        let mut payload = self.payload(heartbeat(self.seq));
+        payload.sd = vec![to_base64url(&Sha256::of(encoded.as_bytes()).0)];
+        let frozen = freeze(&payload, &self.key).unwrap();
+        frame::present(&frozen.entry, [encoded.as_str()])
     }
 
     /// Another entry for the place that `next` will take.

@@ -153,8 +153,11 @@ impl Index {
 /// Gaps that an entry declares or shows; a declared gap also raises the flag, and counts once.
 fn gaps_in(entry: &Entry, flags: &[Flag]) -> u64 {
     let declared = matches!(entry.payload().body, Body::Gap(_) | Body::ObservedGap(_));
-    let shown = flags
-        .iter()
-        .any(|flag| matches!(flag, Flag::Missing { .. } | Flag::HistoryDropped));
+    let shown = flags.iter().any(|flag| {
+        matches!(
+            flag,
+            Flag::Missing { .. } | Flag::HistoryDropped | Flag::HistoryRewritten
+        )
+    });
     u64::from(declared || shown)
 }

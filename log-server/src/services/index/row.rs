@@ -96,6 +96,9 @@ fn words(flag: &Flag) -> String {
     match flag {
         Flag::DeviceRevoked => "the device had been revoked when this arrived".to_owned(),
         Flag::HistoryDropped => "the device does not name its previous chain".to_owned(),
+        Flag::HistoryRewritten => {
+            "the device's previous chain ended elsewhere than this start says".to_owned()
+        }
         Flag::Missing { chain, from, to } => {
             format!("entries {from} to {to} of chain {chain} are missing")
         }

@@ -1,0 +1,71 @@
+//! What an entry refers to must be here before the entry is.
+//!
+//! Owns what the ledger cannot judge because it is no entry's place or authority: disclosures, the
+//! bundle of a policy entry, the target of an erasure. Does not own storing any of them.
+
+use crate::problem::{Family, Problem};
+use crate::store::{LogStore, StoreError};
+use axum::http::StatusCode;
+use cairn_event::administrative::{Erasure, PolicyStatement};
+use cairn_event::{Entry, Frame, Sha256};
+
+/// A new entry comes with everything it commits to. Names are unique within a frame, so nobody can
+/// later present a second content under a name.
+pub(super) fn check_complete(frame: &Frame) -> Result<(), Problem> {
+    if frame.is_complete() {
+        return Ok(());
+    }
+    let (have, need) = (frame.disclosures().len(), frame.entry().payload().sd.len());
+    let detail = format!("the frame has {have} of the {need} disclosures its entry commits to");
+    Err(later("incomplete-frame", detail))
+}
+
+/// The bundle of a policy entry is durable, with the length that the entry states.
+pub(super) fn check_bundle(
+    store: &dyn LogStore,
+    statement: &PolicyStatement,
+) -> Result<Result<(), Problem>, StoreError> {
+    let bundle = store.blob(&statement.bundle.0)?;
+    let length = bundle.and_then(|bundle| u64::try_from(bundle.len()).ok());
+    if length == Some(statement.bytes) {
+        return Ok(Ok(()));
+    }
+    let (digest, bytes) = (statement.bundle, statement.bytes);
+    let detail = format!("no bundle `{digest}` of {bytes} bytes is stored; hand it in first");
+    Ok(Err(later("missing-blob", detail)))
+}
+
+/// An erasure is about digests of the entry it names. `target` are the bytes at its index.
+pub(super) fn check_erasure(erasure: &Erasure, target: Option<&[u8]>) -> Result<(), Problem> {
+    let index = erasure.index;
+    let wrong = |detail: String| {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Err(Problem::new(
+            status,
+            "erasure-target",
+            Family::Refused,
+            detail,
+        ))
+    };
+    let Some(bytes) = target else {
+        return wrong(format!("there is no entry at index {index}"));
+    };
+    if Sha256::of_leaf(bytes) != erasure.leaf {
+        return wrong(format!("the entry at index {index} has another leaf hash"));
+    }
+    let Ok(entry) = Entry::parse(bytes) else {
+        return wrong(format!("the entry at index {index} cannot be read"));
+    };
+    let committed = &entry.payload().sd;
+    let foreign = |digest: &&String| committed.binary_search(digest).is_err();
+    match erasure.digests.iter().find(foreign) {
+        Some(digest) => wrong(format!(
+            "`{digest}` is not a digest of the entry at index {index}"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn later(code: &str, detail: String) -> Problem {
+    Problem::new(StatusCode::CONFLICT, code, Family::Retry, detail)
+}

@@ -1,0 +1,88 @@
+//! What an entry refers to must be here first, and must be what the entry says.
+
+use crate::world::{World, accept, refuse};
+use cairn_event::administrative::{Erasure, PolicyStatement};
+use cairn_event::body::Body;
+use cairn_event::{Entry, Sha256};
+use cairn_server::store::{KeyedStore, LogStore as _, Memory, PublishedCheckpoint};
+use cairn_tlog::Hash;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_is_about_digests_of_the_entry_it_names() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    let (one, _) = chain.confidential(1, &[("email", "a"), ("host", "h")]);
+    let (two, _) = chain.confidential(5, &[("email", "b")]);
+    let indices = accept(&log, vec![one, two]).await;
+    let of = |index: u64| {
+        let bytes = log.entry(index).unwrap().unwrap();
+        let digests = Entry::parse(&bytes).unwrap().payload().sd.clone();
+        (Sha256::of_leaf(&bytes), digests)
+    };
+    let ((leaf, digests), (other_leaf, foreign)) = (of(indices[0]), of(indices[1]));
+    let order = |index: u64, leaf: Sha256, digests: &[String]| {
+        world.statement(Body::Erasure(Erasure {
+            digests: digests.to_vec(),
+            index,
+            leaf,
+            ordered_by: "administrator".into(),
+            reason: "request of the person".into(),
+        }))
+    };
+    for wrong in [
+        order(indices[0], other_leaf, &digests),
+        order(indices[0], leaf, &foreign),
+        order(log.size(), leaf, &digests),
+        order(1_000_000, leaf, &digests),
+    ] {
+        assert_eq!(refuse(&log, wrong).await, "erasure-target");
+    }
+    accept(&log, vec![order(indices[0], leaf, &digests[..1])]).await;
+    // The entry and the order to erase it may come in one round.
+    let (three, _) = chain.confidential(9, &[("email", "c")]);
+    let entry = three.split('~').next().unwrap();
+    let digests = Entry::parse(entry.as_bytes()).unwrap().payload().sd.clone();
+    let same_round = order(log.size(), Sha256::of_leaf(entry.as_bytes()), &digests);
+    accept(&log, vec![three, same_round]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_entry_waits_for_its_bundle() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, _) = world.enrolled(&engine).await;
+    let bundle = b"{}";
+    let policy = |bytes: u64| {
+        world.statement(Body::Policy(PolicyStatement {
+            bundle: Sha256::of(bundle),
+            bytes,
+            revision: 1,
+            version: 1,
+        }))
+    };
+    let frame = policy(2);
+    assert_eq!(refuse(&log, frame.clone()).await, "missing-blob");
+    log.put_blob(bundle).unwrap();
+    assert_eq!(refuse(&log, policy(3)).await, "missing-blob");
+    accept(&log, vec![frame]).await;
+}
+
+#[test]
+fn a_witnessed_note_replaces_an_unwitnessed_one_of_its_size() {
+    let store = KeyedStore::new(Memory::new());
+    let note = |text: &str, time_ms: u64, witnessed: bool| PublishedCheckpoint {
+        size: 4,
+        root: Hash([1; 32]),
+        note: text.to_owned(),
+        time_ms,
+        witnessed,
+    };
+    let kept = || store.checkpoint(4).unwrap().unwrap().note;
+    store.publish(&note("alone", 1, false)).unwrap();
+    store.publish(&note("alone again", 2, false)).unwrap();
+    assert_eq!(kept(), "alone");
+    store.publish(&note("witnessed", 3, true)).unwrap();
+    assert_eq!(kept(), "witnessed");
+    store.publish(&note("witnessed again", 4, true)).unwrap();
+    store.publish(&note("alone", 5, false)).unwrap();
+    assert_eq!(kept(), "witnessed");
+}
