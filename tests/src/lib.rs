@@ -1,1 +1,4 @@
-//! Placeholder while the crate is being written.
+//! What several programs are needed for: examples that make load, and suites outside Rust.
+//!
+//! The library itself is empty. `examples/` holds the load of `cargo xtask bench`, `interop/` the
+//! suites of other languages, `console/` the browser's, `claude/` the model of the demo.

@@ -7,6 +7,7 @@
 //! must be there), `console`, `steps`, `suites`, `test`, and last `tidy`.
 
 pub mod apt;
+pub mod bench;
 pub mod cache;
 pub mod console;
 pub mod context;

@@ -49,6 +49,20 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Measure the real programs, each figure beside a primitive of the same run.
+    Bench {
+        /// Only this part; all without one.
+        part: Option<xtask::bench::Part>,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// Measure optimised programs.
+        #[arg(long)]
+        release: bool,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Check the rules of the house that a compiler does not.
     Tidy,
 }
@@ -64,6 +78,19 @@ fn main() -> ExitCode {
         }
         Command::Demo { once, keep, yes } => Context::new(yes)
             .and_then(|context| xtask::demo::run(&context, &xtask::demo::Options { once, keep })),
+        Command::Bench {
+            part,
+            json,
+            release,
+            yes,
+        } => {
+            let options = xtask::bench::Options {
+                part,
+                json,
+                release,
+            };
+            Context::new(yes).and_then(|context| xtask::bench::run(&context, &options))
+        }
         Command::Tidy => xtask::tidy::print(&xtask::context::checkout()),
     };
     match outcome {

@@ -96,6 +96,12 @@ impl Process {
         self
     }
 
+    /// The prepared command, for a caller that runs it without a header line.
+    #[must_use]
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs to the end with its output on ours; true means exit code 0.
     ///
     /// # Errors

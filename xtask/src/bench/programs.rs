@@ -1,0 +1,99 @@
+//! The programs that are measured: the product's own, the static hook, and what makes the load.
+//!
+//! It owns which packages are built and in which profile. Cargo's output goes to standard error.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::context::Context;
+use crate::demo::programs::STATIC;
+use crate::process::Process;
+
+/// Packages and examples, as words of `cargo build`.
+const WORDS: &[&str] = &[
+    "build",
+    "-p",
+    "cairn-server",
+    "-p",
+    "cairn-agent",
+    "-p",
+    "cairn-export",
+    "-p",
+    "cairn-audit",
+    "-p",
+    "cairn-tests",
+    "--bins",
+    "--example",
+    "bench_submit",
+    "--example",
+    "bench_hash",
+    "--example",
+    "context_bench",
+];
+
+/// How the programs are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The everyday profile: signatures, hashes and RocksDB optimised, everything else a little.
+    Dev,
+    /// What is shipped.
+    Release,
+}
+
+/// Where the built programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    folder: PathBuf,
+    /// The hook as it is installed: static, and optimised in both profiles.
+    pub hook: PathBuf,
+}
+
+impl Programs {
+    /// A program of the product.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A program that makes load.
+    #[must_use]
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.folder.join("examples").join(name)
+    }
+}
+
+/// Builds everything.
+///
+/// # Errors
+/// A build fails; cargo said why.
+pub fn build(context: &Context, profile: Profile) -> Result<Programs> {
+    let mut words: Vec<_> = WORDS.to_vec();
+    let folder = match profile {
+        Profile::Dev => context.cache.programs(),
+        Profile::Release => {
+            words.push("--release");
+            context.cache.target().join("release")
+        }
+    };
+    let programs = Process::new(context, "the measured programs", "cargo").args(words);
+    must(programs.into_command())?;
+    let target = context.cache.root().join("target-hook");
+    let hook = Process::new(context, "the static hook", "cargo")
+        .args(["build", "-p", "cairn-hook", "--release", "--config", STATIC])
+        .args(["--target-dir".as_ref(), target.as_os_str()]);
+    must(hook.into_command())?;
+    Ok(Programs {
+        folder,
+        hook: target.join("release/cairn-hook"),
+    })
+}
+
+fn must(mut cargo: Command) -> Result<()> {
+    if cargo.status()?.success() {
+        Ok(())
+    } else {
+        bail!("the programs that are measured cannot be built")
+    }
+}
