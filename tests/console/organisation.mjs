@@ -105,7 +105,7 @@ export async function found(folder, programs, browser) {
 /** Starts a witness for the log and resolves with the trust policy that requires it. */
 async function startWitness(witness, folder, logKey) {
   const key = run(witness, ["init", "--name", "witness.example.com/1", "--out", folder]).trim();
-  const args = ["serve", "--listen", "127.0.0.1:0", "--key", join(folder, "witness.key"), "--db", join(folder, "state"), "--log", logKey];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--key", join(folder, "witness.key"), "--db", join(folder, "state"), "--new-state", "--log", logKey];
   const { found: address } = await start(witness, args, /listening (http:\S+)/);
   return `log ${logKey}\nwitness harbour ${key} ${address[1]}\nquorum harbour\n`;
 }

@@ -55,9 +55,13 @@ struct ServeArgs {
     /// Key file made by `init`.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// State file; created when absent.
+    /// State file; must exist unless `--new-state` is given.
     #[arg(long)]
     db: Option<PathBuf>,
+    /// Begin with an empty state file. Only for a key that has never signed: a witness that forgets
+    /// can be made to cosign a fork. Refused where a state exists.
+    #[arg(long)]
+    new_state: bool,
     /// Verifier key of a log to serve; repeat for several.
     #[arg(long = "log", value_name = "VKEY")]
     logs: Vec<String>,
@@ -98,13 +102,17 @@ fn run(command: Command) -> anyhow::Result<()> {
 
 #[tokio::main]
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let check_only = args.check_config;
+    let (check_only, new_state) = (args.check_config, args.new_state);
     let settings = settings(args)?;
     let signer = key::load(&settings.key)?;
     if check_only {
         return print_line("configuration is good");
     }
-    let store = Store::open(&settings.database)?;
+    let store = if new_state {
+        Store::create(&settings.database)?
+    } else {
+        Store::open(&settings.database)?
+    };
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;

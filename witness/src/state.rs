@@ -47,6 +47,25 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no state, so everything this witness signed would be forgotten.
+    #[error(
+        "there is no state in {}: a witness that forgets what it signed can be made to cosign a fork; \
+         restore the file, or take a new key; `--new-state` is for a key that has never signed",
+        path.display()
+    )]
+    Absent {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A new state was asked for where one is.
+    #[error(
+        "there is a state in {} already; serve it without `--new-state`",
+        path.display()
+    )]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is damaged, or of another version of the store.
     #[error("state file {} cannot be opened", path.display())]
     Database {
@@ -96,17 +115,35 @@ impl<E: Into<redb::Error>> From<E> for AdvanceError {
 }
 
 impl Store {
-    /// Opens the state file, creating it if there is none, and makes its folder entry durable.
+    /// Opens the state file.
     ///
     /// # Errors
-    /// `InUse` when another process has it; the others need an operator.
+    /// `Absent` when there is none, or an empty one; `InUse` when another process has it; the others
+    /// need an operator.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        if !path.exists() {
-            tracing::warn!(
-                path = %path.display(),
-                "no state file: starting with no memory of any log; never do this with a key that has signed before"
-            );
+        if holds_state(path) {
+            return Self::open_any(path);
         }
+        Err(OpenError::Absent {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Makes the state file of a key that has never signed, and makes its folder entry durable.
+    ///
+    /// # Errors
+    /// `Exists` when there is one: the order to start from nothing must not outlive its first use,
+    /// or the next loss of the file goes unnoticed. The others as for `open`.
+    pub fn create(path: &Path) -> Result<Self, OpenError> {
+        if holds_state(path) {
+            return Err(OpenError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        Self::open_any(path)
+    }
+
+    fn open_any(path: &Path) -> Result<Self, OpenError> {
         let database = Database::create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.to_owned(),
@@ -214,6 +251,15 @@ impl Record {
             self.timestamp,
             &self.log_signatures,
         )
+    }
+}
+
+/// An empty file holds nothing: the store would begin anew in it. What cannot be looked at is left to
+/// the store to refuse.
+fn holds_state(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) => found.len() > 0,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
 }
 

@@ -74,11 +74,7 @@ pub fn cosigner() -> SignerKey {
 
 /// A witness in this process, with its folder.
 pub fn witness(folder: &TempDir, logs: LogSet) -> Witness {
-    Witness::new(
-        cosigner(),
-        logs,
-        Store::open(&folder.path().join("state.redb")).unwrap(),
-    )
+    Witness::new(cosigner(), logs, store(&folder.path().join("state.redb")))
 }
 
 /// A witness behind a listener on a free port.
@@ -158,5 +154,14 @@ async fn answer(response: reqwest::Response) -> Answer {
         status,
         content_type,
         body: response.text().await.unwrap(),
+    }
+}
+
+/// The state in a file: a new one the first time.
+fn store(path: &std::path::Path) -> Store {
+    if path.exists() {
+        Store::open(path).unwrap()
+    } else {
+        Store::create(path).unwrap()
     }
 }

@@ -114,6 +114,36 @@ fn a_second_process_on_the_same_state_is_refused() {
     assert!(running.terminate().success());
 }
 
+#[test]
+fn i11_serve_refuses_to_forget() {
+    let (folder, _) = folder();
+    let log = TestLog::new(ORIGIN).signer.verifier().to_string();
+    let (key, db) = (
+        folder.path().join("witness.key"),
+        folder.path().join("witness.redb"),
+    );
+    let serve = |more: &[&str]| {
+        let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--log", &log, "--key"];
+        args.extend([key.to_str().unwrap(), "--db", db.to_str().unwrap()]);
+        args.extend(more);
+        let ended = run(&args);
+        assert!(!ended.status.success());
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    for empty in [false, true] {
+        if empty {
+            std::fs::write(&db, b"").unwrap();
+        }
+        assert!(serve(&[]).contains("there is no state in"));
+    }
+    std::fs::remove_file(&db).unwrap();
+    assert!(Running::start(folder.path(), &log).terminate().success());
+    assert!(serve(&["--new-state"]).contains("serve it without `--new-state`"));
+    assert!(Running::start(folder.path(), &log).terminate().success());
+    std::fs::remove_file(&db).unwrap();
+    assert!(serve(&[]).contains("there is no state in"));
+}
+
 #[tokio::test]
 async fn sigterm_ends_the_program_with_success() {
     let (folder, _) = folder();

@@ -21,13 +21,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `serve` on a free port and reads the address from its first line.
+    /// Starts `serve` on a free port, with a new state on its first start in `folder`, and reads the
+    /// address from its first line.
     pub fn start(folder: &Path, log: &str) -> Self {
+        let state = folder.join("witness.redb");
+        let first = (!state.exists()).then_some("--new-state");
         let mut child = command()
             .args(["serve", "--listen", "127.0.0.1:0", "--log", log, "--key"])
             .arg(folder.join("witness.key"))
             .arg("--db")
-            .arg(folder.join("witness.redb"))
+            .arg(state)
+            .args(first)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

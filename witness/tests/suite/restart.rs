@@ -87,7 +87,7 @@ fn a_refusal_writes_nothing() {
 fn a_state_file_opened_twice_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state.redb");
-    let first = Store::open(&path).unwrap();
+    let first = Store::create(&path).unwrap();
     let refused = Store::open(&path).unwrap_err();
     assert!(
         refused.to_string().contains("in use by another process"),

@@ -132,7 +132,8 @@ fn start_witness(
             ])
             .arg(folder.join("witness.key"))
             .arg("--db")
-            .arg(folder.join("state.redb")),
+            .arg(folder.join("state.redb"))
+            .arg("--new-state"),
         &folder.join("diagnostics.txt"),
     )?;
     Ok((process, vkey.trim().to_owned()))
