@@ -136,9 +136,14 @@ fn holder(ledger: &Ledger, assertion: &Assertion) -> Result<(PublicKey, Subject)
         .get(&known.person)
         .and_then(|person| person.membership());
     let person = person.ok_or_else(unknown)?;
+    // Whoever holds the authority key can admit a device for anybody, so a device acts as a developer
+    // only; the other roles are had by signing in, or with an administrator key.
+    let roles = person.roles.iter().copied();
     let subject = Subject {
         person: known.person.clone(),
-        roles: person.roles.clone(),
+        roles: roles
+            .filter(|role| *role == PersonRole::Developer)
+            .collect(),
         device: Some(device.clone()),
     };
     Ok((known.key.clone(), subject))

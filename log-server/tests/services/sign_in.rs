@@ -106,6 +106,36 @@ async fn guessing_is_over_after_five_tries() {
     );
 }
 
+/// Whoever holds the authority key could enrol a device for an administrator.
+#[tokio::test]
+async fn a_device_is_a_developer_whatever_its_person_may_do() {
+    use cairn_event::PersonRole::{Admin, Auditor, Developer, Security};
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    for (roles, shown) in [
+        (
+            vec![Admin, Security, Auditor, Developer],
+            json!(["developer"]),
+        ),
+        (vec![Admin, Auditor], json!([])),
+    ] {
+        let update = RosterChange::UpdatePerson {
+            person: device.person.clone(),
+            roles,
+            teams: vec![],
+        };
+        world.roster(vec![update], &[]).await;
+        let token = device.token(&world).await;
+        let me = world.get("/v1/me", &token).send().await.unwrap();
+        if shown == json!([]) {
+            assert_eq!(problem(me, StatusCode::FORBIDDEN).await, "forbidden");
+        } else {
+            assert_eq!(expect(me, StatusCode::OK).await["roles"], shown);
+        }
+        world.json("/v1/roster", &token).await;
+    }
+}
+
 #[tokio::test]
 async fn a_device_and_an_administrator_get_tokens_for_their_assertions() {
     let world = World::new().await;
