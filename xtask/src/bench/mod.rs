@@ -65,11 +65,20 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
     let root = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
     fs::create_dir_all(&root)?;
     let mut figures = Figures::default();
+    figures.add("machine.load_before", load()?, "");
     let measured = measure(&programs, options.part, &root, &mut figures);
     fs::remove_dir_all(&root)?;
     measured?;
     figures.print(options.json);
     Ok(true)
+}
+
+/// Processes that wanted a core during the last minute: well above zero, others share the machine and
+/// only ratios mean something.
+fn load() -> Result<f64> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    let first = text.split(' ').next().unwrap_or_default();
+    Ok(first.parse()?)
 }
 
 fn measure(
