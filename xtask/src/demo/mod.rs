@@ -97,13 +97,10 @@ fn tools(context: &Context, programs: &Programs, mode: &Mode, python: PathBuf) -
 }
 
 fn conclude(story: &Story) -> Result<bool> {
-    println!(
-        "\n{} claims held, {} failed",
-        story.held(),
-        story.failed().len()
-    );
+    println!("\nOf the claims of this story:");
     for claim in story.failed() {
         println!("  failed: {claim}");
     }
+    println!("{} passed, {} failed", story.held(), story.failed().len());
     Ok(story.failed().is_empty())
 }
