@@ -256,7 +256,9 @@ impl Walk {
             let name = match flag {
                 Flag::DeviceRevoked => "entries of revoked devices (flagged)",
                 Flag::HistoryDropped => "chains that do not name their device's previous chain",
-                Flag::HistoryRewritten => "chains that name another end of their device's previous chain",
+                Flag::HistoryRewritten => {
+                    "chains that name another end of their device's previous chain"
+                }
                 Flag::Missing { from, to, .. } => {
                     let missing = to.saturating_sub(*from).saturating_add(1);
                     self.report
