@@ -202,7 +202,8 @@ pub struct Gap {
     pub count: Option<u64>,
     /// First missing `seq`.
     pub from: u64,
-    /// Why: `spool-full`, `spool-damaged`, `storage-error`, `crash`.
+    /// Why: `spool-full`, `spool-damaged`, `storage-error`, `crash`, `not-running` (the hook refused
+    /// while no daemon ran), `refused-by-log`.
     pub reason: String,
     /// Last missing `seq`, inclusive; `from - 1` where only uncounted actions are missing.
     pub to: u64,
