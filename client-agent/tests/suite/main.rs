@@ -9,6 +9,7 @@
 
 mod crash;
 mod device;
+mod encryption;
 mod hooks;
 mod hostile;
 mod policy;
