@@ -10,6 +10,7 @@ mod explain;
 mod founding;
 mod mcp;
 mod org;
+mod pipe;
 mod policy;
 mod receipts;
 mod status;
@@ -288,6 +289,10 @@ pub fn main(arguments: Arguments) -> ExitCode {
             command: DaemonCommand::Run
         }
     );
+    // The daemon must outlive whoever started it and read its first line.
+    if !foreground {
+        pipe::end_quietly_when_closed();
+    }
     let level = if foreground { "info" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CAIRN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
