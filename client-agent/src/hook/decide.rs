@@ -125,7 +125,10 @@ impl Gatekeeper {
                     .await
             }
             HookKind::Prompt { prompt, .. } => {
-                let files = mentions::files(prompt, &hook.cwd, &self.facts.home);
+                let Some(files) = mentions::files(prompt, &hook.cwd, &self.facts.home) else {
+                    let sentence = refusal("the prompt brings in too many files to judge");
+                    return Answer::verdict(Gate::Prompt, Effect::Deny, &sentence);
+                };
                 match self.mentioned(&ask, &hook, files, started).await {
                     Some(refused) => refused,
                     None => self.prompt(ask, hook).await,

@@ -7,14 +7,15 @@
 
 use std::path::Path;
 
-/// Most files of one prompt that are judged; a prompt with more is judged on the first so many and
-/// the decision on each is recorded.
+/// Most files that one prompt may bring in: each costs a decision and a record. A prompt with more
+/// is refused, for what is not judged must not be read.
 const FILES_MAX: usize = 32;
 
 /// Absolute paths of existing files and folders that the prompt names, in order, without repeats.
 ///
-/// A word such as `@ann` that names nothing on disk brings nothing in and is left out.
-pub fn files(prompt: &str, cwd: &str, home: &Path) -> Vec<String> {
+/// A word such as `@ann` that names nothing on disk brings nothing in and is left out. `None` where
+/// there are more than [`FILES_MAX`]; the caller refuses the prompt.
+pub fn files(prompt: &str, cwd: &str, home: &Path) -> Option<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for word in words(prompt) {
         let path = match word.strip_prefix("~/") {
@@ -22,11 +23,15 @@ pub fn files(prompt: &str, cwd: &str, home: &Path) -> Vec<String> {
             None => Path::new(cwd).join(&word),
         };
         let path = path.to_string_lossy().into_owned();
-        if found.len() < FILES_MAX && !found.contains(&path) && Path::new(&path).exists() {
-            found.push(path);
+        if found.contains(&path) || !Path::new(&path).exists() {
+            continue;
         }
+        if found.len() == FILES_MAX {
+            return None;
+        }
+        found.push(path);
     }
-    found
+    Some(found)
 }
 
 /// What follows each `@` that begins a word: quoted text, or everything up to white space.
@@ -71,6 +76,19 @@ mod tests {
         std::fs::write(folder.path().join("a.txt"), "x").unwrap();
         let cwd = folder.path().to_string_lossy().into_owned();
         let found = files("@a.txt @a.txt @ann @~/a.txt", &cwd, folder.path());
-        assert_eq!(found, [format!("{cwd}/a.txt")]);
+        assert_eq!(found.unwrap(), [format!("{cwd}/a.txt")]);
+    }
+
+    #[test]
+    fn a_prompt_with_more_files_than_are_judged_is_not_judged_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = folder.path().to_string_lossy().into_owned();
+        let mut prompt = String::new();
+        for number in 0..=FILES_MAX {
+            assert!(files(&prompt, &cwd, folder.path()).is_some());
+            std::fs::write(folder.path().join(format!("f{number}")), "x").unwrap();
+            prompt.push_str(&format!("@f{number} "));
+        }
+        assert_eq!(files(&prompt, &cwd, folder.path()), None);
     }
 }
