@@ -8,30 +8,8 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::context::Context;
-use crate::demo::programs::STATIC;
+use crate::demo::programs::{SELECTION, STATIC};
 use crate::process::Process;
-
-/// Packages and examples, as words of `cargo build`.
-const WORDS: &[&str] = &[
-    "build",
-    "-p",
-    "cairn-server",
-    "-p",
-    "cairn-agent",
-    "-p",
-    "cairn-export",
-    "-p",
-    "cairn-audit",
-    "-p",
-    "cairn-tests",
-    "--bins",
-    "--example",
-    "bench_submit",
-    "--example",
-    "bench_hash",
-    "--example",
-    "context_bench",
-];
 
 /// How the programs are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +47,7 @@ impl Programs {
 /// # Errors
 /// A build fails; cargo said why.
 pub fn build(context: &Context, profile: Profile) -> Result<Programs> {
-    let mut words: Vec<_> = WORDS.to_vec();
+    let mut words = SELECTION.to_vec();
     let folder = match profile {
         Profile::Dev => context.cache.programs(),
         Profile::Release => {
