@@ -25,6 +25,7 @@
 //!
 //! Source: the project's ARCHITECTURE.md, "Storage" and "Invariants".
 
+mod blocking;
 pub mod clock;
 pub mod config;
 pub mod keys;

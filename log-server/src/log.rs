@@ -69,7 +69,7 @@ impl Log {
         let until = Instant::now() + deadline;
         let ticket = self.0.pool.reserve(&frames)?;
         let ledger = self.0.ledger.clone();
-        let admitted = tokio::task::spawn_blocking(move || admit::admit(&frames, &ledger));
+        let admitted = crate::blocking::run(move || admit::admit(&frames, &ledger));
         let admitted = admitted.await.map_err(|_| SubmitError::Stopped)?;
         let (accepted, refused) = split(admitted);
         self.0
@@ -266,7 +266,7 @@ impl Log {
         }
         let log = self.clone();
         let fallback = results.clone();
-        let proven = tokio::task::spawn_blocking(move || {
+        let proven = crate::blocking::run(move || {
             log.attach_receipts(&mut results);
             results
         });

@@ -11,5 +11,5 @@ mod start;
 mod state;
 
 pub use replay::{ReplayError, Replayed, Signatures, replay};
-pub use start::{Parts, StartError, start};
+pub use start::{Parts, RunSequencer, StartError, Surroundings, start, start_in};
 pub use state::{Found, StateError, examine};

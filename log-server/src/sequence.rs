@@ -72,13 +72,32 @@ impl Sequencer {
     /// Runs rounds until every submitter's end of the pool is gone or a round fails.
     pub fn run(mut self, waiting: &mpsc::Receiver<Waiting>) {
         while let Some(batch) = self.collect(waiting) {
-            if let Err(error) = self.sequence(batch) {
-                let cause = chain(&error);
-                tracing::error!(%cause, "the sequencer stops");
-                self.stopped.send_replace(Some(cause));
+            if !self.round(batch) {
                 return;
             }
         }
+    }
+
+    /// One round of whatever waits now, without waiting; false when there will be no other. For a
+    /// caller that keeps its own time.
+    pub fn turn(&mut self, waiting: &mpsc::Receiver<Waiting>) -> bool {
+        let batch = match waiting.try_recv() {
+            Ok(first) => std::iter::once(first).chain(waiting.try_iter()).collect(),
+            Err(mpsc::TryRecvError::Empty) => return true,
+            Err(mpsc::TryRecvError::Disconnected) => return false,
+        };
+        self.round(batch)
+    }
+
+    /// Sequences a batch; false when that failed, which is told to everybody.
+    fn round(&mut self, batch: Vec<Waiting>) -> bool {
+        let Err(error) = self.sequence(batch) else {
+            return true;
+        };
+        let cause = chain(&error);
+        tracing::error!(%cause, "the sequencer stops");
+        self.stopped.send_replace(Some(cause));
+        false
     }
 
     /// Waits for a first submission, then a little longer for others.

@@ -9,18 +9,18 @@ use crate::keys::Keys;
 use crate::log::{Inner, Log};
 use crate::metrics::Metrics;
 use crate::outcome::{SubmitError, SubmitResult, Wait};
-use crate::pool::{Pool, PoolLimits};
+use crate::pool::{Pool, PoolLimits, Waiting};
 use crate::publish::{PublishError, Publisher};
 use crate::sequence::{RoundLimits, Sequencer};
 use crate::store::{Head, HeadFile, LogStore, PublishedCheckpoint};
-use crate::witnesses::{CosignFailure, Witnesses};
+use crate::witnesses::{CosignFailure, HttpLink, WitnessLink, Witnesses};
 use cairn_event::body::Body;
 use cairn_event::frame::FrameError;
 use cairn_event::{EntrySigner as _, Frame};
 use cairn_identity::Ledger;
 use cairn_tlog::{Checkpoint, SignatureError, TrustPolicy, TrustPolicyError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, mpsc};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -114,6 +114,37 @@ pub enum StartError {
     Join(#[from] tokio::task::JoinError),
 }
 
+/// What a log stands in that is not its own: the network to its witnesses, and who gives its
+/// sequencer its turns.
+pub struct Surroundings {
+    /// Carries requests to witnesses.
+    pub link: Arc<dyn WitnessLink>,
+    /// Takes the sequencer and runs it; a thread for a server, a task of virtual time in a simulation.
+    pub sequencer: RunSequencer,
+}
+
+/// Starts to run a sequencer on what waits for it, and returns at once.
+pub type RunSequencer =
+    Box<dyn FnOnce(Sequencer, mpsc::Receiver<Waiting>) -> std::io::Result<()> + Send>;
+
+impl Surroundings {
+    /// HTTP, and a thread of its own for the sequencer.
+    ///
+    /// # Errors
+    /// [`StartError::Client`].
+    pub fn of_a_server(config: &Config) -> Result<Self, StartError> {
+        let timeout = Duration::from_millis(config.checkpoint.witness_timeout_ms);
+        let link = HttpLink::new(timeout).map_err(StartError::Client)?;
+        Ok(Self {
+            link: Arc::new(link),
+            sequencer: Box::new(|sequencer, waiting| {
+                let thread = std::thread::Builder::new().name("sequencer".to_owned());
+                thread.spawn(move || sequencer.run(&waiting)).map(drop)
+            }),
+        })
+    }
+}
+
 /// Judges the store, then starts sequencer and publisher.
 ///
 /// On the first start the checkpoint of the empty log is published before genesis is sequenced.
@@ -121,13 +152,22 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`]; nothing was signed that was not signed before.
 pub async fn start(parts: Parts) -> Result<Log, StartError> {
+    let surroundings = Surroundings::of_a_server(&parts.config)?;
+    start_in(parts, surroundings).await
+}
+
+/// As [`start`], in surroundings of the caller's.
+///
+/// # Errors
+/// [`StartError`]; nothing was signed that was not signed before.
+pub async fn start_in(parts: Parts, surroundings: Surroundings) -> Result<Log, StartError> {
     let trust = parse_trust(&parts)?;
     let genesis = parts
         .genesis
         .as_deref()
         .map(|line| parse_genesis(line, &parts.keys));
     let genesis = genesis.transpose()?;
-    let (parts, found) = tokio::task::spawn_blocking(move || {
+    let (parts, found) = crate::blocking::run(move || {
         let head_file = HeadFile::in_folder(&parts.dir)
             .read()
             .map_err(StateError::HeadFile)?;
@@ -142,12 +182,11 @@ pub async fn start(parts: Parts) -> Result<Log, StartError> {
         .published
         .as_ref()
         .map_or(0, |published| published.size);
-    let timeout = Duration::from_millis(parts.config.checkpoint.witness_timeout_ms);
-    let witnesses = Witnesses::new(trust.as_deref(), signed_size, timeout);
-    let witnesses = witnesses.map_err(StartError::Client)?;
+    let Surroundings { link, sequencer } = surroundings;
+    let witnesses = Witnesses::new(trust.as_deref(), signed_size, link);
     ask_witnesses(&witnesses, &parts, &found).await?;
     let is_first = found.head.size() == 0;
-    let (log, mut publisher) = wire(parts, found, trust, witnesses)?;
+    let (log, mut publisher) = wire(parts, found, trust, witnesses, sequencer)?;
     if is_first {
         publisher.publish().await?;
     }
@@ -255,6 +294,7 @@ fn wire(
     found: Found,
     trust: Option<Arc<TrustPolicy>>,
     witnesses: Witnesses,
+    run: RunSequencer,
 ) -> Result<(Log, Publisher), StartError> {
     let store = parts.store.clone();
     let shown = found.published.clone();
@@ -271,7 +311,7 @@ fn wire(
         channels,
     };
     let publisher = publisher(&parts, &found, &shared, trust.clone(), witnesses);
-    let pool = start_sequencer(&parts, found, &shared)?;
+    let pool = start_sequencer(&parts, found, &shared, run)?;
     let channels = &shared.channels;
     let inner = Inner {
         size: channels.size.subscribe(),
@@ -292,8 +332,13 @@ fn wire(
     Ok((Log(Arc::new(inner)), publisher))
 }
 
-/// Starts the sequencer's thread; gives the submitters' end of its pool.
-fn start_sequencer(parts: &Parts, found: Found, shared: &Shared) -> Result<Pool, StartError> {
+/// Starts the sequencer; gives the submitters' end of its pool.
+fn start_sequencer(
+    parts: &Parts,
+    found: Found,
+    shared: &Shared,
+    run: RunSequencer,
+) -> Result<Pool, StartError> {
     let Config {
         pool, round, disk, ..
     } = &parts.config;
@@ -322,10 +367,7 @@ fn start_sequencer(parts: &Parts, found: Found, shared: &Shared) -> Result<Pool,
         metrics: shared.metrics.clone(),
         clock: parts.clock.clone(),
     };
-    let thread = std::thread::Builder::new().name("sequencer".to_owned());
-    thread
-        .spawn(move || sequencer.run(&waiting))
-        .map_err(StartError::Thread)?;
+    run(sequencer, waiting).map_err(StartError::Thread)?;
     Ok(pool)
 }
 
