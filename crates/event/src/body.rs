@@ -236,8 +236,22 @@ macro_rules! bodies {
                 match self { $(Self::$variant(_) => Family::$family,)+ }
             }
 
-            pub(crate) fn to_value(&self) -> Result<serde_json::Value, serde_json::Error> {
-                match self { $(Self::$variant(inner) => serde_json::to_value(inner),)+ }
+            /// Writes what is said, without the word for its type.
+            pub(crate) fn serialize_inner<S: serde::Serializer>(
+                &self,
+                writer: S,
+            ) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$variant(inner) => inner.serialize(writer),)+ }
+            }
+
+            pub(crate) fn from_slice(
+                kind: &str,
+                bytes: &[u8],
+            ) -> Option<Result<Self, serde_json::Error>> {
+                match kind {
+                    $($word => Some(serde_json::from_slice(bytes).map(Self::$variant)),)+
+                    _ => None,
+                }
             }
 
             pub(crate) fn from_value(

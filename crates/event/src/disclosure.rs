@@ -77,6 +77,7 @@ pub enum DisclosureError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disclosure {
     encoded: String,
+    digest: Sha256,
     name: String,
     value: Value,
 }
@@ -99,6 +100,7 @@ impl Disclosure {
             return Err(DisclosureError::TooLong(encoded.len()));
         }
         Ok(Self {
+            digest: Sha256::of(encoded.as_bytes()),
             encoded,
             name: name.to_owned(),
             value,
@@ -114,18 +116,20 @@ impl Disclosure {
         let Value::Array(parts) = parse(&bytes, Numbers::Any)? else {
             return Err(DisclosureError::Shape);
         };
-        let [Value::String(salt), Value::String(name), value] = parts.as_slice() else {
+        let Ok([Value::String(salt), Value::String(name), value]) = <[Value; 3]>::try_from(parts)
+        else {
             return Err(DisclosureError::Shape);
         };
-        let salted = from_base64url(salt).is_some_and(|salt| salt.len() >= SALT_BYTES);
+        let salted = from_base64url(&salt).is_some_and(|salt| salt.len() >= SALT_BYTES);
         if !salted {
             return Err(DisclosureError::Shape);
         }
-        check(name, value)?;
+        check(&name, &value)?;
         Ok(Self {
+            digest: Sha256::of(encoded.as_bytes()),
             encoded: encoded.to_owned(),
-            name: name.clone(),
-            value: value.clone(),
+            name,
+            value,
         })
     }
 
@@ -146,7 +150,12 @@ impl Disclosure {
 
     /// `base64url(SHA-256(ascii(encoded)))`, the form in which `_sd` lists it.
     pub fn digest(&self) -> String {
-        to_base64url(&Sha256::of(self.encoded.as_bytes()).0)
+        to_base64url(&self.digest.0)
+    }
+
+    /// `SHA-256(ascii(encoded))`.
+    pub fn raw_digest(&self) -> &[u8; 32] {
+        &self.digest.0
     }
 }
 

@@ -17,6 +17,13 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// Whether `text` is the base64url of 32 bytes, as `_sd` lists a digest.
+pub(crate) fn is_digest(text: &str) -> bool {
+    // The decoder asks for room for a whole last group.
+    let mut room = [0; 33];
+    text.len() == 43 && matches!(URL_SAFE_NO_PAD.decode_slice(text, &mut room), Ok(32))
+}
+
 /// A SHA-256 digest, written as 64 lower-case hex digits in JSON (as `sha256sum` prints it).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
@@ -53,6 +60,20 @@ impl Sha256 {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+impl Sha256 {
+    /// Writes the 64 digits into `room`.
+    fn hex<'a>(&self, room: &'a mut [u8; 64]) -> &'a str {
+        for (pair, byte) in room.chunks_exact_mut(2).zip(self.0) {
+            for (digit, nibble) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+                *digit = HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+            }
+        }
+        std::str::from_utf8(room).unwrap_or_default()
+    }
+}
+
 fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -63,7 +84,7 @@ fn hex_digit(digit: u8) -> Option<u8> {
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(self.hex(&mut [0; 64]))
     }
 }
 
@@ -75,15 +96,27 @@ impl fmt::Debug for Sha256 {
 
 impl Serialize for Sha256 {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        writer.collect_str(self)
+        writer.serialize_str(self.hex(&mut [0; 64]))
     }
 }
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(reader)?;
-        Self::from_hex(&text)
-            .ok_or_else(|| serde::de::Error::custom("expected 64 lower-case hex digits"))
+        reader.deserialize_str(HexDigits)
+    }
+}
+
+struct HexDigits;
+
+impl serde::de::Visitor<'_> for HexDigits {
+    type Value = Sha256;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 lower-case hex digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Sha256, E> {
+        Sha256::from_hex(text).ok_or_else(|| E::custom("expected 64 lower-case hex digits"))
     }
 }
 

@@ -96,11 +96,10 @@ impl Integrity {
     ///
     /// Errors: [`EntryError::OtherKey`] or [`EntryError::Signature`]; the entry is refused.
     pub fn verify(&self, bytes: &[u8], key: &PublicKey) -> Result<(), EntryError> {
-        let offered = key.kid();
-        if offered != self.kid {
+        if *key.kid_ref() != self.kid {
             return Err(EntryError::OtherKey {
                 named: self.kid.clone(),
-                offered,
+                offered: key.kid(),
             });
         }
         let signed = bytes
@@ -114,7 +113,22 @@ impl Integrity {
     }
 }
 
+/// The header of version 1 in its canonical form, before and after the key identifier.
+const HEADER_V1: (&[u8], &[u8]) = (
+    br#"{"alg":"Ed25519","kid":""#,
+    br#"","typ":"vnd.cairn.entry.v1+sd-jwt"}"#,
+);
+
 fn parse_header(bytes: &[u8]) -> Result<(Kid, String), EntryError> {
+    let rest = bytes.strip_prefix(HEADER_V1.0);
+    if let Some(kid) = rest.and_then(|rest| rest.strip_suffix(HEADER_V1.1))
+        && kid
+            .iter()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_'))
+    {
+        let kid = kid.iter().copied().map(char::from).collect();
+        return Ok((Kid(kid), TYP_V1.to_owned()));
+    }
     let value = parse_canonical(bytes).map_err(EntryError::HeaderJson)?;
     let Value::Object(members) = &value else {
         return Err(EntryError::Header);
@@ -135,6 +149,7 @@ fn parse_header(bytes: &[u8]) -> Result<(Kid, String), EntryError> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     bytes: Vec<u8>,
+    leaf: Sha256,
     integrity: Integrity,
     payload: Payload,
 }
@@ -152,6 +167,7 @@ impl Entry {
         let payload = Payload::parse(&integrity.payload)?;
         Ok(Self {
             bytes: bytes.to_vec(),
+            leaf: Sha256::of_leaf(bytes),
             integrity,
             payload,
         })
@@ -177,9 +193,9 @@ impl Entry {
         &self.payload
     }
 
-    /// The RFC 6962 leaf hash.
+    /// The RFC 6962 leaf hash of the bytes that were parsed.
     pub fn leaf(&self) -> Sha256 {
-        Sha256::of_leaf(&self.bytes)
+        self.leaf
     }
 
     /// Checks the signature.

@@ -55,29 +55,67 @@ pub struct Frame {
     disclosures: Vec<Disclosure>,
 }
 
+/// A frame whose entry was read and whose disclosures were not.
+///
+/// Why: JSON takes several times its text in memory. A receiver verifies the entry's signature first,
+/// and opens only the disclosures of somebody it knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unopened<'a> {
+    entry: Entry,
+    /// What follows the entry's tilde, the last tilde included.
+    disclosures: &'a str,
+}
+
+impl<'a> Unopened<'a> {
+    /// Reads the entry of one frame (no line feed), at most `MAX_ENTRY_BYTES` of JSON.
+    ///
+    /// Errors: [`FrameError`]; the frame is refused as a whole.
+    pub fn parse(line: &'a str) -> Result<Self, FrameError> {
+        if line.len() > MAX_FRAME_BYTES {
+            return Err(FrameError::TooLong(line.len()));
+        }
+        if !line.ends_with('~') {
+            return Err(FrameError::Tilde);
+        }
+        let (entry, disclosures) = line.split_once('~').ok_or(FrameError::Tilde)?;
+        Ok(Self {
+            entry: Entry::parse(entry.as_bytes())?,
+            disclosures,
+        })
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Reads the disclosures and checks each against the entry's digests.
+    ///
+    /// Errors: [`FrameError`]; the frame is refused as a whole.
+    pub fn open(self) -> Result<Frame, FrameError> {
+        let count = self.disclosures.matches('~').count();
+        if count > MAX_DISCLOSURES {
+            return Err(FrameError::TooMany(count));
+        }
+        let parts = self.disclosures.split_terminator('~');
+        let frame = Frame {
+            disclosures: parts.map(Disclosure::parse).collect::<Result<_, _>>()?,
+            entry: self.entry,
+        };
+        frame.check()?;
+        Ok(frame)
+    }
+}
+
 impl Frame {
     /// Reads one frame (no line feed) and checks every disclosure against the entry's digests.
     ///
     /// Errors: [`FrameError`]; the frame is refused as a whole.
     pub fn parse(line: &str) -> Result<Self, FrameError> {
-        if line.len() > MAX_FRAME_BYTES {
-            return Err(FrameError::TooLong(line.len()));
-        }
-        let body = line.strip_suffix('~').ok_or(FrameError::Tilde)?;
-        let mut parts = body.split('~');
-        let entry = Entry::parse(parts.next().unwrap_or_default().as_bytes())?;
-        let disclosures = parts
-            .map(Disclosure::parse)
-            .collect::<Result<Vec<_>, _>>()?;
-        let frame = Self { entry, disclosures };
-        frame.check()?;
-        Ok(frame)
+        Unopened::parse(line)?.open()
     }
 
     fn check(&self) -> Result<(), FrameError> {
-        if self.disclosures.len() > MAX_DISCLOSURES {
-            return Err(FrameError::TooMany(self.disclosures.len()));
-        }
         let committed = &self.entry.payload().sd;
         let roster = matches!(self.entry.payload().body, Body::Roster(_));
         let mut seen = std::collections::BTreeSet::new();
@@ -106,6 +144,11 @@ impl Frame {
     /// The entry.
     pub fn entry(&self) -> &Entry {
         &self.entry
+    }
+
+    /// The entry, without its disclosures.
+    pub fn into_entry(self) -> Entry {
+        self.entry
     }
 
     /// The disclosures presented, in the order presented.

@@ -91,7 +91,7 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
                 if position > 0 {
                     out.push(b',');
                 }
-                write_scalar(&Value::String(name.clone()), out);
+                write_name(name, out);
                 out.push(b':');
                 write_value(member, out);
             }
@@ -113,6 +113,11 @@ fn utf16_order(left: &str, right: &str) -> std::cmp::Ordering {
 fn write_scalar(value: &Value, out: &mut Vec<u8>) {
     // Writing a scalar into a Vec cannot fail: there is no map key to reject and no IO.
     let _infallible = serde_json::to_writer(out, value);
+}
+
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    // As a scalar: text is written into memory.
+    let _infallible = serde_json::to_writer(out, name);
 }
 
 fn refused(error: serde_json::Error) -> JsonError {

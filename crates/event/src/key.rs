@@ -4,6 +4,7 @@ use crate::encoding::{Sha256, from_base64url, to_base64url};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A key identifier: the RFC 7638 thumbprint of the public key, base64url, 43 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,8 +34,23 @@ pub enum KeyError {
 /// An Ed25519 public key that passed every check. In JSON: `{"crv":"Ed25519","kty":"OKP","x":"…"}`.
 ///
 /// Source: RFC 8037 section 2 (JWK), RFC 7638 (thumbprint).
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+/// Shared when cloned: a server keeps one for each chain and hands it to each signature check.
+#[derive(Clone)]
+pub struct PublicKey(Arc<Known>);
+
+/// The key as a curve point, worked out once, and its thumbprint.
+struct Known {
+    key: VerifyingKey,
+    kid: Kid,
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl PublicKey {
     /// Checks and wraps 32 key bytes.
@@ -48,19 +64,29 @@ impl PublicKey {
         if key.as_bytes() != bytes {
             return Err(KeyError::NotAPoint);
         }
-        Ok(Self(key))
+        Ok(Self::checked(key))
+    }
+
+    fn checked(key: VerifyingKey) -> Self {
+        let x = to_base64url(key.as_bytes());
+        let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        let kid = Kid(to_base64url(&Sha256::of(jwk.as_bytes()).0));
+        Self(Arc::new(Known { key, kid }))
     }
 
     /// The 32 key bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.0.key.as_bytes()
     }
 
     /// The key's identifier.
     pub fn kid(&self) -> Kid {
-        let x = to_base64url(self.as_bytes());
-        let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-        Kid(to_base64url(&Sha256::of(jwk.as_bytes()).0))
+        self.0.kid.clone()
+    }
+
+    /// The key's identifier, for a look.
+    pub fn kid_ref(&self) -> &Kid {
+        &self.0.kid
     }
 
     /// Whether `signature` (64 bytes) is valid for `message` under `verify_strict`.
@@ -69,7 +95,7 @@ impl PublicKey {
     /// non-strict verification accept signatures this refuses.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match Signature::from_slice(signature) {
-            Ok(signature) => self.0.verify_strict(message, &signature).is_ok(),
+            Ok(signature) => self.0.key.verify_strict(message, &signature).is_ok(),
             Err(_) => false,
         }
     }
@@ -154,7 +180,7 @@ impl SoftwareKey {
 
 impl EntrySigner for SoftwareKey {
     fn public_key(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        PublicKey::checked(self.0.verifying_key())
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {

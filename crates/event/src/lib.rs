@@ -10,6 +10,7 @@
 
 pub mod limits;
 
+mod canonical;
 pub mod encoding;
 pub mod json;
 pub mod key;

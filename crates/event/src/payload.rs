@@ -2,10 +2,12 @@
 //!
 //! Source: `docs/formats/entry.md`, table "Members".
 
+mod wire;
+
 use crate::approval::Approval;
 use crate::body::{Body, Family};
 use crate::disclosure::{holds_reserved, is_reserved};
-use crate::encoding::{Sha256, from_base64url};
+use crate::encoding::{Sha256, is_digest};
 use crate::json::{JsonError, parse_canonical, to_canonical};
 use crate::key::Kid;
 use crate::limits::{MAX_DISCLOSURES, MAX_ID_BYTES, MAX_ORIGIN_BYTES};
@@ -13,6 +15,7 @@ use crate::posture::Posture;
 use crate::vocabulary::{Isolation, KeyProtection, Redaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wire::{Slot, Wire};
 
 /// The version of the payload schema that this crate reads and writes.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -146,68 +149,33 @@ pub enum PayloadError {
     TooManyDisclosures(usize),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wire {
-    #[serde(rename = "_sd", default, skip_serializing_if = "Vec::is_empty")]
-    sd: Vec<String>,
-    #[serde(rename = "_sd_alg", skip_serializing_if = "Option::is_none")]
-    sd_alg: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<Agent>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    approvals: Vec<Approval>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    beacon: Option<Beacon>,
-    body: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<Kid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ext: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    isolation: Option<Isolation>,
-    log: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    person: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    posture: Option<Posture>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prev: Option<Sha256>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protection: Option<KeyProtection>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    redactions: Vec<Redaction>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    roster: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    teams: Vec<String>,
-    time_ms: u64,
-    #[serde(rename = "type")]
-    kind: String,
-    v: u64,
-}
-
 impl Payload {
     /// Reads canonical payload bytes.
     ///
     /// Errors: [`PayloadError`]; an unknown version is its own case because such an entry can still
     /// be checked for integrity.
     pub fn parse(bytes: &[u8]) -> Result<Self, PayloadError> {
+        let payload = match Wire::read_plain(bytes) {
+            Some(wire) => Self::from_wire(wire)?,
+            None => Self::from_tree(bytes)?,
+        };
+        payload.check()?;
+        Ok(payload)
+    }
+
+    /// The long way: builds the tree, and names what is wrong.
+    fn from_tree(bytes: &[u8]) -> Result<Self, PayloadError> {
         let value = parse_canonical(bytes)?;
         match value.get("v").and_then(Value::as_u64) {
             Some(SCHEMA_VERSION) => {}
             Some(other) => return Err(PayloadError::UnknownVersion(other)),
             None => return Err(PayloadError::Members("`v` is missing".into())),
         }
-        let wire: Wire = serde_json::from_value(value.clone()).map_err(members)?;
+        let mut wire: Wire = serde_json::from_value(value.clone()).map_err(members)?;
+        let body = value.get("body").cloned().unwrap_or_default();
+        let body = Body::from_value(&wire.kind, body)
+            .ok_or_else(|| PayloadError::UnknownType(wire.kind.clone()))?;
+        wire.body = Slot(Some(body.map_err(members)?));
         let payload = Self::from_wire(wire)?;
         // A null, an empty list or a default written out would be a second way to say the same.
         if payload.to_value()? != value {
@@ -215,7 +183,6 @@ impl Payload {
                 "a member is written in a second way".into(),
             ));
         }
-        payload.check()?;
         Ok(payload)
     }
 
@@ -240,7 +207,7 @@ impl Payload {
             agent: context.agent,
             approvals: self.approvals.clone(),
             beacon: context.beacon,
-            body: self.body.to_value().map_err(members)?,
+            body: Slot(Some(self.body.clone())),
             chain: link.as_ref().map(|link| link.chain.clone()),
             device: link.as_ref().map(|link| link.device.clone()),
             ext: self.ext.clone(),
@@ -264,9 +231,9 @@ impl Payload {
     }
 
     fn from_wire(wire: Wire) -> Result<Self, PayloadError> {
-        let body = Body::from_value(&wire.kind, wire.body)
-            .ok_or(PayloadError::UnknownType(wire.kind))?
-            .map_err(members)?;
+        let Some(body) = wire.body.0 else {
+            return Err(PayloadError::Members("`body` is missing".into()));
+        };
         if wire.sd_alg.as_deref().unwrap_or(SD_ALG) != SD_ALG {
             return Err(PayloadError::Members("`_sd_alg` is not sha-256".into()));
         }
@@ -400,8 +367,7 @@ fn sorted<T: Ord>(name: &'static str, list: &[T]) -> Result<(), PayloadError> {
 
 /// SHA-256 as `_sd` lists it: 43 characters.
 fn digests(name: &'static str, list: &[String]) -> Result<(), PayloadError> {
-    let whole = |digest: &String| from_base64url(digest).is_some_and(|raw| raw.len() == 32);
-    if list.iter().all(whole) {
+    if list.iter().all(|digest| is_digest(digest)) {
         Ok(())
     } else {
         Err(PayloadError::Digest(name))
