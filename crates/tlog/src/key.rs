@@ -1,23 +1,25 @@
 //! Note keys: who may sign, under which name, with which algorithm.
 //!
-//! Owns verifier keys (`vkey`), signer keys (`PRIVATE+KEY+…`), key names and key ids, and the raw
-//! Ed25519 check. It does not own what is signed (`note`, `cosignature`). Source: C2SP signed-note.
+//! Owns verifier keys (`vkey`), signer keys (`PRIVATE+KEY+…`), key names and key ids; what an
+//! algorithm does with its bytes is in `material`. It does not own what is signed (`note`,
+//! `cosignature`). Source: C2SP signed-note.
 //!
 //! Ed25519 validity is `verify_strict` everywhere, and small-order public keys are refused when a
 //! key is made, so that every verifier of Cairn accepts exactly the same signatures.
+
+mod material;
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use material::{PublicKey, SEED_BYTES, SecretKey};
 
 /// The longest key name or origin: cosignature formats of C2SP write its length in one byte.
 pub const MAX_NAME_BYTES: usize = 255;
-
-/// Bytes of an Ed25519 signature.
-pub(crate) const ED25519_SIGNATURE_BYTES: usize = 64;
 
 /// Text in front of a signer key.
 const SIGNER_KEY_PREFIX: &str = "PRIVATE+KEY+";
@@ -30,6 +32,9 @@ pub enum KeyAlgorithm {
     Ed25519,
     /// 0x04: timestamped Ed25519 cosignature; what a witness signs with.
     Ed25519Cosignature,
+    /// 0x06: timestamped ML-DSA-44 cosignature; what a witness signs with beside 0x04, and what a
+    /// log may sign its checkpoints with.
+    MlDsa44Cosignature,
 }
 
 /// Why a verifier or signer key was refused.
@@ -61,8 +66,8 @@ pub enum KeyParseError {
         /// The type byte.
         found: u8,
     },
-    /// The key has not 32 bytes after its type byte.
-    #[error("key has {got} bytes after its type, expected 32")]
+    /// The key has not the length of its type: 32 bytes, or 1312 of a public ML-DSA-44 key.
+    #[error("key has {got} bytes after its type, which has another length")]
     Length {
         /// Bytes found.
         got: usize,
@@ -83,7 +88,7 @@ pub enum SignatureError {
         /// Bytes found.
         got: usize,
     },
-    /// The Ed25519 equation does not hold.
+    /// The signature is not one of the key over the message.
     #[error("signature does not verify")]
     Invalid,
     /// The key is for another kind of signature.
@@ -92,6 +97,9 @@ pub enum SignatureError {
     /// The timestamp of a cosignature is above 2^63 - 1.
     #[error("cosignature timestamp is out of range")]
     Timestamp,
+    /// ML-DSA-44 signs origin, size and root, and the text is not a checkpoint.
+    #[error("the signed text is not a checkpoint")]
+    NotACheckpoint,
 }
 
 impl KeyAlgorithm {
@@ -101,42 +109,68 @@ impl KeyAlgorithm {
         match self {
             Self::Ed25519 => 0x01,
             Self::Ed25519Cosignature => 0x04,
+            Self::MlDsa44Cosignature => 0x06,
         }
+    }
+
+    /// Whether signatures of this type may make a checkpoint a log's own (C2SP tlog-checkpoint).
+    #[must_use]
+    pub fn is_for_logs(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::MlDsa44Cosignature)
+    }
+
+    /// Whether signatures of this type are timestamped cosignatures (C2SP tlog-cosignature).
+    #[must_use]
+    pub fn is_for_cosigners(self) -> bool {
+        matches!(self, Self::Ed25519Cosignature | Self::MlDsa44Cosignature)
+    }
+
+    /// Bytes of a signature of this type, without the timestamp of a cosignature.
+    pub(crate) fn signature_bytes(self) -> usize {
+        material::signature_bytes(self)
     }
 
     fn from_byte(byte: u8) -> Result<Self, KeyParseError> {
         match byte {
             0x01 => Ok(Self::Ed25519),
             0x04 => Ok(Self::Ed25519Cosignature),
+            0x06 => Ok(Self::MlDsa44Cosignature),
             found => Err(KeyParseError::Algorithm { found }),
         }
     }
 }
 
-/// A public note key: name, algorithm and Ed25519 point.
-#[derive(Clone, PartialEq, Eq)]
+/// A public note key: name, algorithm and public key.
+#[derive(Clone)]
 pub struct VerifierKey {
     name: String,
     algorithm: KeyAlgorithm,
     id: u32,
-    key: VerifyingKey,
+    key: PublicKey,
 }
+
+impl PartialEq for VerifierKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm
+            && self.name == other.name
+            && self.public_key() == other.public_key()
+    }
+}
+
+impl Eq for VerifierKey {}
 
 impl VerifierKey {
     /// Makes a key from its parts.
     ///
     /// # Errors
-    /// Refused: an illegal name, bytes that are no curve point, a small-order point.
+    /// Refused: an illegal name, a wrong length, bytes that are no curve point, a small-order point.
     pub fn new(
         name: &str,
         algorithm: KeyAlgorithm,
-        public_key: &[u8; 32],
+        public_key: &[u8],
     ) -> Result<Self, KeyParseError> {
         check_name(name)?;
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| KeyParseError::WeakKey)?;
-        if key.is_weak() {
-            return Err(KeyParseError::WeakKey);
-        }
+        let key = PublicKey::from_bytes(algorithm, public_key)?;
         let id = key_id(name, algorithm, public_key);
         Ok(Self {
             name: name.to_owned(),
@@ -151,8 +185,8 @@ impl VerifierKey {
     /// # Errors
     /// Refused with the cause; an id that name and key do not give is a configuration mistake.
     pub fn parse(text: &str) -> Result<Self, KeyParseError> {
-        let (name, id, algorithm, key) = parse_parts(text)?;
-        let verifier = Self::new(name, algorithm, &key)?;
+        let (name, id, algorithm, payload) = parse_parts(text)?;
+        let verifier = Self::new(name, algorithm, payload.get(1..).unwrap_or_default())?;
         verifier.expect_id(id)?;
         Ok(verifier)
     }
@@ -175,25 +209,25 @@ impl VerifierKey {
         self.algorithm
     }
 
-    /// The raw public key, 32 bytes.
+    /// The raw public key: 32 bytes, or 1312 of ML-DSA-44.
     #[must_use]
-    pub fn public_key(&self) -> &[u8; 32] {
+    pub fn public_key(&self) -> &[u8] {
         self.key.as_bytes()
     }
 
-    /// Checks a raw 64-byte signature over `message` with strict Ed25519 rules.
+    /// Checks a raw signature over `message`: strict Ed25519 rules, or ML-DSA-44 with an empty context.
+    ///
+    /// Trap: this is not a check of a note line; see `note` and `cosignature`.
     ///
     /// # Errors
     /// `Length` or `Invalid`; both are refusals.
     pub fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        let length = SignatureError::Length {
-            want: ED25519_SIGNATURE_BYTES,
-            got: signature.len(),
-        };
-        let signature = Signature::from_slice(signature).map_err(|_| length)?;
-        self.key
-            .verify_strict(message, &signature)
-            .map_err(|_| SignatureError::Invalid)
+        let want = self.algorithm.signature_bytes();
+        if signature.len() != want {
+            let got = signature.len();
+            return Err(SignatureError::Length { want, got });
+        }
+        self.key.verify(message, signature)
     }
 
     fn expect_id(&self, got: u32) -> Result<(), KeyParseError> {
@@ -207,7 +241,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = encode_key(self.algorithm, self.key.as_bytes());
+        let key = encode_key(self.algorithm, self.public_key());
         write!(f, "{}+{:08x}+{key}", self.name, self.id)
     }
 }
@@ -221,23 +255,23 @@ impl fmt::Debug for VerifierKey {
 /// A private note key; wiped from memory when dropped, never printed by `Debug`.
 #[derive(Clone)]
 pub struct SignerKey {
-    signing: SigningKey,
+    secret: SecretKey,
     verifier: VerifierKey,
 }
 
 impl SignerKey {
-    /// Makes a key from a 32-byte Ed25519 seed that the caller drew from a secure generator.
+    /// Makes a key from a 32-byte seed that the caller drew from a secure generator.
     ///
     /// # Errors
     /// Refused: an illegal name.
     pub fn from_seed(
         name: &str,
         algorithm: KeyAlgorithm,
-        seed: &[u8; 32],
+        seed: &[u8; SEED_BYTES],
     ) -> Result<Self, KeyParseError> {
-        let signing = SigningKey::from_bytes(seed);
-        let verifier = VerifierKey::new(name, algorithm, signing.verifying_key().as_bytes())?;
-        Ok(Self { signing, verifier })
+        let secret = SecretKey::from_seed(algorithm, seed);
+        let verifier = VerifierKey::new(name, algorithm, &secret.public_bytes())?;
+        Ok(Self { secret, verifier })
     }
 
     /// Reads `PRIVATE+KEY+name+id+base64(type || seed)`.
@@ -248,8 +282,13 @@ impl SignerKey {
         let parts = text
             .strip_prefix(SIGNER_KEY_PREFIX)
             .ok_or(KeyParseError::Shape)?;
-        let (name, id, algorithm, seed) = parse_parts(parts)?;
-        let signer = Self::from_seed(name, algorithm, &seed)?;
+        let (name, id, algorithm, payload) = parse_parts(parts)?;
+        let payload = Zeroizing::new(payload);
+        let seed = payload.get(1..).unwrap_or_default();
+        let seed = seed
+            .try_into()
+            .map_err(|_| KeyParseError::Length { got: seed.len() })?;
+        let signer = Self::from_seed(name, algorithm, seed)?;
         signer.verifier.expect_id(id)?;
         Ok(signer)
     }
@@ -263,18 +302,22 @@ impl SignerKey {
             id,
             ..
         } = &self.verifier;
-        let seed = encode_key(*algorithm, self.signing.as_bytes());
+        let seed = encode_key(*algorithm, self.secret.seed());
         format!("{SIGNER_KEY_PREFIX}{name}+{id:08x}+{seed}")
     }
 
-    /// The same seed as a key of another algorithm (and so of another key id).
+    /// The key as a witness uses it: a type 0x01 key becomes the same seed of type 0x04 (and so of
+    /// another key id), any other stays what it is.
     ///
     /// Witness tools of other projects store type 0x01 keys and sign cosignatures with them.
     #[must_use]
-    pub fn with_algorithm(&self, algorithm: KeyAlgorithm) -> Self {
+    pub fn as_cosigner(&self) -> Self {
         let mut other = self.clone();
-        other.verifier.algorithm = algorithm;
-        other.verifier.id = key_id(self.name(), algorithm, self.verifier.public_key());
+        if other.verifier.algorithm == KeyAlgorithm::Ed25519 {
+            let algorithm = KeyAlgorithm::Ed25519Cosignature;
+            other.verifier.algorithm = algorithm;
+            other.verifier.id = key_id(self.name(), algorithm, self.verifier.public_key());
+        }
         other
     }
 
@@ -292,8 +335,8 @@ impl SignerKey {
 
     /// Signs raw bytes. Trap: the caller owns domain separation; prefer `note` and `cosignature`.
     #[must_use]
-    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; ED25519_SIGNATURE_BYTES] {
-        self.signing.sign(message).to_bytes()
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Vec<u8> {
+        self.secret.sign(message)
     }
 }
 
@@ -316,7 +359,7 @@ pub fn check_name(name: &str) -> Result<(), KeyParseError> {
     Ok(())
 }
 
-fn key_id(name: &str, algorithm: KeyAlgorithm, key: &[u8; 32]) -> u32 {
+fn key_id(name: &str, algorithm: KeyAlgorithm, key: &[u8]) -> u32 {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(name)
         .chain_update([b'\n', algorithm.byte()])
@@ -327,14 +370,15 @@ fn key_id(name: &str, algorithm: KeyAlgorithm, key: &[u8; 32]) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-fn encode_key(algorithm: KeyAlgorithm, key: &[u8; 32]) -> String {
+fn encode_key(algorithm: KeyAlgorithm, key: &[u8]) -> String {
     let mut payload = vec![algorithm.byte()];
     payload.extend_from_slice(key);
     STANDARD.encode(payload)
 }
 
-/// Splits `name+id+key`; the base64 of the key may itself contain plus signs.
-fn parse_parts(text: &str) -> Result<(&str, u32, KeyAlgorithm, [u8; 32]), KeyParseError> {
+/// Splits `name+id+key`; the base64 of the key may itself contain plus signs. The last part is
+/// the decoded payload, type byte included.
+fn parse_parts(text: &str) -> Result<(&str, u32, KeyAlgorithm, Vec<u8>), KeyParseError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(KeyParseError::Shape);
@@ -342,14 +386,9 @@ fn parse_parts(text: &str) -> Result<(&str, u32, KeyAlgorithm, [u8; 32]), KeyPar
     check_name(name)?;
     let id = parse_id(id).ok_or(KeyParseError::IdSyntax)?;
     let payload = STANDARD.decode(key).map_err(|_| KeyParseError::Base64)?;
-    let (&algorithm, key) = payload
-        .split_first()
-        .ok_or(KeyParseError::Length { got: 0 })?;
+    let &algorithm = payload.first().ok_or(KeyParseError::Length { got: 0 })?;
     let algorithm = KeyAlgorithm::from_byte(algorithm)?;
-    let key = key
-        .try_into()
-        .map_err(|_| KeyParseError::Length { got: key.len() })?;
-    Ok((name, id, algorithm, key))
+    Ok((name, id, algorithm, payload))
 }
 
 fn parse_id(text: &str) -> Option<u32> {

@@ -27,6 +27,7 @@ pub mod range;
 pub mod receipt;
 pub mod tile;
 pub mod tile_path;
+pub mod time;
 pub mod trust;
 
 pub use add_checkpoint::{AddCheckpointParseError, AddCheckpointRequest};
@@ -45,4 +46,5 @@ pub use proof::{
 pub use range::{RangeProof, RangeVerifier, range_proof};
 pub use receipt::{Receipt, ReceiptError, ReceiptParseError};
 pub use tile::{BundleId, TILE_WIDTH, TileId, TileNodes, TileReader};
+pub use time::WatchedClock;
 pub use trust::{TrustError, TrustPolicy, TrustPolicyError, VerifiedCheckpoint};

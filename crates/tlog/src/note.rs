@@ -42,15 +42,26 @@ pub struct NoteSignature {
     pub name: String,
     /// Key id.
     pub key_id: u32,
-    /// The signature after the key id: 64 bytes for type 0x01, 72 for type 0x04.
+    /// The signature after the key id: 64 bytes for type 0x01, 72 for 0x04, 2428
+    /// for 0x06.
     pub blob: Vec<u8>,
 }
 
 /// What a verified signature line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifiedSignature {
-    /// Unix seconds of a cosignature; `None` for a plain signature.
+    /// Unix seconds of a cosignature; `None` for a plain signature, and for one without a time.
     pub timestamp: Option<u64>,
+}
+
+impl VerifiedSignature {
+    /// A time is better than none, and the earlier one better than the later.
+    fn is_earlier_than(self, known: Self) -> bool {
+        match (self.timestamp, known.timestamp) {
+            (Some(mine), Some(theirs)) => mine < theirs,
+            (mine, theirs) => mine.is_some() && theirs.is_none(),
+        }
+    }
 }
 
 /// Why bytes are not a signed note.
@@ -147,7 +158,7 @@ impl Note {
                     name: key.name().to_owned(),
                     cause,
                 })?;
-            if earliest.is_none_or(|known| verified.timestamp < known.timestamp) {
+            if earliest.is_none_or(|known| verified.is_earlier_than(known)) {
                 earliest = Some(verified);
             }
         }
@@ -180,11 +191,9 @@ impl NoteSignature {
                 key.verify_bytes(text.as_bytes(), &self.blob)?;
                 Ok(VerifiedSignature { timestamp: None })
             }
-            KeyAlgorithm::Ed25519Cosignature => {
-                let seconds = cosignature::verify_blob(text, &self.blob, key)?;
-                Ok(VerifiedSignature {
-                    timestamp: Some(seconds),
-                })
+            KeyAlgorithm::Ed25519Cosignature | KeyAlgorithm::MlDsa44Cosignature => {
+                let timestamp = cosignature::verify_blob(text, &self.blob, key)?;
+                Ok(VerifiedSignature { timestamp })
             }
         }
     }

@@ -19,7 +19,7 @@ pub use text::{MAX_POLICY_BYTES, TrustPolicyError};
 /// A log the policy accepts. Its origin is the key's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedLog {
-    /// Note key of type 0x01.
+    /// Note key of type 0x01 or 0x06.
     pub key: VerifierKey,
     /// Where to read the log, if given.
     pub url: Option<String>,
@@ -30,7 +30,7 @@ pub struct TrustedLog {
 pub struct TrustedWitness {
     /// The policy's name for it; need not be the key's name.
     pub name: String,
-    /// Cosigner key of type 0x04.
+    /// Cosigner key of type 0x04 or 0x06.
     pub key: VerifierKey,
     /// Submission prefix, if given: `<url>/add-checkpoint`.
     pub url: Option<String>,

@@ -58,6 +58,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("xtask", &[]),
     ("cairn-tests", ANY),
+    (
+        "cairn-fuzz-targets",
+        &[
+            "cairn-tlog",
+            "cairn-event",
+            "cairn-policy",
+            "cairn-identity",
+            "cairn-agent",
+        ],
+    ),
 ];
 
 const LIBRARIES: &[&str] = &[

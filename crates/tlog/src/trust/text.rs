@@ -63,7 +63,7 @@ pub enum TrustPolicyError {
         #[source]
         cause: KeyParseError,
     },
-    /// A log key that is not type 0x01, or a witness key that is not type 0x04.
+    /// A log key that is neither type 0x01 nor 0x06, or a witness key neither 0x04 nor 0x06.
     #[error("line {line}: key is of the wrong type for its line")]
     KeyType {
         /// Line.
@@ -204,7 +204,7 @@ impl Parser {
             [key, url] => (key, Some((*url).to_owned())),
             _ => return Err(E::WordCount { line }),
         };
-        let key = parse_key(line, key, KeyAlgorithm::Ed25519)?;
+        let key = parse_key(line, key, KeyAlgorithm::is_for_logs)?;
         if self
             .logs
             .iter()
@@ -223,7 +223,7 @@ impl Parser {
             _ => return Err(E::WordCount { line }),
         };
         let name = self.new_name(line, name)?;
-        let key = parse_key(line, key, KeyAlgorithm::Ed25519Cosignature)?;
+        let key = parse_key(line, key, KeyAlgorithm::is_for_cosigners)?;
         if self
             .witnesses
             .iter()
@@ -316,10 +316,10 @@ impl Parser {
 fn parse_key(
     line: usize,
     text: &str,
-    algorithm: KeyAlgorithm,
+    is_of_its_line: fn(KeyAlgorithm) -> bool,
 ) -> Result<VerifierKey, TrustPolicyError> {
     let key = VerifierKey::parse(text).map_err(|cause| E::Key { line, cause })?;
-    if key.algorithm() == algorithm {
+    if is_of_its_line(key.algorithm()) {
         Ok(key)
     } else {
         Err(E::KeyType { line })

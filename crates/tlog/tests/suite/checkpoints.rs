@@ -1,7 +1,7 @@
 //! Checkpoints (C2SP tlog-checkpoint).
 
 use cairn_tlog::checkpoint::CheckpointOpenError;
-use cairn_tlog::{Checkpoint, CheckpointParseError, EMPTY_ROOT, KeyAlgorithm, SignatureError};
+use cairn_tlog::{Checkpoint, CheckpointParseError, EMPTY_ROOT, SignatureError};
 
 use crate::golden;
 
@@ -125,7 +125,7 @@ fn tlog_checkpoint_must_be_signed_by_the_key_of_its_origin() {
 
 #[test]
 fn tlog_checkpoint_must_not_be_signed_with_a_cosigner_key() {
-    let cosigner = golden::log_signer().with_algorithm(KeyAlgorithm::Ed25519Cosignature);
+    let cosigner = golden::log_signer().as_cosigner();
     let refused = Checkpoint::empty(cosigner.name())
         .sign(&cosigner)
         .unwrap_err();

@@ -1,9 +1,7 @@
 //! Timestamped cosignatures (C2SP tlog-cosignature).
 
 use cairn_tlog::cosignature::{MAX_TIMESTAMP, cosign, verify};
-use cairn_tlog::{
-    CosignError, CosignatureError, KeyAlgorithm, Note, SignatureError, SignerKey, VerifierKey,
-};
+use cairn_tlog::{CosignError, CosignatureError, Note, SignatureError, SignerKey, VerifierKey};
 
 use crate::golden;
 
@@ -31,7 +29,7 @@ const MIRROR_KEY: &str = "mirror.example.org+3fb148ef+BAAjjch9GyYz0sJsJx7ALhbdAt
 
 fn wit1() -> SignerKey {
     let published = SignerKey::parse(golden::WIT1_SIGNER).unwrap();
-    published.with_algorithm(KeyAlgorithm::Ed25519Cosignature)
+    published.as_cosigner()
 }
 
 #[test]
