@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cairn_tlog::{KeyAlgorithm, KeyParseError, VerifierKey};
+use cairn_tlog::{KeyParseError, VerifierKey};
 use serde::Deserialize;
 
 use crate::logs::LogSet;
@@ -26,9 +26,11 @@ pub struct Config {
     pub listen: Option<String>,
     /// Key file made by `init`.
     pub key: Option<PathBuf>,
+    /// Key file made by `init --ml-dsa`: a second cosignature in every answer.
+    pub ml_dsa_key: Option<PathBuf>,
     /// State file; created when absent.
     pub database: Option<PathBuf>,
-    /// Verifier keys (type 0x01) of the logs to serve.
+    /// Verifier keys (type 0x01 or 0x06) of the logs to serve.
     #[serde(default)]
     pub logs: Vec<String>,
 }
@@ -40,6 +42,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Key file.
     pub key: PathBuf,
+    /// Key file of the second, ML-DSA-44 cosignature.
+    pub ml_dsa_key: Option<PathBuf>,
     /// State file.
     pub database: PathBuf,
     /// Logs to serve.
@@ -78,8 +82,8 @@ pub enum ConfigProblem {
         /// Why.
         cause: KeyParseError,
     },
-    /// A log key is not of type 0x01.
-    #[error("log key `{value}` is not a plain ed25519 key")]
+    /// A log key is of a type that only witnesses sign with.
+    #[error("log key `{value}` is not a key that logs sign with")]
     LogKeyType {
         /// The value.
         value: String,
@@ -106,6 +110,7 @@ impl Config {
     pub fn overridden_by(mut self, flags: Self) -> Self {
         self.listen = flags.listen.or(self.listen);
         self.key = flags.key.or(self.key);
+        self.ml_dsa_key = flags.ml_dsa_key.or(self.ml_dsa_key);
         self.database = flags.database.or(self.database);
         self.logs.extend(flags.logs);
         self
@@ -133,6 +138,7 @@ impl Config {
             (Some(listen), Some(key), Some(database)) if problems.is_empty() => Ok(Settings {
                 listen,
                 key,
+                ml_dsa_key: self.ml_dsa_key,
                 database,
                 logs,
             }),
@@ -156,7 +162,7 @@ fn parse_logs(values: Vec<String>, problems: &mut Vec<ConfigProblem>) -> LogSet 
     for value in values {
         match VerifierKey::parse(&value) {
             Err(cause) => problems.push(ConfigProblem::LogKey { value, cause }),
-            Ok(key) if key.algorithm() != KeyAlgorithm::Ed25519 => {
+            Ok(key) if !key.algorithm().is_for_logs() => {
                 problems.push(ConfigProblem::LogKeyType { value });
             }
             Ok(_) if !seen.insert(value.clone()) => {

@@ -5,7 +5,7 @@
 //! are the same here; TLS and public rate limits belong to a proxy in front.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::add_checkpoint::Refusal;
+use crate::clock::Clock;
 use crate::witness::{AddCheckpointError, PublishedError, Witness};
 
 /// Requests that may wait for the one writer; each costs two disk flushes, so more than this
@@ -42,6 +43,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 #[derive(Debug, Clone)]
 pub struct Service {
     witness: Arc<Witness>,
+    clock: Arc<Clock>,
     waiting: Arc<Semaphore>,
     failed: watch::Sender<bool>,
 }
@@ -63,6 +65,7 @@ impl Service {
     pub fn new(witness: Witness) -> Self {
         Self {
             witness: Arc::new(witness),
+            clock: Arc::default(),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             failed: watch::Sender::new(false),
         }
@@ -131,16 +134,20 @@ async fn add_checkpoint(State(service): State<Service>, body: Bytes) -> Response
         let retry = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
         return (StatusCode::TOO_MANY_REQUESTS, retry, "busy\n").into_response();
     };
-    let witness = Arc::clone(&service.witness);
+    let (witness, clock) = (Arc::clone(&service.witness), Arc::clone(&service.clock));
     let outcome = tokio::task::spawn_blocking(move || {
-        let outcome = witness.add_checkpoint(&body, unix_seconds());
+        let outcome = witness.add_checkpoint(&body, clock.unix_seconds());
         drop(permit);
         outcome
     });
     match outcome.await {
-        Ok(Ok(signature)) => plain(StatusCode::OK, format_response(&[signature])),
+        Ok(Ok(signatures)) => plain(StatusCode::OK, format_response(&signatures)),
         Ok(Err(AddCheckpointError::Refused(refusal))) => refuse(&refusal),
         Ok(Err(AddCheckpointError::Store(error))) => service.fail(&error),
+        Ok(Err(error @ AddCheckpointError::ClockAhead { .. })) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot cosign");
+            plain(StatusCode::SERVICE_UNAVAILABLE, "clock in doubt\n")
+        }
         Ok(Err(AddCheckpointError::Sign(error))) => {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot cosign");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
@@ -217,11 +224,4 @@ fn plain(status: StatusCode, body: impl IntoResponse) -> Response {
 fn with_type(status: StatusCode, content_type: &'static str, body: impl IntoResponse) -> Response {
     let headers: [(HeaderName, &'static str); 1] = [(header::CONTENT_TYPE, content_type)];
     (status, headers, body).into_response()
-}
-
-/// Seconds since 1970; 0 when the clock is before that, which no cosignature may carry.
-fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
 }

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// Name of the key file that `init` makes.
 pub const KEY_FILE_NAME: &str = "witness.key";
 
+/// Name of the key file that `init --ml-dsa` makes.
+pub const ML_DSA_KEY_FILE_NAME: &str = "witness-ml-dsa.key";
+
 /// Owner may read and write.
 const KEY_FILE_MODE: u32 = 0o600;
 /// Permission bits of anybody but the owner.
@@ -68,18 +71,38 @@ pub enum LoadError {
         #[source]
         cause: KeyParseError,
     },
+    /// The key is of the other algorithm: each has a setting of its own.
+    #[error(
+        "key file {} holds a key of type {:#04x}, expected {:#04x}",
+        path.display(), found.byte(), want.byte()
+    )]
+    Algorithm {
+        /// The file.
+        path: PathBuf,
+        /// What the file holds.
+        found: KeyAlgorithm,
+        /// What the setting is for.
+        want: KeyAlgorithm,
+    },
 }
 
-/// Makes a new key in `folder`, which is created if needed, and returns it with the file's path.
+/// Makes a new cosigner key in `folder`, which is created if needed, and returns it with the file's
+/// path; each algorithm has a file name of its own.
 ///
 /// # Errors
 /// See `InitError`; nothing is replaced.
-pub fn init(folder: &Path, name: &str) -> Result<(SignerKey, PathBuf), InitError> {
+pub fn init(
+    folder: &Path,
+    name: &str,
+    algorithm: KeyAlgorithm,
+) -> Result<(SignerKey, PathBuf), InitError> {
     let mut seed = Zeroizing::new([0_u8; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(InitError::Randomness)?;
-    let key = SignerKey::from_seed(name, KeyAlgorithm::Ed25519Cosignature, &seed)
-        .map_err(InitError::Name)?;
-    let path = folder.join(KEY_FILE_NAME);
+    let key = SignerKey::from_seed(name, algorithm, &seed).map_err(InitError::Name)?;
+    let path = folder.join(match algorithm {
+        KeyAlgorithm::MlDsa44Cosignature => ML_DSA_KEY_FILE_NAME,
+        _ => KEY_FILE_NAME,
+    });
     write_new(folder, &path, &key).map_err(|cause| InitError::Write {
         path: path.clone(),
         cause,
@@ -87,12 +110,29 @@ pub fn init(folder: &Path, name: &str) -> Result<(SignerKey, PathBuf), InitError
     Ok((key, path))
 }
 
-/// Reads a key file. A type 0x01 key, as other witness programs store it, is taken as the same
-/// seed of type 0x04.
+/// Reads a key file that holds a key of type `want`. A type 0x01 key, as other witness programs
+/// store it, is taken as the same seed of type 0x04.
 ///
 /// # Errors
 /// See `LoadError`; the operator mends the file.
-pub fn load(path: &Path) -> Result<SignerKey, LoadError> {
+pub fn load(path: &Path, want: KeyAlgorithm) -> Result<SignerKey, LoadError> {
+    let key = load_any(path)?;
+    let found = key.verifier().algorithm();
+    if found == want {
+        return Ok(key);
+    }
+    Err(LoadError::Algorithm {
+        path: path.to_owned(),
+        found,
+        want,
+    })
+}
+
+/// As [`load`], of either type.
+///
+/// # Errors
+/// As [`load`], without `Algorithm`.
+pub fn load_any(path: &Path) -> Result<SignerKey, LoadError> {
     let read = |cause| LoadError::Read {
         path: path.to_owned(),
         cause,
@@ -110,7 +150,7 @@ pub fn load(path: &Path) -> Result<SignerKey, LoadError> {
         path: path.to_owned(),
         cause,
     })?;
-    Ok(key.with_algorithm(KeyAlgorithm::Ed25519Cosignature))
+    Ok(key.as_cosigner())
 }
 
 fn write_new(folder: &Path, path: &Path, key: &SignerKey) -> io::Result<()> {

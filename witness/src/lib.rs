@@ -12,6 +12,7 @@
 //! deleting it, lets a log show two histories. After such a loss retire the key: `init` a new one.
 
 pub mod add_checkpoint;
+pub mod clock;
 pub mod config;
 pub mod http;
 pub mod key;

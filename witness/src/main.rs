@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use cairn_tlog::KeyAlgorithm;
 use cairn_witness::http::Service;
 use cairn_witness::{Config, Settings, Store, Witness, key};
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +34,9 @@ enum Command {
         /// Folder for the key file; created if absent.
         #[arg(long)]
         out: PathBuf,
+        /// Make an ML-DSA-44 key, for a second cosignature beside the Ed25519 one.
+        #[arg(long)]
+        ml_dsa: bool,
     },
     /// Print the verifier key of a key file.
     Vkey {
@@ -55,6 +59,9 @@ struct ServeArgs {
     /// Key file made by `init`.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Key file made by `init --ml-dsa`: give a second, ML-DSA-44 cosignature in every answer.
+    #[arg(long)]
+    ml_dsa_key: Option<PathBuf>,
     /// State file; must exist unless `--new-state` is given.
     #[arg(long)]
     db: Option<PathBuf>,
@@ -62,6 +69,10 @@ struct ServeArgs {
     /// can be made to cosign a fork. Refused where a state exists.
     #[arg(long)]
     new_state: bool,
+    /// Cosign although the last cosignature is more than 400 days old: you looked at the clock, and
+    /// it is right.
+    #[arg(long)]
+    confirm_clock: bool,
     /// Verifier key of a log to serve; repeat for several.
     #[arg(long = "log", value_name = "VKEY")]
     logs: Vec<String>,
@@ -91,11 +102,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Init { name, out } => {
-            let (signer, _) = key::init(&out, &name)?;
+        Command::Init { name, out, ml_dsa } => {
+            let algorithm = match ml_dsa {
+                true => KeyAlgorithm::MlDsa44Cosignature,
+                false => KeyAlgorithm::Ed25519Cosignature,
+            };
+            let (signer, _) = key::init(&out, &name, algorithm)?;
             print_line(&signer.verifier().to_string())
         }
-        Command::Vkey { key } => print_line(&key::load(&key)?.verifier().to_string()),
+        Command::Vkey { key } => print_line(&key::load_any(&key)?.verifier().to_string()),
         Command::Serve(args) => serve(args),
     }
 }
@@ -103,8 +118,12 @@ fn run(command: Command) -> anyhow::Result<()> {
 #[tokio::main]
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (check_only, new_state) = (args.check_config, args.new_state);
+    let clock_confirmed = args.confirm_clock;
     let settings = settings(args)?;
-    let signer = key::load(&settings.key)?;
+    let signer = key::load(&settings.key, KeyAlgorithm::Ed25519Cosignature)?;
+    let second = settings.ml_dsa_key.as_deref();
+    let second = second.map(|path| key::load(path, KeyAlgorithm::MlDsa44Cosignature));
+    let second = second.transpose()?;
     if check_only {
         return print_line("configuration is good");
     }
@@ -112,6 +131,11 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         Store::create(&settings.database)?
     } else {
         Store::open(&settings.database)?
+    };
+    let store = if clock_confirmed {
+        store.with_confirmed_clock()
+    } else {
+        store
     };
     let listener = TcpListener::bind(settings.listen)
         .await
@@ -121,7 +145,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     tracing::info!(vkey = %signer.verifier(), logs = settings.logs.len(), "serving");
     print_line(&format!("listening http://{}", listener.local_addr()?))?;
 
-    let service = Service::new(Witness::new(signer, settings.logs, store));
+    let mut witness = Witness::new(signer, settings.logs, store);
+    if let Some(second) = second {
+        tracing::info!(vkey = %second.verifier(), "a second cosignature is given");
+        witness = witness.with_second_signer(second);
+    }
+    let service = Service::new(witness);
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -144,6 +173,7 @@ fn settings(args: ServeArgs) -> anyhow::Result<Settings> {
     let flags = Config {
         listen: args.listen,
         key: args.key,
+        ml_dsa_key: args.ml_dsa_key,
         database: args.db,
         logs: args.logs,
     };

@@ -18,6 +18,11 @@ use crate::add_checkpoint::{Candidate, Head, Refusal};
 /// Size, root, Unix seconds of the latest cosignature, and the log's verified signature lines.
 type Row<'a> = (u64, [u8; 32], u64, &'a str);
 
+/// How long after its last cosignature for a log a witness cosigns again without being told that its
+/// clock is right, in seconds: 400 days. A time that was signed cannot be taken back, so one wrong
+/// cosignature ten years ahead would spoil this witness's word about that log for ten years.
+pub const MAX_SILENCE_S: u64 = 400 * 86_400;
+
 /// Heads by origin.
 const HEADS: TableDefinition<'_, &str, Row<'_>> = TableDefinition::new("heads.v1");
 
@@ -25,6 +30,8 @@ const HEADS: TableDefinition<'_, &str, Row<'_>> = TableDefinition::new("heads.v1
 #[derive(Debug)]
 pub struct Store {
     database: Database,
+    /// Whether the operator vouches for the clock after a long silence.
+    clock_confirmed: bool,
 }
 
 /// What is stored for one origin.
@@ -97,6 +104,15 @@ pub enum AdvanceError {
     /// The rule says no; nothing was written.
     #[error("checkpoint is refused")]
     Refused(#[source] Refusal),
+    /// The clock is further ahead of the last cosignature than a log is silent for; nothing was
+    /// written. The operator sets the clock, or starts with the clock confirmed.
+    #[error("the clock says {now} s, the last cosignature is of {recorded} s")]
+    ClockAhead {
+        /// The clock, Unix seconds.
+        now: u64,
+        /// Unix seconds of the last cosignature for the log.
+        recorded: u64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -143,6 +159,15 @@ impl Store {
         Self::open_any(path)
     }
 
+    /// Lets the next cosignatures follow a silence of any length: the operator looked at the clock.
+    #[must_use]
+    pub fn with_confirmed_clock(self) -> Self {
+        Self {
+            clock_confirmed: true,
+            ..self
+        }
+    }
+
     fn open_any(path: &Path) -> Result<Self, OpenError> {
         let database = Database::create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
@@ -153,7 +178,10 @@ impl Store {
                 cause: Box::new(other.into()),
             },
         })?;
-        let store = Self { database };
+        let store = Self {
+            database,
+            clock_confirmed: false,
+        };
         store
             .create_table()
             .map_err(|StoreError(cause)| OpenError::Database {
@@ -184,7 +212,7 @@ impl Store {
     /// The recorded time is `now` (Unix seconds), or the stored one if the clock went backwards.
     ///
     /// # Errors
-    /// `Refused` leaves the state as it was; `Store` is fatal.
+    /// `Refused` and `ClockAhead` leave the state as it was; `Store` is fatal.
     pub fn advance(&self, candidate: &Candidate, now: u64) -> Result<Record, AdvanceError> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
@@ -201,6 +229,13 @@ impl Store {
                 .check_against(&latest)
                 .map_err(AdvanceError::Refused)?;
             let previous = stored.map_or(0, |record| record.timestamp);
+            let silent = now.saturating_sub(previous);
+            if previous > 0 && silent > MAX_SILENCE_S && !self.clock_confirmed {
+                return Err(AdvanceError::ClockAhead {
+                    now,
+                    recorded: previous,
+                });
+            }
             let record = Record::of(candidate, now.max(previous));
             table.insert(origin, record.as_row())?;
             record

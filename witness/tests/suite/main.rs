@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod kills;
 mod log;
+mod ml_dsa;
 mod process;
 mod program;
 mod race;

@@ -1,13 +1,17 @@
 //! What survives a restart, what the clock may do, and who may open the state file.
 
-use cairn_tlog::SignerKey;
+use cairn_tlog::{KeyAlgorithm, SignerKey};
+use cairn_witness::state::MAX_SILENCE_S;
 use cairn_witness::{AddCheckpointError, Refusal, Store, Witness, key};
 use tempfile::TempDir;
 
 use crate::log::{TestLog, witness};
 
-fn timestamp(signature: &cairn_tlog::NoteSignature) -> u64 {
-    u64::from_be_bytes(signature.blob[..8].try_into().unwrap())
+const ED25519: KeyAlgorithm = KeyAlgorithm::Ed25519Cosignature;
+
+fn timestamp(signatures: &Vec<cairn_tlog::NoteSignature>) -> u64 {
+    assert_eq!(signatures.len(), 1);
+    u64::from_be_bytes(signatures[0].blob[..8].try_into().unwrap())
 }
 
 fn open(folder: &TempDir, log: &TestLog) -> Witness {
@@ -114,17 +118,23 @@ fn a_key_is_never_replaced_and_never_exposed() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("new");
-    let (made, path) = key::init(&out, "witness.example/1").unwrap();
+    let (made, path) = key::init(&out, "witness.example/1", ED25519).unwrap();
     assert_eq!(
         std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    assert_eq!(key::load(&path).unwrap().verifier(), made.verifier());
-    assert!(key::init(&out, "witness.example/1").is_err());
-    assert_eq!(key::load(&path).unwrap().verifier(), made.verifier());
+    assert_eq!(
+        key::load(&path, ED25519).unwrap().verifier(),
+        made.verifier()
+    );
+    assert!(key::init(&out, "witness.example/1", ED25519).is_err());
+    assert_eq!(
+        key::load(&path, ED25519).unwrap().verifier(),
+        made.verifier()
+    );
 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let refused = key::load(&path).unwrap_err();
+    let refused = key::load(&path, ED25519).unwrap_err();
     assert!(refused.to_string().contains("mode 640"), "{refused}");
 }
 
@@ -137,7 +147,46 @@ fn a_plain_key_of_another_witness_program_is_used_as_a_cosigner() {
     let text = "PRIVATE+KEY+Wit1+55ee4561+AeadRiG7XM4XiieCHzD8lxysXMwcViy5nYsoXURWGrlE\n";
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let key: SignerKey = key::load(&path).unwrap();
+    let key: SignerKey = key::load(&path, ED25519).unwrap();
     let expected = "Wit1+9b3fb2d5+BFhZSmQj9+SoL+p/nN0Hh76xXmF7QcHfytUrI1XfSClk";
     assert_eq!(key.verifier().to_string(), expected);
+}
+
+#[test]
+fn i6_a_clock_ten_years_ahead_cosigns_nothing_and_leaves_no_mark() {
+    let (now, ten_years) = (1_790_000_000, 315_576_000);
+    let folder = TempDir::new().unwrap();
+    let log = TestLog::new("log.example/leap");
+    let witness = open(&folder, &log);
+    let at = |old, size, now| witness.add_checkpoint(log.request(old, size).as_bytes(), now);
+    at(0, 3, now).unwrap();
+    let refused = at(3, 5, now + ten_years);
+    assert!(
+        matches!(refused, Err(AddCheckpointError::ClockAhead { recorded, .. }) if recorded == now),
+        "{refused:?}"
+    );
+    // The clock is set right: the same request is cosigned, and time goes on from where it was.
+    assert_eq!(timestamp(&at(3, 5, now + 7).unwrap()), now + 7);
+    let longest = now + 7 + MAX_SILENCE_S;
+    assert_eq!(timestamp(&at(5, 6, longest).unwrap()), longest);
+}
+
+#[test]
+fn a_long_silence_ends_when_the_operator_confirms_the_clock() {
+    let now = 1_790_000_000;
+    let later = now + MAX_SILENCE_S + 1;
+    let folder = TempDir::new().unwrap();
+    let log = TestLog::new("log.example/silent");
+    let next = log.request(3, 4);
+    let witness = open(&folder, &log);
+    witness
+        .add_checkpoint(log.request(0, 3).as_bytes(), now)
+        .unwrap();
+    assert!(witness.add_checkpoint(next.as_bytes(), later).is_err());
+    drop(witness);
+    let store = Store::open(&folder.path().join("state.redb")).unwrap();
+    let logs = [log.signer.verifier().clone()].into_iter().collect();
+    let witness = Witness::new(crate::log::cosigner(), logs, store.with_confirmed_clock());
+    let cosigned = witness.add_checkpoint(next.as_bytes(), later).unwrap();
+    assert_eq!(timestamp(&cosigned), later);
 }
