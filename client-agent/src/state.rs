@@ -4,6 +4,7 @@
 //!
 //! Source: XDG Base Directory Specification 0.8 for the default place.
 
+use cairn_api::TlsTrust;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 
 /// Default cap of the spool: 1 GiB, about a week of one developer without a network.
 const SPOOL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Largest PEM file; a bundle of public authorities has 250 KiB.
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The state folder of one enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,11 @@ pub struct Config {
     pub posture_sysroot: PathBuf,
     /// Most bytes the spool may hold.
     pub spool_bytes_max: u64,
+    /// PEM file with the authorities that may certify the server, and no others; absent means the
+    /// system's.
+    pub server_ca: Option<PathBuf>,
+    /// PEM file with this device's certificate and key, for a server that asks for one.
+    pub client_certificate: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -63,7 +72,30 @@ impl Default for Config {
         Self {
             posture_sysroot: PathBuf::from("/"),
             spool_bytes_max: SPOOL_BYTES_MAX,
+            server_ca: None,
+            client_certificate: None,
         }
+    }
+}
+
+impl Config {
+    /// Reads the certificate files.
+    ///
+    /// Errors: [`StateError::Config`] that names the file; the server is not spoken to.
+    pub fn trust(&self) -> Result<TlsTrust, StateError> {
+        let read = |path: &PathBuf| {
+            let failed = |detail: String| StateError::Config {
+                path: path.clone(),
+                detail,
+            };
+            let bytes = cairn_durable::read_limited(path, PEM_BYTES_MAX)
+                .map_err(|error| failed(error.to_string()))?;
+            String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+        };
+        Ok(TlsTrust {
+            authorities: self.server_ca.as_ref().map(read).transpose()?,
+            identity: self.client_certificate.as_ref().map(read).transpose()?,
+        })
     }
 }
 
@@ -137,6 +169,11 @@ impl StateDir {
     /// Verified roster entries and the verified policy.
     pub fn policy(&self) -> PathBuf {
         self.0.join("policy")
+    }
+
+    /// MCP servers ever found on this device.
+    pub fn servers(&self) -> PathBuf {
+        self.0.join("servers.json")
     }
 
     /// Settings files written for the agent.

@@ -8,16 +8,17 @@ use crate::config::{Config, ConfigError};
 use crate::keys::{Keys, KeysError};
 use crate::log::Log;
 use crate::recover::{Parts, StartError, start};
+use crate::snapshot::{self, SocketError};
 use crate::store::{KeyedStore, Rocks, RocksOpenError};
-use crate::{reads, submit};
+use crate::tls::Tls;
+use crate::{gateway, listener, reads, submit};
 use axum::Router;
 use cairn_durable::FolderLock;
 use cairn_durable::file::{CreateDirError, ReadFileError, sweep_temporaries};
 use cairn_durable::lock::LockError;
 use cairn_durable::read_limited;
-use std::future::{Future, IntoFuture as _};
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,24 +48,35 @@ pub enum OpenError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The trust policy or genesis file cannot be read.
-    #[error("`{}` cannot be read", path.display())]
-    Text {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: ReadFileError,
-    },
-    /// The trust policy or genesis file is not UTF-8.
-    #[error("`{}` is not UTF-8", .0.display())]
-    NotText(PathBuf),
+    /// The trust policy or genesis file.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The socket that backups ask.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The store.
     #[error(transparent)]
     Store(#[from] RocksOpenError),
     /// The log.
     #[error(transparent)]
     Start(#[from] StartError),
+}
+
+/// Why a small text file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadFileError,
+    },
+    /// It is not UTF-8.
+    #[error("`{}` is not UTF-8", .0.display())]
+    NotText(PathBuf),
 }
 
 /// Why serving ended.
@@ -99,7 +111,8 @@ pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<
         .as_ref()
         .map(|name| read_text(&dir.join(name)));
     let genesis = genesis.map(read_text).transpose()?;
-    let store = KeyedStore::new(Rocks::open(&dir.join(STORE_FOLDER))?);
+    let rocks = Arc::new(Rocks::open(&dir.join(STORE_FOLDER))?);
+    let store = KeyedStore::new(rocks.clone());
     let parts = Parts {
         dir: dir.to_owned(),
         config,
@@ -109,26 +122,29 @@ pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<
         clock: system_clock(),
         genesis,
     };
-    Ok(Opened {
-        log: start(parts).await?,
-        lock,
-    })
+    let log = start(parts).await?;
+    let socket = snapshot::bind(dir)?;
+    tokio::spawn(snapshot::answer(socket, dir.to_owned(), rocks));
+    Ok(Opened { log, lock })
 }
 
-/// The whole HTTP surface: the log's own routes and those of the services.
+/// The whole HTTP surface: the log's own routes and those of the services, each request counted,
+/// traced, and its answer compressed where that pays.
 pub fn router(log: Log, services: Router) -> Router {
-    Router::new()
+    let routes = Router::new()
         .merge(submit::routes(log.clone()))
-        .merge(reads::routes(log))
-        .merge(services)
+        .merge(reads::routes(log.clone()))
+        .merge(services);
+    gateway::around(routes, &log)
 }
 
-/// Serves until `end` resolves or the log stops. HTTP/1.1 and HTTP/2 with prior knowledge.
+/// Serves until `end` resolves or the log stops. HTTP/1.1 and HTTP/2, with TLS or without.
 ///
 /// # Errors
 /// [`ServeError::Stopped`]: end the process with a failure, so that a supervisor restarts it.
 pub async fn serve(
-    listener: TcpListener,
+    tcp: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     log: &Log,
     end: impl Future<Output = ()> + Send + 'static,
@@ -146,15 +162,9 @@ pub async fn serve(
         finish.send_replace(true);
         cause
     });
-    let graceful = async move {
-        let _ = asked.wait_for(|done| *done).await;
-    };
-    // Limits on codes are kept for each peer.
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(graceful)
-        .into_future();
-    let mut asked = finished;
+    let limits = &log.config().connections;
+    let metrics = log.0.metrics.clone();
+    let serving = listener::serve(tcp, tls, router, limits, metrics, finished);
     tokio::select! {
         served = serving => served?,
         () = async {
@@ -168,10 +178,14 @@ pub async fn serve(
     }
 }
 
-fn read_text(path: &Path) -> Result<String, OpenError> {
-    let bytes = read_limited(path, MAX_TEXT_BYTES).map_err(|source| OpenError::Text {
+/// Reads a small text file that an operator names.
+///
+/// # Errors
+/// [`TextError`].
+pub(crate) fn read_text(path: &Path) -> Result<String, TextError> {
+    let bytes = read_limited(path, MAX_TEXT_BYTES).map_err(|source| TextError::Read {
         path: path.to_owned(),
         source,
     })?;
-    String::from_utf8(bytes).map_err(|_| OpenError::NotText(path.to_owned()))
+    String::from_utf8(bytes).map_err(|_| TextError::NotText(path.to_owned()))
 }

@@ -4,6 +4,12 @@
 //! not silently be the default. Does not own keys (`keys`) nor the trust policy's grammar
 //! (`cairn-tlog`). This page is the reference: every member says what it is and why its default.
 
+mod serving;
+
+pub use serving::{
+    ClientCertificates, ConnectionsConfig, HealthConfig, QuotaConfig, TlsConfig, TraceConfig,
+};
+
 use cairn_durable::file::ReadFileError;
 use cairn_durable::read_limited;
 use serde::{Deserialize, Serialize};
@@ -50,6 +56,21 @@ pub struct Config {
     /// How mail leaves.
     #[serde(default)]
     pub mail: MailConfig,
+    /// TLS; without it the listener speaks plain HTTP/1.1 and HTTP/2 with prior knowledge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// How many connections there may be, and how slow.
+    #[serde(default)]
+    pub connections: ConnectionsConfig,
+    /// What one device may submit.
+    #[serde(default)]
+    pub quota: QuotaConfig,
+    /// When the server calls itself ready.
+    #[serde(default)]
+    pub health: HealthConfig,
+    /// Where traces go; without it nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceConfig>,
 }
 
 /// Signing and publishing of checkpoints.
@@ -196,6 +217,12 @@ pub enum ConfigProblem {
     /// A way of mail and no sender.
     #[error("`mail.from` is missing")]
     NoSender,
+    /// Client certificates are asked for and nobody is trusted to issue them.
+    #[error("`tls.client` needs `tls.client_ca`")]
+    NoClientCa,
+    /// The endpoint of traces is no URL.
+    #[error("`trace.otlp` is not an http or https URL")]
+    TraceUrl,
 }
 
 fn join(problems: &[ConfigProblem]) -> String {
@@ -225,6 +252,11 @@ impl Config {
                 outbox: Some(PathBuf::from("outbox")),
                 from: Some("Cairn <cairn@localhost>".to_owned()),
             },
+            tls: None,
+            connections: ConnectionsConfig::default(),
+            quota: QuotaConfig::default(),
+            health: HealthConfig::default(),
+            trace: None,
         }
     }
 
@@ -266,7 +298,8 @@ impl Config {
             domain.is_empty() || domain.chars().any(odd)
         });
         problems.extend(wrong.cloned().map(ConfigProblem::Domain));
-        for (member, got, least, most) in self.ranges() {
+        let serving = serving::ranges(&self.connections, &self.quota, &self.health);
+        for (member, got, least, most) in self.ranges().into_iter().chain(serving) {
             if !(least..=most).contains(&got) {
                 problems.push(ConfigProblem::Range {
                     member,
@@ -283,6 +316,7 @@ impl Config {
         if mails && self.mail.from.is_none() {
             problems.push(ConfigProblem::NoSender);
         }
+        problems.extend(serving::problems(self.tls.as_ref(), self.trace.as_ref()));
         problems
     }
 

@@ -26,6 +26,15 @@ const OBSERVER_FILE: &str = "observer.seed";
 const TOKEN_FILE: &str = "token.seed";
 const SEALING_FILE: &str = "sealing.key";
 
+/// Every key file.
+pub const FILES: [&str; 5] = [
+    LOG_FILE,
+    AUTHORITY_FILE,
+    OBSERVER_FILE,
+    TOKEN_FILE,
+    SEALING_FILE,
+];
+
 /// Largest key file: a note key with the longest origin.
 const MAX_KEY_BYTES: u64 = 1_024;
 

@@ -50,14 +50,24 @@ pub mod log;
 pub mod recover;
 
 pub mod metrics;
+pub mod quota;
 pub mod reads;
 pub mod submit;
 
 pub mod services;
 
+pub mod gateway;
+pub mod listener;
+
+pub mod tls;
+pub mod traces;
+
 pub mod app;
+pub mod backup;
 pub mod check;
 pub mod init;
+pub mod mirror;
+pub mod snapshot;
 
 pub use app::router;
 pub use log::Log;

@@ -1,113 +1,76 @@
-//! The program `cairn-server`: init, serve, check.
+//! The program `cairn-server`: init, serve, check, backup, restore, export-static.
 //!
-//! Owns the command line, the diagnostics and the exit code. Everything else is in the library.
+//! Owns the order of each command, its output and the exit code. Everything else is in the library.
+
+mod cli;
 
 use anyhow::{Context as _, bail};
 use cairn_durable::FolderLock;
 use cairn_server::app::{self, STORE_FOLDER};
-use cairn_server::clock::system_clock;
+use cairn_server::backup::{self, RestoreOptions};
 use cairn_server::config::Config;
 use cairn_server::keys::Keys;
-use cairn_server::store::{HeadFile, KeyedStore, LogStore, Rocks};
-use cairn_server::{check, init, services};
-use clap::{Args, Parser, Subcommand};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use cairn_server::snapshot::Snapshot;
+use cairn_server::store::HeadFile;
+use cairn_server::tls::Tls;
+use cairn_server::{init, mirror, services, traces};
+use clap::Parser as _;
+use cli::{CheckArgs, Cli, Command, RestoreArgs, ServeArgs};
+use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-
-/// The transparency log of Cairn.
-#[derive(Debug, Parser)]
-#[command(version, name = "cairn-server")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Makes a data folder with new keys and a configuration.
-    Init(InitArgs),
-    /// Serves the log of a data folder.
-    Serve(ServeArgs),
-    /// Verifies a stopped data folder whole.
-    Check {
-        /// The data folder.
-        #[arg(long)]
-        data: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-struct InitArgs {
-    /// The data folder; must not exist or be empty.
-    #[arg(long)]
-    data: PathBuf,
-    /// The log's name for ever, for example `log.example.com/cairn`.
-    #[arg(long)]
-    origin: String,
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1:8480")]
-    listen: SocketAddr,
-    /// The URL that people and agents use.
-    #[arg(long, default_value = "")]
-    public_url: String,
-}
-
-#[derive(Debug, Args)]
-struct ServeArgs {
-    /// The data folder.
-    #[arg(long)]
-    data: PathBuf,
-    /// The genesis frame made by the administrators; needed at the first start.
-    #[arg(long)]
-    genesis: Option<PathBuf>,
-    /// Address to listen on instead of the configured one.
-    #[arg(long)]
-    listen: Option<SocketAddr>,
-    /// The URL that people and agents use instead of the configured one.
-    #[arg(long)]
-    public_url: Option<String>,
-    /// Trust policy file instead of the configured one.
-    #[arg(long)]
-    trust_policy: Option<PathBuf>,
-    /// Reads and validates the configuration, then ends.
-    #[arg(long)]
-    check_config: bool,
-}
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("CAIRN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    // A configuration that cannot be read is reported by the command itself.
+    let wanted = match &command {
+        Command::Serve(args) => Config::load(&args.data).ok().and_then(|known| known.trace),
+        _ => None,
+    };
+    let traces = match traces::init(wanted.as_ref()) {
+        Ok(traces) => traces,
+        Err(error) => return fail(&error.into()),
+    };
+    let ended = run(command);
+    drop(traces);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{error:#}");
+    ExitCode::FAILURE
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Init(args) => {
-            let public = init::init(&args.data, &args.origin, args.listen, &args.public_url)?;
-            println!("{}", serde_json::to_string_pretty(&public)?);
-            Ok(())
-        }
-        Command::Serve(args) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(serve(args))
-        }
-        Command::Check { data } => check_folder(&data),
+        Command::Init(args) => print(&init::init(
+            &args.data,
+            &args.origin,
+            args.listen,
+            &args.public_url,
+        )?),
+        Command::Serve(args) => runtime()?.block_on(serve(args)),
+        Command::Check(args) => check_folder(&args),
+        Command::Backup(args) => print(&backup::backup(&args.data, &args.backup)?),
+        Command::Restore(args) => restore(args),
+        Command::ExportStatic(args) => print(&mirror::export(&args.data, &args.target)?),
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
+
+fn print(report: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(report)?);
+    Ok(())
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
@@ -118,6 +81,8 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         // Relative to where the command runs, unlike the configured one.
         config.trust_policy = Some(std::path::absolute(path)?);
     }
+    let tls = config.tls.as_ref().map(|tls| Tls::load(&args.data, tls));
+    let tls = tls.transpose()?.map(Arc::new);
     if args.check_config {
         println!("configuration is valid");
         return Ok(());
@@ -126,14 +91,18 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .await
         .context("the address is not free")?;
     let address = listener.local_addr()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     if config.public_url.is_empty() {
-        config.public_url = format!("http://{address}");
+        config.public_url = format!("{scheme}://{address}");
     }
     let opened = app::open(&args.data, config, args.genesis.as_deref()).await?;
     let services = services::start(&opened.log)?;
     let router = app::router(opened.log.clone(), services);
-    println!("listening http://{address}");
-    app::serve(listener, router, &opened.log, asked_to_end()).await?;
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().watch());
+    }
+    println!("listening {scheme}://{address}");
+    app::serve(listener, tls, router, &opened.log, asked_to_end()).await?;
     drop(opened.lock);
     Ok(())
 }
@@ -153,16 +122,28 @@ async fn asked_to_end() {
     }
 }
 
-fn check_folder(data: &std::path::Path) -> anyhow::Result<()> {
-    let _lock = FolderLock::acquire(data)?;
-    let keys = Keys::load(data)?;
-    let folder = data.join(STORE_FOLDER);
-    if !folder.is_dir() {
-        bail!("`{}` holds no log yet", data.display());
+fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
+    let keys = Keys::load(&args.data)?;
+    if args.live {
+        let view = Snapshot::take(&args.data)?;
+        let report = backup::examine_store(&view.store(), view.signed()?, &keys)?;
+        return print(&report);
     }
-    let store: Arc<dyn LogStore> = Arc::new(KeyedStore::new(Rocks::open(&folder)?));
-    let signed = HeadFile::in_folder(data).read()?;
-    let report = check::check(&store, signed, &keys, system_clock()())?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
-    Ok(())
+    let _lock = FolderLock::acquire(&args.data)?;
+    let folder = args.data.join(STORE_FOLDER);
+    if !folder.is_dir() {
+        bail!("`{}` holds no log yet", args.data.display());
+    }
+    let signed = HeadFile::in_folder(&args.data).read()?;
+    print(&backup::examine_store(&folder, signed, &keys)?)
+}
+
+fn restore(args: RestoreArgs) -> anyhow::Result<()> {
+    let options = RestoreOptions {
+        backup: args.backup,
+        data: args.data,
+        keys: args.keys,
+        nothing_signed_since: args.nothing_signed_since,
+    };
+    print(&runtime()?.block_on(backup::restore(&options))?)
 }

@@ -1,6 +1,11 @@
 //! Counters and gauges in Prometheus text.
 //!
 //! Owns the numbers and their names. Numbers are totals since the start; nothing depends on them.
+//! `docs/operating/metrics.md` lists every name; a test compares the two.
+
+mod requests;
+
+pub use requests::Requests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,6 +55,20 @@ pub struct Metrics {
     pub quorum_missed: Number,
     /// Witness answers that contradict this log.
     pub witness_alarms: Number,
+    /// Of these, answers that claim a larger size than this log holds.
+    pub witness_ahead: Number,
+    /// Calls to a witness that brought no cosignature, alarms included.
+    pub witness_failures: Number,
+    /// Submissions turned away for lack of room, disk or quota.
+    pub turned_away: Number,
+    /// Connections now open.
+    pub connections: Number,
+    /// Connections closed as they came because all places were taken.
+    pub connections_refused: Number,
+    /// TLS handshakes that failed or took too long.
+    pub handshakes_failed: Number,
+    /// Requests by route.
+    pub requests: Requests,
     /// Refused entries by problem code.
     refused: Mutex<BTreeMap<String, u64>>,
 }
@@ -63,45 +82,98 @@ impl Metrics {
         }
     }
 
-    /// Prometheus text of the counters and of the gauges given.
+    /// Prometheus text of the counters and of the gauges given as name, what it is, and value.
     #[must_use]
-    pub fn render(&self, gauges: &[(&str, u64)]) -> String {
+    pub fn render(&self, gauges: &[(&str, &str, u64)]) -> String {
         let mut text = String::new();
-        let counters = [
-            ("cairn_entries_sequenced_total", &self.sequenced),
-            ("cairn_entries_duplicate_total", &self.duplicates),
-            ("cairn_rounds_total", &self.rounds),
-            ("cairn_commit_microseconds_total", &self.commit_us),
-            ("cairn_forks_total", &self.forks),
-            ("cairn_observed_gaps_total", &self.gaps),
-            ("cairn_checkpoints_published_total", &self.published),
-            ("cairn_quorum_missed_total", &self.quorum_missed),
-            ("cairn_witness_alarms_total", &self.witness_alarms),
-        ];
-        for (name, number) in counters {
-            push(&mut text, name, "counter", &[(String::new(), number.get())]);
+        for (name, help, number) in self.counters() {
+            let value = [(String::new(), number.get())];
+            push(&mut text, name, "counter", help, &value);
         }
-        for (name, value) in gauges {
-            push(&mut text, name, "gauge", &[(String::new(), *value)]);
+        for (name, help, value) in gauges {
+            push(&mut text, name, "gauge", help, &[(String::new(), *value)]);
         }
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let labelled: Vec<_> = refused
             .iter()
             .map(|(code, count)| (format!("{{code=\"{code}\"}}"), *count))
             .collect();
-        push(
-            &mut text,
+        drop(refused);
+        let (name, help) = (
             "cairn_entries_refused_total",
-            "counter",
-            &labelled,
+            "Entries refused, by problem.",
         );
+        push(&mut text, name, "counter", help, &labelled);
+        self.requests.render(&mut text);
         text
+    }
+
+    fn counters(&self) -> [(&'static str, &'static str, &Number); 12] {
+        [
+            (
+                "cairn_entries_sequenced_total",
+                "New entries.",
+                &self.sequenced,
+            ),
+            (
+                "cairn_entries_duplicate_total",
+                "Submissions of bytes that the log already held.",
+                &self.duplicates,
+            ),
+            (
+                "cairn_submissions_turned_away_total",
+                "Submissions answered 429 or 503 for lack of room, disk or quota.",
+                &self.turned_away,
+            ),
+            ("cairn_rounds_total", "Rounds committed.", &self.rounds),
+            (
+                "cairn_commit_microseconds_total",
+                "Time spent in commits.",
+                &self.commit_us,
+            ),
+            ("cairn_forks_total", "Fork entries written.", &self.forks),
+            (
+                "cairn_observed_gaps_total",
+                "Gap entries written by the observer.",
+                &self.gaps,
+            ),
+            (
+                "cairn_checkpoints_published_total",
+                "Checkpoints published.",
+                &self.published,
+            ),
+            (
+                "cairn_quorum_missed_total",
+                "Rounds of publication without the quorum of witnesses.",
+                &self.quorum_missed,
+            ),
+            (
+                "cairn_witness_alarms_total",
+                "Witness answers that contradict this log.",
+                &self.witness_alarms,
+            ),
+            (
+                "cairn_connections_refused_total",
+                "Connections closed because all places were taken.",
+                &self.connections_refused,
+            ),
+            (
+                "cairn_tls_handshakes_failed_total",
+                "TLS handshakes that failed or took too long.",
+                &self.handshakes_failed,
+            ),
+        ]
     }
 }
 
-fn push(text: &mut String, name: &str, kind: &str, values: &[(String, u64)]) {
+fn push_head(text: &mut String, name: &str, kind: &str, help: &str) {
     // Writing to a string cannot fail.
+    let _ = writeln!(text, "# HELP {name} {help}");
     let _ = writeln!(text, "# TYPE {name} {kind}");
+}
+
+fn push(text: &mut String, name: &str, kind: &str, help: &str, values: &[(String, u64)]) {
+    push_head(text, name, kind, help);
     for (labels, value) in values {
         let _ = writeln!(text, "{name}{labels} {value}");
     }

@@ -87,6 +87,9 @@ pub enum SubmitError {
         /// Bytes free.
         free_bytes: u64,
     },
+    /// A device submits more than its quota. Retry after the pause.
+    #[error(transparent)]
+    Quota(#[from] crate::quota::QuotaExceeded),
     /// The log stopped after a fatal error. What was submitted may or may not be sequenced:
     /// submit the same bytes again after the restart, duplicates are success.
     #[error("the log has stopped")]

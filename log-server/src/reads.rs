@@ -10,6 +10,8 @@ mod health;
 mod proofs;
 mod tiles;
 
+pub use health::Lag;
+
 use crate::log::Log;
 use crate::problem::Problem;
 use axum::Router;
@@ -42,6 +44,7 @@ pub fn routes(log: Log) -> Router {
         .route(paths::TAIL, get(checkpoints::tail))
         .route(paths::TRUST_POLICY, get(checkpoints::trust_policy))
         .route(paths::HEALTH, get(health::health))
+        .route(paths::READY, get(health::ready))
         .route(paths::METRICS, get(health::metrics))
         .with_state(log)
 }

@@ -6,9 +6,9 @@
 use crate::log::Log;
 use crate::outcome::{SubmitResult, Wait};
 use crate::problem::{Family, Problem};
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Query, Request, State};
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -17,9 +17,11 @@ use cairn_api::submission::{FrameResult, Status, SubmitQuery, SubmitResponse};
 use cairn_event::Sha256;
 use cairn_event::frame::{MEDIA_TYPE, split_submission};
 use cairn_event::limits::MAX_SUBMISSION_BYTES;
+use futures_util::StreamExt as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
 /// How long a submitter waits when it names no time: several witness rounds.
 const DEFAULT_WAIT_MS: u64 = 10_000;
@@ -27,8 +29,9 @@ const DEFAULT_WAIT_MS: u64 = 10_000;
 /// The longest wait: below the minute after which middle boxes give up.
 const MAX_WAIT_MS: u64 = 30_000;
 
-/// Bodies that may be arriving at once: at the largest size they take 256 MiB.
-const BODIES_AT_ONCE: usize = 32;
+/// Bytes of bodies that may have arrived and are not yet in the pool: 32 of the largest size. It is
+/// charged as bytes come, so that a sender who sends slowly takes no room from the others.
+const ARRIVING_BYTES_MAX: usize = 32 * MAX_SUBMISSION_BYTES;
 
 /// How long one body may take to arrive: 8 MiB over 10 Mbit/s, with room.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
@@ -45,10 +48,9 @@ struct Door {
 
 /// The submission route.
 pub fn routes(log: Log) -> Router {
-    let room = Arc::new(Semaphore::new(BODIES_AT_ONCE));
+    let room = Arc::new(Semaphore::new(ARRIVING_BYTES_MAX));
     Router::new()
         .route(paths::ENTRIES, post(submit))
-        .layer(DefaultBodyLimit::max(MAX_SUBMISSION_BYTES))
         .with_state(Door { log, room })
 }
 
@@ -61,12 +63,19 @@ async fn submit(
     let log = &door.log;
     let Query(query) = query.map_err(|error| Problem::bad_request("query", error.body_text()))?;
     check_media_type(&headers)?;
-    let frames = read_frames(request, &door.room).await?;
+    let turned_away = |problem: &Problem| {
+        if problem.retry_after_s.is_some() {
+            log.metrics().turned_away.add(1);
+        }
+    };
+    let frames = read_frames(request, &door.room).await;
+    let frames = frames.inspect_err(turned_away)?;
     let wait = query.wait.unwrap_or(Wait::Witnessed);
     let wait_ms = query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
-    let results = log
-        .submit(frames, wait, Duration::from_millis(wait_ms))
-        .await?;
+    let span = tracing::info_span!("submit", entries = frames.len(), wait = ?wait);
+    let submitted = log.submit(frames, wait, Duration::from_millis(wait_ms));
+    let submitted = submitted.instrument(span).await;
+    let results = submitted.map_err(Problem::from).inspect_err(turned_away)?;
     let all_there = results.iter().all(|result| match result {
         SubmitResult::Accepted { level, .. } => level.satisfies(wait),
         SubmitResult::Refused(_) => true,
@@ -82,17 +91,8 @@ async fn submit(
 
 /// Reads the body within its bounds and splits it into lines.
 async fn read_frames(request: Request, room: &Semaphore) -> Result<Vec<String>, Problem> {
-    let _place = room.try_acquire().map_err(|_| {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Problem::retry(
-            status,
-            "too-many-bodies",
-            RETRY_AFTER_S,
-            "too many bodies are arriving",
-        )
-    })?;
-    let body = tokio::time::timeout(BODY_DEADLINE, Bytes::from_request(request, &()));
-    let body = body.await.map_err(|_| {
+    let arriving = tokio::time::timeout(BODY_DEADLINE, arrive(request.into_body(), room));
+    let arrived = arriving.await.map_err(|_| {
         let detail = "the body did not arrive in time";
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -101,9 +101,34 @@ async fn read_frames(request: Request, room: &Semaphore) -> Result<Vec<String>, 
             detail,
         )
     })?;
-    let body = body.map_err(|error| unreadable_body(&error))?;
+    let (body, _room) = arrived?;
     let lines = split_submission(&body).map_err(|error| Problem::from(&error))?;
     Ok(lines.into_iter().map(ToOwned::to_owned).collect())
+}
+
+/// Takes in a body, and room for each byte of it as it comes.
+async fn arrive(body: Body, room: &Semaphore) -> Result<(Vec<u8>, SemaphorePermit<'_>), Problem> {
+    let full = || {
+        let detail = "too many bodies are arriving";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Problem::retry(status, "too-many-bodies", RETRY_AFTER_S, detail)
+    };
+    let mut held = room.try_acquire_many(0).map_err(|_| full())?;
+    let mut bytes = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Problem::bad_request("body", error.to_string()))?;
+        if bytes.len() + chunk.len() > MAX_SUBMISSION_BYTES {
+            let detail = format!("submission is longer than {MAX_SUBMISSION_BYTES} bytes");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            let family = Family::Refused;
+            return Err(Problem::new(status, "body-too-long", family, detail));
+        }
+        let more = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        held.merge(room.try_acquire_many(more).map_err(|_| full())?);
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok((bytes, held))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -116,16 +141,6 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let detail = format!("expected `{MEDIA_TYPE}`");
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     Err(Problem::new(status, "media-type", Family::Refused, detail))
-}
-
-fn unreadable_body(error: &BytesRejection) -> Problem {
-    match error.status() {
-        status @ StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("submission is longer than {MAX_SUBMISSION_BYTES} bytes");
-            Problem::new(status, "body-too-long", Family::Refused, detail)
-        }
-        _ => Problem::bad_request("body", error.body_text()),
-    }
 }
 
 fn to_wire(result: SubmitResult) -> FrameResult {

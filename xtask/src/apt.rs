@@ -74,6 +74,8 @@ pub const PACKAGES: &[Package] = &[
     program("strace", Use::Tests, &["strace"]),
     program("iproute2", Use::Tests, &["ip"]),
     program("util-linux", Use::Tests, &["unshare"]),
+    program("curl", Use::Tests, &["curl"]),
+    program("nginx-light", Use::Tests, &["nginx"]),
 ];
 
 impl Package {

@@ -52,10 +52,22 @@ pub const SUITES: &[Suite] = &[
         command: &["go", "run", "."],
     },
     Suite {
+        name: "the log and its witness with Tessera, litewitness, torchwood and formats (Go)",
+        folder: "tests/interop/log",
+        needs: &[Need::Go],
+        command: &["go", "run", "."],
+    },
+    Suite {
         name: "evidence packs with DuckDB, pyarrow and hashlib (Python)",
         folder: "tests/interop/evidence",
         needs: &[Need::Python],
         command: &["python", "run.py"],
+    },
+    Suite {
+        name: "the HTTP surface with schemathesis (Python)",
+        folder: ".",
+        needs: &[Need::Python],
+        command: &["python", "tests/interop/openapi/run.py"],
     },
     Suite {
         name: "the console's own tests (Node)",
@@ -111,7 +123,8 @@ pub fn run(context: &Context, toolbox: &Toolbox<'_>, suite: &Suite) -> Result<Co
         .args(args)
         .dir(context.checkout.join(suite.folder))
         .path_first(&folders)
-        .env("GOTOOLCHAIN", "local");
+        .env("GOTOOLCHAIN", "local")
+        .env("CAIRN_TOOLS", context.cache.root().join("tools/interop-log"));
     let mut closing = None;
     let success = with_tools(context, toolbox, process, suite.needs)
         .pulse(suite.name)

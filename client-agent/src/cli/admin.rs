@@ -10,6 +10,7 @@ use crate::enrolment::{Pinned, check_log_key, genesis_authority};
 use crate::policy::Basis;
 use crate::random;
 use crate::receipts::Receipted;
+use crate::state::{Config, StateDir};
 use anyhow::{Context as _, bail};
 use cairn_api::submission::{Status, Wait};
 use cairn_api::{Client, paths};
@@ -86,7 +87,13 @@ impl Administrator {
                 keys.len()
             );
         }
-        let client = Client::new(&arguments.server)?;
+        // An administrator may have no state folder; then the system's authorities count.
+        let settings = match StateDir::from_environment() {
+            Ok(state) => state.config()?,
+            Err(_) => Config::default(),
+        };
+        let trust = settings.trust()?;
+        let client = Client::trusting(&arguments.server, &trust)?;
         let text = match &arguments.trust_policy {
             Some(path) => String::from_utf8(read(path)?)?,
             None => {

@@ -43,7 +43,7 @@ pub(super) async fn run(
         );
     }
     cairn_durable::create_dir_durable(state.path(), FOLDER_MODE)?;
-    let client = Client::new(&arguments.server)?;
+    let client = Client::trusting(&arguments.server, &state.config()?.trust()?)?;
     let log = learn(&client, arguments).await?;
     // A fresh key for each enrolment: an old one may be enrolled already, or revoked.
     let next = succession::next(state)?;

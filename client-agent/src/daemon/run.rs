@@ -14,6 +14,7 @@ use crate::policy::{self, Enforcement, SyncError, Syncer};
 use crate::posture::ProductTableError;
 use crate::recorder::{BeginError, Mark, MarkError, Recorder, Setup};
 use crate::state::{FOLDER_MODE, StateDir, StateError};
+use crate::unmanaged::Lookout;
 use crate::upload::{Progress, Uploader};
 use crate::vigil::{self, Vigil};
 use cairn_api::{Client, ClientError};
@@ -159,14 +160,14 @@ fn serve(
     state: &StateDir,
     core: Core,
     stop: Arc<Notify>,
-) -> Result<[tokio::task::JoinHandle<()>; 5], RunError> {
+) -> Result<[tokio::task::JoinHandle<()>; 6], RunError> {
     let Core {
         identity,
         gatekeeper,
         syncer,
     } = core;
     let recorder = gatekeeper.recorder.clone();
-    let client = Client::new(&identity.server)?;
+    let client = Client::trusting(&identity.server, &state.config()?.trust()?)?;
     let next_record = Mark::load(state)?.next_record;
     let (progress, shown) = watch::channel(Progress {
         next_record,
@@ -183,10 +184,15 @@ fn serve(
     let (problem, policy_problem) = watch::channel(None);
     let access = Access::new(client, &identity.origin, Some(&identity.device));
     let key = Arc::new(DeviceKey::open(state)?);
+    let (counted, unmanaged) = watch::channel(0);
+    let own = std::env::current_exe()?;
+    let lookout = Lookout::new(state.agent_settings(), own, gatekeeper.facts.uid);
     let control = Control {
         gatekeeper: Arc::clone(&gatekeeper),
         progress: shown,
         policy_problem,
+        unmanaged,
+        state: state.clone(),
         stop,
     };
     let listener = socket::listen(&state.socket())?;
@@ -195,6 +201,7 @@ fn serve(
         tokio::spawn(upload(uploader)),
         tokio::spawn(policy::follow(syncer, access, key, recorder, problem)),
         tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
+        tokio::spawn(watch_agents(Arc::clone(&gatekeeper), lookout, counted)),
         tokio::spawn(heartbeats(gatekeeper)),
     ])
 }
@@ -237,6 +244,37 @@ async fn watch_posture(gatekeeper: Arc<Gatekeeper>) {
         if let Ok(sight) = tokio::task::spawn_blocking(move || vigil.look()).await {
             gatekeeper.record_changes(sight).await;
         }
+    }
+}
+
+async fn watch_agents(
+    gatekeeper: Arc<Gatekeeper>,
+    mut lookout: Lookout,
+    counted: watch::Sender<u64>,
+) {
+    let mut ticks = tokio::time::interval(vigil::INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let looked = tokio::task::spawn_blocking(move || {
+            let change = lookout.look();
+            (lookout, change)
+        });
+        let change;
+        (lookout, change) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                tracing::error!(%error, "unmanaged runs are no longer looked for");
+                return;
+            }
+        };
+        for (run, name) in &change.began {
+            gatekeeper.record_unmanaged(run, name).await;
+        }
+        for run in &change.ended {
+            gatekeeper.record_unmanaged_end(run).await;
+        }
+        counted.send_replace(lookout.count());
     }
 }
 

@@ -6,14 +6,12 @@ use crate::event_stream::{EventReader, StreamEvent};
 use crate::paths;
 use crate::problem::{Family, Problem};
 use crate::submission::{SubmitResponse, Wait};
+use crate::tls_trust::TlsTrust;
 use cairn_event::{Sha256, frame};
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest wait for an answer beyond what the call itself asks the server to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -38,6 +36,9 @@ pub enum ClientError {
         /// What was wrong.
         detail: String,
     },
+    /// Certificates or keys given to the client are not PEM of what they should be.
+    #[error("certificates of the client refused: {0}")]
+    Certificates(String),
     /// The server's address is not an http or https address.
     #[error("`{0}` is not an http or https address")]
     Address(String),
@@ -50,7 +51,7 @@ impl ClientError {
             Self::Problem(problem) => problem.family,
             Self::Unreachable(_) => Family::Retry,
             Self::Answer { .. } => Family::Fatal,
-            Self::Address(_) => Family::Refused,
+            Self::Address(_) | Self::Certificates(_) => Family::Refused,
         }
     }
 }
@@ -68,19 +69,21 @@ impl Client {
     ///
     /// Errors: [`ClientError::Address`], or [`ClientError::Unreachable`] when TLS cannot be set up.
     pub fn new(base: &str) -> Result<Self, ClientError> {
+        Self::trusting(base, &TlsTrust::default())
+    }
+
+    /// As [`Client::new`], with TLS settings of the caller's.
+    ///
+    /// # Errors
+    /// As [`Client::new`], and [`ClientError::Certificates`].
+    pub fn trusting(base: &str, trust: &TlsTrust) -> Result<Self, ClientError> {
         if !base.starts_with("http://") && !base.starts_with("https://") {
             return Err(ClientError::Address(base.to_owned()));
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A proxy from the environment would see, and could answer for, every decision record.
-            .no_proxy()
-            .build()
-            .map_err(unreachable_server)?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             token: None,
-            http,
+            http: trust.http_client()?,
         })
     }
 

@@ -10,10 +10,14 @@ pub mod problem;
 pub mod access;
 pub mod browse;
 pub mod distribution;
+pub mod reading;
 pub mod submission;
 
 pub mod client;
 pub mod event_stream;
+pub mod tls_trust;
 
 pub use client::{Client, ClientError};
 pub use problem::{Family, Problem};
+pub use submission::Wait;
+pub use tls_trust::TlsTrust;

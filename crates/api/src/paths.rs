@@ -66,6 +66,10 @@ pub const EVENTS: &str = "/v1/events";
 pub const EVENT: &str = "/v1/events/{index}";
 /// Erasure of an event's disclosures.
 pub const EVENT_ERASURE: &str = "/v1/events/{index}/erasure";
+/// Says that the confidential members of a range will be read, and why.
+pub const READINGS: &str = "/v1/readings";
+/// The confidential members that a reading covers, in parts.
+pub const READING_DISCLOSURES: &str = "/v1/readings/{index}/disclosures";
 /// Devices.
 pub const DEVICES: &str = "/v1/devices";
 /// People.
@@ -82,6 +86,8 @@ pub const INSTALL: &str = "/install.sh";
 pub const DIST: &str = "/dist/{name}";
 /// Health.
 pub const HEALTH: &str = "/healthz";
+/// Readiness: published in time, with the quorum.
+pub const READY: &str = "/readyz";
 /// Prometheus metrics.
 pub const METRICS: &str = "/metrics";
 /// This surface as OpenAPI 3.1.

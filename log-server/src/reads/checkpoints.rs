@@ -64,7 +64,9 @@ pub(super) async fn at(
         .checkpoint(size)
         .map_err(|error| unreadable(&error))?;
     let found = found.ok_or_else(|| Problem::not_found(format!("none published at {size}")))?;
-    Ok((headers(TEXT, IMMUTABLE), found.note))
+    // The first witnessed one takes the place of one without witnesses, once.
+    let caching = if found.witnessed { IMMUTABLE } else { NO_CACHE };
+    Ok((headers(TEXT, caching), found.note))
 }
 
 /// One event for each published checkpoint above `from`, beginning with the newest. A slow reader

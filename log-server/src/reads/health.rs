@@ -1,19 +1,29 @@
-//! `/healthz` and `/metrics`.
+//! `/healthz`, `/readyz` and `/metrics`.
+//!
+//! `/healthz` says whether the process serves at all; a supervisor restarts on it. `/readyz` says
+//! whether it does its whole work *now*: a balancer or an alarm looks at it, nobody restarts on it.
 
 use super::{NO_CACHE, TEXT, headers};
 use crate::log::Log;
+use crate::store::PublishedCheckpoint;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+
+/// Prometheus' own name for its text.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What a load balancer or an operator looks at first.
 #[derive(Debug, Serialize)]
 struct Health {
-    /// `ok`, or `stopped` after a fatal error.
+    /// `ok`, `degraded` with reasons, or `stopped` after a fatal error.
     status: &'static str,
     origin: String,
+    /// Version of the program.
+    version: &'static str,
     /// Sequenced entries.
     size: u64,
     /// Entries covered by the newest published checkpoint.
@@ -23,46 +33,197 @@ struct Health {
     checkpoint_age_ms: Option<u64>,
     /// Whether it satisfies a quorum of witnesses.
     witnessed: bool,
+    /// What is not as it should be.
+    reasons: Vec<&'static str>,
     /// Why the log stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<String>,
 }
 
+/// Since when entries wait for publication, as far as anybody has looked.
+#[derive(Debug, Default)]
+pub struct Lag(Mutex<Option<(u64, u64)>>);
+
+impl Lag {
+    /// Milliseconds that entries beyond the published size have waited since they were first seen.
+    fn look(&self, published: u64, size: u64, now_ms: u64) -> u64 {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if size <= published {
+            *seen = None;
+            return 0;
+        }
+        match *seen {
+            Some((at, since_ms)) if at == published => now_ms.saturating_sub(since_ms),
+            _ => {
+                *seen = Some((published, now_ms));
+                0
+            }
+        }
+    }
+}
+
 /// 200 while the log runs, 503 after it stopped.
 pub(super) async fn health(State(log): State<Log>) -> Response {
-    let published = log.published().borrow().clone();
-    let stopped = log.stopped().borrow().clone();
-    let age = log.now_ms().saturating_sub(published.time_ms);
-    let health = Health {
-        status: if stopped.is_some() { "stopped" } else { "ok" },
-        origin: log.origin().to_owned(),
-        size: log.size(),
-        published_size: published.size,
-        checkpoint_age_ms: (!published.note.is_empty()).then_some(age),
-        witnessed: published.witnessed,
-        stopped,
-    };
+    let health = look(&log);
     let status = match health.stopped {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, Json(health)).into_response()
+    answer(status, health)
+}
+
+/// 200 while entries are taken and published in time, else 503 with the reasons.
+pub(super) async fn ready(State(log): State<Log>) -> Response {
+    let health = look(&log);
+    let status = match health.status {
+        "ok" => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    answer(status, health)
+}
+
+fn answer(status: StatusCode, health: Health) -> Response {
+    let fresh = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (status, fresh, Json(health)).into_response()
+}
+
+fn look(log: &Log) -> Health {
+    let published = log.published().borrow().clone();
+    let stopped = log.stopped().borrow().clone();
+    let reasons = reasons(log, &published);
+    let age = log.now_ms().saturating_sub(published.time_ms);
+    let status = match (&stopped, reasons.is_empty()) {
+        (Some(_), _) => "stopped",
+        (None, false) => "degraded",
+        (None, true) => "ok",
+    };
+    Health {
+        status,
+        origin: log.origin().to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        size: log.size(),
+        published_size: published.size,
+        checkpoint_age_ms: (!published.note.is_empty()).then_some(age),
+        witnessed: published.witnessed,
+        reasons,
+        stopped,
+    }
+}
+
+/// Everything that keeps the server from its whole work.
+fn reasons(log: &Log, published: &PublishedCheckpoint) -> Vec<&'static str> {
+    let limits = &log.config().health;
+    let age_ms = log.now_ms().saturating_sub(published.time_ms);
+    let (entries, bytes) = log.0.pool.load();
+    let pool = &log.config().pool;
+    let wants_quorum = log
+        .trust_policy()
+        .is_some_and(|trust| trust.quorum().is_some());
+    let checks = [
+        (published.note.is_empty(), "nothing is published yet"),
+        (
+            age_ms > limits.stale_s.saturating_mul(1_000),
+            "the published checkpoint is too old",
+        ),
+        (
+            lag_ms(log, published) > limits.lag_s.saturating_mul(1_000),
+            if wants_quorum {
+                "the quorum of witnesses is missing"
+            } else {
+                "entries are not published in time"
+            },
+        ),
+        (
+            entries >= pool.entries || bytes >= pool.bytes,
+            "the pool is full",
+        ),
+        (
+            free_bytes(log).is_some_and(|free| free < log.config().disk.reserve_bytes),
+            "the disk is nearly full",
+        ),
+    ];
+    let found = checks.into_iter().filter(|(is_so, _)| *is_so);
+    found.map(|(_, reason)| reason).collect()
+}
+
+fn lag_ms(log: &Log, published: &PublishedCheckpoint) -> u64 {
+    log.0.lag.look(published.size, log.size(), log.now_ms())
+}
+
+fn free_bytes(log: &Log) -> Option<u64> {
+    let disk = rustix::fs::statvfs(log.dir()).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Prometheus text.
 pub(super) async fn metrics(State(log): State<Log>) -> Response {
     let published = log.published().borrow().clone();
     let (entries, bytes) = log.0.pool.load();
+    let is_ready = u64::from(reasons(&log, &published).is_empty());
+    let age = log.now_ms().saturating_sub(published.time_ms);
     let text = log.metrics().render(&[
-        ("cairn_size", log.size()),
-        ("cairn_published_size", published.size),
+        ("cairn_size", "Sequenced entries.", log.size()),
+        (
+            "cairn_published_size",
+            "Entries covered by the newest published checkpoint.",
+            published.size,
+        ),
         (
             "cairn_checkpoint_age_milliseconds",
-            log.now_ms().saturating_sub(published.time_ms),
+            "Age of the newest published checkpoint.",
+            age,
         ),
-        ("cairn_pool_entries", entries),
-        ("cairn_pool_bytes", bytes),
-        ("cairn_stopped", u64::from(log.stopped().borrow().is_some())),
+        (
+            "cairn_publication_lag_milliseconds",
+            "How long entries have waited for publication.",
+            lag_ms(&log, &published),
+        ),
+        (
+            "cairn_checkpoint_witnessed",
+            "Whether that checkpoint satisfies a quorum of witnesses.",
+            u64::from(published.witnessed),
+        ),
+        (
+            "cairn_pool_entries",
+            "Entries waiting to be sequenced.",
+            entries,
+        ),
+        ("cairn_pool_bytes", "Bytes of frames waiting.", bytes),
+        (
+            "cairn_disk_free_bytes",
+            "Free bytes on the disk of the data folder.",
+            free_bytes(&log).unwrap_or(0),
+        ),
+        (
+            "cairn_connections",
+            "Connections open.",
+            log.metrics().connections.get(),
+        ),
+        ("cairn_ready", "Whether `/readyz` answers 200.", is_ready),
+        (
+            "cairn_stopped",
+            "Whether the log stopped after a fatal error.",
+            u64::from(log.stopped().borrow().is_some()),
+        ),
     ]);
-    (headers(TEXT, NO_CACHE), text).into_response()
+    let mut answer = (headers(TEXT, NO_CACHE), text).into_response();
+    let media = HeaderValue::from_static(EXPOSITION);
+    answer.headers_mut().insert(header::CONTENT_TYPE, media);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lag;
+
+    #[test]
+    fn lag_counts_from_the_first_look_and_ends_with_publication() {
+        let lag = Lag::default();
+        assert_eq!(lag.look(5, 5, 1_000), 0);
+        assert_eq!(lag.look(5, 6, 2_000), 0);
+        assert_eq!(lag.look(5, 9, 5_000), 3_000);
+        // Something was published: what waits now began to wait later.
+        assert_eq!(lag.look(7, 9, 6_000), 0);
+        assert_eq!(lag.look(9, 9, 7_000), 0);
+    }
 }

@@ -27,13 +27,15 @@ pub enum Table {
     Disclosure,
     /// Person and period to the sealed key.
     PersonKey,
+    /// Person and period, and a place, to indices of entries with disclosures under that key.
+    Sealed,
     /// SHA-256 to bytes.
     Blob,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Edge,
         Self::Bundle,
@@ -44,6 +46,7 @@ impl Table {
         Self::Checkpoint,
         Self::Disclosure,
         Self::PersonKey,
+        Self::Sealed,
         Self::Blob,
     ];
 
@@ -61,6 +64,7 @@ impl Table {
             Self::Checkpoint => "checkpoint",
             Self::Disclosure => "disclosure",
             Self::PersonKey => "person-key",
+            Self::Sealed => "sealed-under",
             Self::Blob => "blob",
         }
     }
@@ -103,4 +107,23 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `StoreError::Write`.
     fn purge(&self, table: Table) -> Result<(), StoreError>;
+}
+
+/// An engine that is also held by somebody who takes snapshots of it.
+impl<E: Engine> Engine for std::sync::Arc<E> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.as_ref().get(table, key)
+    }
+
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, StoreError> {
+        self.as_ref().scan(table, from, to, limit)
+    }
+
+    fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.as_ref().write(changes)
+    }
+
+    fn purge(&self, table: Table) -> Result<(), StoreError> {
+        self.as_ref().purge(table)
+    }
 }

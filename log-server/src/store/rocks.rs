@@ -8,9 +8,10 @@
 
 use super::StoreError;
 use super::engine::{Change, Engine, Rows, Table};
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::Path;
 
@@ -23,12 +24,26 @@ const MIN_BLOB_BYTES: u64 = 4096;
 /// Bits of a Bloom filter for each key: about one false "perhaps" in a hundred.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
+/// Blocks of all tables that are kept in memory, in bytes. One cache for all: by itself each table would
+/// have one of its own.
+const BLOCK_CACHE_BYTES: usize = 67_108_864;
+
+/// Bytes not yet in table files, all tables together: some seconds of load.
+const WRITE_BUFFER_BYTES: usize = 100_663_296;
+
+/// The largest write-ahead log in bytes. A start after a crash reads all of it, and tables that are
+/// seldom written would otherwise hold back gigabytes.
+const MAX_WAL_BYTES: u64 = 134_217_728;
+
 /// Why the folder was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RocksOpenError {
     /// RocksDB refused. Fatal: damaged, in use, of a newer version, or no permission.
     #[error("rocksdb did not open its folder")]
     Open(#[source] rocksdb::Error),
+    /// RocksDB did not make a snapshot. Retry: the store itself is not touched by it.
+    #[error("rocksdb did not make a snapshot")]
+    Snapshot(#[source] rocksdb::Error),
 }
 
 /// A RocksDB database with one column family for each table.
@@ -42,41 +57,77 @@ impl Rocks {
     /// # Errors
     /// [`RocksOpenError`]; do not delete anything to make it go away.
     pub fn open(dir: &Path) -> Result<Self, RocksOpenError> {
-        let mut options = table_options();
+        let mut options = database_options();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-        options.set_track_and_verify_wals_in_manifest(true);
-        options.set_recycle_log_file_num(0);
-        options.set_max_open_files(MAX_OPEN_FILES);
-        let families = Table::ALL.map(|table| {
-            let mut options = table_options();
-            if matches!(table, Table::Bundle | Table::Tile | Table::Blob) {
-                options.set_enable_blob_files(true);
-                options.set_min_blob_size(MIN_BLOB_BYTES);
-            }
-            if matches!(table, Table::Leaf | Table::Place) {
-                // Nearly every look-up of dedup is for a key that is not there.
-                let mut blocks = BlockBasedOptions::default();
-                blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-                options.set_block_based_table_factory(&blocks);
-            }
-            if table == Table::Bundle {
-                options.set_blob_compression_type(DBCompressionType::Zstd);
-            }
-            ColumnFamilyDescriptor::new(table.name(), options)
-        });
-        let db = DB::open_cf_descriptors(&options, dir, families).map_err(RocksOpenError::Open)?;
+        let db =
+            DB::open_cf_descriptors(&options, dir, families()).map_err(RocksOpenError::Open)?;
         Ok(Self { db })
     }
 
-    fn family(&self, table: Table) -> Result<&rocksdb::ColumnFamily, StoreError> {
+    /// Opens a folder that nobody writes, and writes nothing to it; writes through it fail.
+    ///
+    /// # Errors
+    /// [`RocksOpenError::Open`].
+    pub fn open_read_only(dir: &Path) -> Result<Self, RocksOpenError> {
+        let db = DB::open_cf_descriptors_read_only(&database_options(), dir, families(), false);
+        Ok(Self {
+            db: db.map_err(RocksOpenError::Open)?,
+        })
+    }
+
+    /// Makes a consistent copy of this moment in a new folder. On the same file system it shares the
+    /// immutable files with the store and takes milliseconds.
+    ///
+    /// # Errors
+    /// [`RocksOpenError::Snapshot`]; what lies in the folder then is nothing to keep.
+    pub fn snapshot(&self, dir: &Path) -> Result<(), RocksOpenError> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(RocksOpenError::Snapshot)?;
+        checkpoint
+            .create_checkpoint(dir)
+            .map_err(RocksOpenError::Snapshot)
+    }
+
+    fn family(&self, table: Table) -> Result<&ColumnFamily, StoreError> {
         let missing = StoreError::Damaged {
             table: table.name(),
             what: "the table is missing",
         };
         self.db.cf_handle(table.name()).ok_or(missing)
     }
+}
+
+fn database_options() -> Options {
+    let mut options = table_options();
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_recycle_log_file_num(0);
+    options.set_max_open_files(MAX_OPEN_FILES);
+    options.set_db_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_total_wal_size(MAX_WAL_BYTES);
+    options
+}
+
+fn families() -> [ColumnFamilyDescriptor; Table::ALL.len()] {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    Table::ALL.map(|table| {
+        let mut options = table_options();
+        if matches!(table, Table::Bundle | Table::Tile | Table::Blob) {
+            options.set_enable_blob_files(true);
+            options.set_min_blob_size(MIN_BLOB_BYTES);
+        }
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_cache(&cache);
+        if matches!(table, Table::Leaf | Table::Place) {
+            // Who asks for a leaf or a place mostly asks for one that is not there.
+            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+        }
+        options.set_block_based_table_factory(&blocks);
+        if table == Table::Bundle {
+            options.set_blob_compression_type(DBCompressionType::Zstd);
+        }
+        ColumnFamilyDescriptor::new(table.name(), options)
+    })
 }
 
 fn table_options() -> Options {
@@ -112,10 +163,18 @@ impl Engine for Rocks {
 
     fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
+        // Families are found by name; neighbours in a batch often share theirs.
+        let mut last: Option<(Table, &ColumnFamily)> = None;
         for change in &changes {
+            let (Change::Put(table, ..) | Change::Delete(table, _)) = change;
+            let family = match last {
+                Some((known, family)) if known == *table => family,
+                _ => self.family(*table)?,
+            };
+            last = Some((*table, family));
             match change {
-                Change::Put(table, key, value) => batch.put_cf(self.family(*table)?, key, value),
-                Change::Delete(table, key) => batch.delete_cf(self.family(*table)?, key),
+                Change::Put(_, key, value) => batch.put_cf(family, key, value),
+                Change::Delete(_, key) => batch.delete_cf(family, key),
             }
         }
         let mut synced = WriteOptions::default();
