@@ -99,9 +99,10 @@ impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         let (status, family) = match refusal {
             later if later.may_pass_later() => (StatusCode::CONFLICT, Family::Retry),
-            Refusal::Fork { .. } | Refusal::ChainExists(_) => {
-                (StatusCode::CONFLICT, Family::Refused)
-            }
+            Refusal::Fork { .. }
+            | Refusal::BrokenLink { .. }
+            | Refusal::GapDeclared { .. }
+            | Refusal::ChainExists(_) => (StatusCode::CONFLICT, Family::Refused),
             Refusal::NotAuthorised { .. } | Refusal::BelowThreshold { .. } => {
                 (StatusCode::FORBIDDEN, Family::Refused)
             }
@@ -126,10 +127,15 @@ impl From<&FrameError> for Problem {
 
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
+        if let SubmitError::Quota(exceeded) = &error {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let after_s = exceeded.retry_after_s;
+            return Self::retry(status, "quota", after_s, error.to_string());
+        }
         let (code, after_s) = match &error {
             SubmitError::PoolFull { retry_after_s } => ("pool-full", *retry_after_s),
             SubmitError::DiskReserve { .. } => ("disk-reserve", RETRY_AFTER_STOPPED_S),
-            SubmitError::Stopped => ("stopped", RETRY_AFTER_STOPPED_S),
+            SubmitError::Stopped | SubmitError::Quota(_) => ("stopped", RETRY_AFTER_STOPPED_S),
         };
         Self::retry(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -7,6 +7,7 @@ use cairn_event::body::{Body, ChainStart};
 use cairn_event::encoding::from_base64url;
 use cairn_event::payload::possession_message;
 use cairn_event::{Entry, Kid, Link, PublicKey, Sha256};
+use std::sync::Arc;
 
 /// Where a chain stands after its last admitted entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,9 @@ pub struct ChainState {
     pub anchored_seq: u64,
     /// Whether the device key closed the chain.
     pub ended: bool,
+    /// Places that gap entries of the chain gave up, first and last of each, ascending. Shared, because
+    /// a state is copied for every entry and gaps are rare.
+    pub gaps: Arc<Vec<(u64, u64)>>,
 }
 
 /// Something an auditor must be told about an admitted entry.
@@ -89,6 +93,7 @@ pub fn start(entry: &Entry, link: &Link, start: &ChainStart) -> Result<ChainStat
         last: entry.leaf(),
         anchored_seq: 0,
         ended: false,
+        gaps: Arc::default(),
     })
 }
 
@@ -96,7 +101,7 @@ impl ChainState {
     /// Checks that `entry` is the chain's next one and gives the state after it.
     ///
     /// Errors: [`Refusal::MissingBefore`] (submit what is missing), [`Refusal::Fork`],
-    /// [`Refusal::BrokenLink`], [`Refusal::ChainEnded`].
+    /// [`Refusal::GapDeclared`], [`Refusal::BrokenLink`], [`Refusal::ChainEnded`].
     pub fn extend(&self, entry: &Entry, link: &Link) -> Result<(Self, Option<Flag>), Refusal> {
         let chain = link.chain.clone();
         if link.device != self.device {
@@ -112,6 +117,9 @@ impl ChainState {
         }
         let flag = self.check_place(entry, link)?;
         let mut next = self.clone();
+        if let Some(Flag::Missing { from, to, .. }) = &flag {
+            Arc::make_mut(&mut next.gaps).push((*from, *to));
+        }
         next.next_seq = link.seq.saturating_add(1);
         next.last = entry.leaf();
         let body = &entry.payload().body;
@@ -125,17 +133,31 @@ impl ChainState {
     /// Whether the entry's place is still free.
     ///
     /// Errors: [`Refusal::Fork`] where the chain's own key, or its device's, signed a second entry for
-    /// a place. Another device's key cannot make this chain fork, so its entries are left to
+    /// a place; [`Refusal::GapDeclared`] where the chain gave the place up, so that no first one is
+    /// there. Another device's key cannot make this chain fork, so its entries are left to
     /// [`ChainState::extend`].
     pub fn check_free(&self, entry: &Entry, link: &Link) -> Result<(), Refusal> {
         let own = signer_of(&entry.payload().body) == Signer::Chain || link.device == self.device;
-        if own && link.seq < self.next_seq {
-            return Err(Refusal::Fork {
-                chain: link.chain.clone(),
-                seq: link.seq,
-            });
+        if !own || link.seq >= self.next_seq {
+            return Ok(());
         }
-        Ok(())
+        let (chain, seq) = (link.chain.clone(), link.seq);
+        match self.gap_over(seq) {
+            Some((from, to)) => Err(Refusal::GapDeclared {
+                chain,
+                seq,
+                from,
+                to,
+            }),
+            None => Err(Refusal::Fork { chain, seq }),
+        }
+    }
+
+    /// The declared gap that holds a place.
+    fn gap_over(&self, seq: u64) -> Option<(u64, u64)> {
+        let after = self.gaps.partition_point(|(from, _)| *from <= seq);
+        let (from, to) = *self.gaps.get(after.checked_sub(1)?)?;
+        (seq <= to).then_some((from, to))
     }
 
     fn check_place(&self, entry: &Entry, link: &Link) -> Result<Option<Flag>, Refusal> {

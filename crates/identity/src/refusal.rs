@@ -104,7 +104,23 @@ pub enum Refusal {
         /// The contested place.
         seq: u64,
     },
-    /// `prev` is not the leaf hash of the chain's last entry.
+    /// The chain's own gap entry gave this place up before the entry came. Final: the log's history of
+    /// the chain goes on without it. The writer keeps the entry as evidence of its own.
+    #[error(
+        "chain `{chain}` declared seq {from} to {to} lost before this entry for seq {seq} came; \
+         keep it, the log takes no entry into a declared gap"
+    )]
+    GapDeclared {
+        /// The chain.
+        chain: Kid,
+        /// The entry's `seq`.
+        seq: u64,
+        /// First place of the gap.
+        from: u64,
+        /// Last place of the gap, inclusive.
+        to: u64,
+    },
+    /// `prev` is not the leaf hash of the chain's last entry: the chain key signed two histories.
     #[error("chain `{chain}` seq {seq} names prev {named}, the log has {last}")]
     BrokenLink {
         /// The chain.
@@ -157,6 +173,7 @@ impl Refusal {
             Self::ChainEnded(_) => "chain-ended",
             Self::MissingBefore { .. } => "missing-before",
             Self::Fork { .. } => "chain-fork",
+            Self::GapDeclared { .. } => "chain-gap-declared",
             Self::BrokenLink { .. } => "broken-link",
             Self::Contradiction { .. } => "contradiction",
             Self::NoSuchBasis { .. } => "no-such-basis",

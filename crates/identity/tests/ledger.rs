@@ -347,6 +347,17 @@ fn forks_and_gaps_are_seen() {
             to: 3
         }]
     );
+    // What the chain gave up is no fork when it comes; the places around it are.
+    for (seq, inside) in [(1, false), (2, true), (3, true), (4, false)] {
+        let refused = submit(&mut ledger, &next(beat(77), seq, one.leaf(), CHAIN)).err();
+        let code = refused.map(|refused| refused.code());
+        let expected = if inside {
+            "chain-gap-declared"
+        } else {
+            "chain-fork"
+        };
+        assert_eq!(code, Some(expected), "seq {seq}");
+    }
     let end = Body::ChainEnd(ChainEnd {
         reason: "shutdown".into(),
     });

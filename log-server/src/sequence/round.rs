@@ -16,6 +16,10 @@ use cairn_identity::{Admission, Flag, Refusal};
 use cairn_tlog::Hash;
 use std::collections::{BTreeSet, HashMap};
 
+/// What RFC 6962 puts before an entry to make its leaf hash. With it in front, the leaf hash is the
+/// plain SHA-256 of the bytes, and so the name of a blob.
+const LEAF_PREFIX: u8 = 0;
+
 /// Entries and what they change, in index order.
 pub(super) type Applied = Vec<(Entry, Admission)>;
 
@@ -51,13 +55,13 @@ impl<'a> Round<'a> {
     /// Decides one verified frame and plans its disclosures.
     pub(super) fn place(
         &mut self,
-        frame: &Frame,
+        frame: Frame,
         plan: &mut Plan<'_>,
     ) -> Result<Verdict, SequenceError> {
         let entry = frame.entry();
         let leaf = Hash(entry.leaf().0);
-        if let Some(index) = self.known(&leaf)? {
-            if let Err(problem) = self.keep(index, frame, plan)? {
+        if let Some(index) = self.known(entry, &leaf)? {
+            if let Err(problem) = self.keep(index, &frame, plan)? {
                 return Ok(Verdict::Refused(problem));
             }
             return Ok(Verdict::Sequenced {
@@ -68,14 +72,14 @@ impl<'a> Round<'a> {
         }
         match self.of.working.admit(entry) {
             Ok(admission) => {
-                if let Err(problem) = self.check_references(frame)? {
+                if let Err(problem) = self.check_references(&frame)? {
                     return Ok(Verdict::Refused(problem));
                 }
-                if let Err(problem) = self.keep(self.of.working.size(), frame, plan)? {
+                if let Err(problem) = self.keep(self.of.working.size(), &frame, plan)? {
                     return Ok(Verdict::Refused(problem));
                 }
                 let gap = self.gap_shown_by(entry, &admission);
-                let index = self.append(entry.clone(), admission);
+                let index = self.append(frame.into_entry(), admission);
                 if let Some(gap) = gap {
                     self.observe(Body::ObservedGap(gap))?;
                 }
@@ -151,7 +155,15 @@ impl<'a> Round<'a> {
         Ok(placed.map(|(entry, _)| entry.bytes().to_vec()))
     }
 
-    fn known(&self, leaf: &Hash) -> Result<Option<u64>, SequenceError> {
+    /// Where these bytes are already. Every admitted entry of a chain has a place below the chain's
+    /// next, so an entry at or after it, or of a chain nobody knows, is new without a look-up.
+    fn known(&self, entry: &Entry, leaf: &Hash) -> Result<Option<u64>, SequenceError> {
+        if let Some(link) = &entry.payload().link {
+            let state = self.of.working.chain(&link.chain);
+            if state.is_none_or(|state| link.seq >= state.next_seq) {
+                return Ok(None);
+            }
+        }
         match self.by_leaf.get(leaf) {
             Some(index) => Ok(Some(*index)),
             None => Ok(self.of.store.index_of_leaf(leaf)?),
@@ -185,39 +197,55 @@ impl<'a> Round<'a> {
 
     /// Writes the proof of a fork, once for each contested place.
     fn record_fork(&mut self, refused: &Entry, refusal: &Refusal) -> Result<(), SequenceError> {
-        let Refusal::Fork { .. } = refusal else {
-            return Ok(());
-        };
         let Some((chain, seq)) = place_of(refused) else {
             return Ok(());
+        };
+        let rival = match refusal {
+            Refusal::Fork { .. } => seq,
+            // It follows another entry than the one admitted before it: the key signed two histories.
+            Refusal::BrokenLink { .. } => seq.saturating_sub(1),
+            _ => return Ok(()),
         };
         let place = (chain, seq);
         if self.forks.contains(&place) || self.of.store.fork_recorded(&place.0, seq)? {
             return Ok(());
         }
-        // A place inside a declared gap was never filled: that is a late entry and no fork.
-        let Some(admitted) = self.holder(&place)? else {
+        let Some(admitted) = self.holder(&(place.0.clone(), rival))? else {
             return Ok(());
         };
-        let fork = |with_admitted: bool, with_refused: bool| {
-            Body::Fork(Fork {
-                chain: place.0.clone(),
-                admitted: Sha256::of_leaf(admitted.as_bytes()),
-                admitted_entry: with_admitted.then(|| admitted.clone()),
-                refused_entry: with_refused.then(|| refused.text().to_owned()),
-                refused: refused.leaf(),
-                seq,
-            })
-        };
-        // The admitted entry can be read in the log; the refused one is nowhere else.
-        for (with_admitted, with_refused) in [(true, true), (false, true), (false, false)] {
-            if self.observe(fork(with_admitted, with_refused))? {
-                self.of.metrics.forks.add(1);
-                self.forks.insert(place);
-                return Ok(());
-            }
+        if self.state_fork(&place, &admitted, refused)? {
+            self.of.metrics.forks.add(1);
+            self.forks.insert(place);
         }
         Ok(())
+    }
+
+    /// Appends the observer's fork entry with as much embedded as fits. The admitted entry can be read
+    /// in the log; a refused one that does not fit is nowhere else, so it becomes a blob first.
+    fn state_fork(
+        &mut self,
+        (chain, seq): &(Kid, u64),
+        admitted: &str,
+        refused: &Entry,
+    ) -> Result<bool, SequenceError> {
+        for (with_admitted, with_refused) in [(true, true), (false, true), (false, false)] {
+            if !with_refused {
+                let bytes = [&[LEAF_PREFIX], refused.bytes()].concat();
+                self.of.store.put_blob(&refused.leaf().0, &bytes)?;
+            }
+            let fork = Body::Fork(Fork {
+                chain: chain.clone(),
+                admitted: Sha256::of_leaf(admitted.as_bytes()),
+                admitted_entry: with_admitted.then(|| admitted.to_owned()),
+                refused_entry: with_refused.then(|| refused.text().to_owned()),
+                refused: refused.leaf(),
+                seq: *seq,
+            });
+            if self.observe(fork)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The text of the entry that holds a place, in this round or in the store.
