@@ -146,7 +146,7 @@ impl Publisher {
         };
         let store = self.store.clone();
         let durable = published.clone();
-        tokio::task::spawn_blocking(move || store.publish(&durable)).await??;
+        crate::blocking::run(move || store.publish(&durable)).await??;
         self.metrics.published.add(1);
         self.published.send_replace(published);
         Ok(Progress::Published)
@@ -156,7 +156,7 @@ impl Publisher {
     async fn verify_and_record(&mut self, head: &Head, now_ms: u64) -> Result<(), PublishError> {
         let (store, head_file) = (self.store.clone(), self.head_file.clone());
         let (before, head) = (self.verified.clone(), head.clone());
-        let step = tokio::task::spawn_blocking(move || {
+        let step = crate::blocking::run(move || {
             let verified = before.advance(store.as_ref(), &head)?;
             let signed = SignedHead {
                 size: head.size(),
@@ -222,8 +222,21 @@ async fn next(
 }
 
 fn note_failure(witness: &str, failure: &CosignFailure, metrics: &Metrics) {
+    if !failure.was_asked() {
+        tracing::debug!(witness, %failure, "witness not asked");
+        return;
+    }
+    metrics.witness_failures.add(1);
     let cause = chain(failure);
-    if failure.is_alarm() {
+    if failure.says_rolled_back() {
+        metrics.witness_ahead.add(1);
+        metrics.witness_alarms.add(1);
+        tracing::error!(
+            witness,
+            %cause,
+            "witness alarm: either the witness is wrong or this log lost entries that it published"
+        );
+    } else if failure.is_alarm() {
         metrics.witness_alarms.add(1);
         tracing::error!(witness, %cause, "witness alarm");
     } else {
