@@ -22,8 +22,8 @@ pub struct Authority {
 impl Authority {
     /// Reads a genesis statement.
     ///
-    /// Errors: [`Refusal::Genesis`] when the threshold cannot be met, keys repeat, or one key holds
-    /// two offices; the log is not started.
+    /// Errors: [`Refusal::Genesis`] when the threshold cannot be met, keys repeat, one key holds two
+    /// offices, or a delegation's rights are none, repeated or out of order; the log is not started.
     pub fn from_genesis(genesis: &Genesis) -> Result<Self, Refusal> {
         let named = &genesis.administrators;
         let administrators: BTreeMap<_, _> = named
@@ -43,6 +43,12 @@ impl Authority {
         let mut delegations = BTreeMap::new();
         for delegation in &genesis.delegations {
             let kid = delegation.key.kid();
+            // A right said twice, or a delegation of nothing, is not what anybody meant to sign.
+            if delegation.may.is_empty() || !delegation.may.is_sorted_by(|one, next| one < next) {
+                return Err(Refusal::Genesis(
+                    "a delegation's rights are not one or more of the table, each once and in its order",
+                ));
+            }
             let rights: BTreeSet<Right> = delegation.may.iter().copied().collect();
             let taken = administrators.contains_key(&kid) || kid == genesis.observer.kid();
             if taken
@@ -87,6 +93,11 @@ impl Authority {
     /// The log's signed-note verifier key.
     pub fn log_key(&self) -> &str {
         &self.log_key
+    }
+
+    /// The key that signs forks and gaps.
+    pub fn observer(&self) -> &PublicKey {
+        &self.observer
     }
 
     /// The organisation's name.

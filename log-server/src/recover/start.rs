@@ -1,7 +1,10 @@
 //! Wiring a running log out of a judged store.
 
+use super::kept::LedgerFile;
 use super::replay::Signatures;
-use super::state::{Found, StateError, check_log_key, examine};
+use super::silence::{self, SilenceError};
+use super::state::{Found, StateError, check_log_key, check_observer, examine};
+use crate::admit::Verifiers;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosures::DisclosureStore;
@@ -11,13 +14,14 @@ use crate::metrics::Metrics;
 use crate::outcome::{SubmitError, SubmitResult, Wait};
 use crate::pool::{Pool, PoolLimits, Waiting};
 use crate::publish::{PublishError, Publisher};
+use crate::receipts::FoldedTiles;
 use crate::sequence::{RoundLimits, Sequencer};
 use crate::store::{Head, HeadFile, LogStore, PublishedCheckpoint};
 use crate::witnesses::{CosignFailure, HttpLink, WitnessLink, Witnesses};
+use cairn_event::Frame;
 use cairn_event::body::Body;
 use cairn_event::frame::FrameError;
-use cairn_event::{EntrySigner as _, Frame};
-use cairn_identity::Ledger;
+use cairn_identity::{Ledger, Refusal};
 use cairn_tlog::{Checkpoint, SignatureError, TrustPolicy, TrustPolicyError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, mpsc};
@@ -51,6 +55,9 @@ pub enum StartError {
     /// The stored log contradicts itself, its key or the clock.
     #[error("the stored log is in doubt")]
     State(#[from] StateError),
+    /// The clock is far ahead of everything recorded and nobody confirmed it.
+    #[error("the clock is in doubt")]
+    Clock(#[from] SilenceError),
     /// The trust policy cannot be read.
     #[error("the trust policy is refused")]
     TrustPolicy(#[from] TrustPolicyError),
@@ -91,9 +98,9 @@ pub enum StartError {
     /// The genesis file holds another type of entry.
     #[error("the entry given is of type `{0}`, not genesis")]
     NotGenesis(&'static str),
-    /// Genesis names another observer key.
-    #[error("genesis names another observer key than the key file has")]
-    GenesisObserver,
+    /// Genesis would not be admitted: its threshold, keys, rights or signatures do not hold.
+    #[error("the genesis entry does not hold")]
+    GenesisInvalid(#[source] Box<Refusal>),
     /// The genesis entry was not admitted.
     #[error("the genesis entry was not admitted: {0}")]
     GenesisRefused(String),
@@ -173,7 +180,17 @@ pub async fn start_in(parts: Parts, surroundings: Surroundings) -> Result<Log, S
             .map_err(StateError::HeadFile)?;
         let now_ms = (parts.clock)();
         let store = parts.store.as_ref();
-        let found = examine(store, head_file, &parts.keys, now_ms, Signatures::Trust)?;
+        let kept = LedgerFile::in_folder(&parts.dir);
+        let found = examine(
+            store,
+            head_file,
+            &parts.keys,
+            now_ms,
+            Signatures::Trust,
+            Some(&kept),
+        )?;
+        silence::check(&parts.dir, found.recorded_ms, now_ms)?;
+        store.finish_erasure().map_err(StateError::Store)?;
         Ok::<_, StartError>((parts, found))
     })
     .await??;
@@ -216,10 +233,19 @@ fn parse_genesis(line: &str, keys: &Keys) -> Result<Frame, StartError> {
         return Err(StartError::NotGenesis(body.kind()));
     };
     check_log_key(&genesis.log_key, keys)?;
-    if genesis.observer != keys.observer.public_key() {
-        return Err(StartError::GenesisObserver);
-    }
+    check_observer(&genesis.observer, keys)?;
+    // Judged before anything is signed or written, by the rules of admission.
+    let ledger = Ledger::new(&keys.origin);
+    let entry = frame.entry();
+    let key = ledger.key_for(entry, &[]).map_err(invalid)?;
+    let signed = entry.verify(&key).map_err(Refusal::Entry);
+    signed.map_err(invalid)?;
+    ledger.admit(entry).map_err(invalid)?;
     Ok(frame)
+}
+
+fn invalid(refusal: Refusal) -> StartError {
+    StartError::GenesisInvalid(Box::new(refusal))
 }
 
 fn check_genesis(given: Option<&Frame>, found: &Found) -> Result<(), StartError> {
@@ -313,6 +339,7 @@ fn wire(
     let publisher = publisher(&parts, &found, &shared, trust.clone(), witnesses);
     let pool = start_sequencer(&parts, found, &shared, run)?;
     let channels = &shared.channels;
+    let quotas = crate::quota::Quotas::new(parts.config.quota.clone());
     let inner = Inner {
         size: channels.size.subscribe(),
         published: channels.published.subscribe(),
@@ -322,11 +349,15 @@ fn wire(
         keys: parts.keys,
         store: parts.store,
         pool,
+        verifiers: Verifiers::new(),
+        tiles: FoldedTiles::default(),
         ledger: shared.ledger,
         disclosures: shared.disclosures,
         trust,
         trust_text: parts.trust_text,
         metrics: shared.metrics,
+        quotas,
+        lag: crate::reads::Lag::default(),
         clock: parts.clock,
     };
     Ok((Log(Arc::new(inner)), publisher))
@@ -350,6 +381,8 @@ fn start_sequencer(
     let sequencer = Sequencer {
         store: parts.store.clone(),
         disclosures: shared.disclosures.clone(),
+        kept: LedgerFile::in_folder(&parts.dir),
+        kept_size: found.replayed.read_from,
         working: found.replayed.ledger,
         shared: shared.ledger.clone(),
         head: found.head,

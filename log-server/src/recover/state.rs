@@ -1,9 +1,11 @@
 //! What a stored log says about itself, and every contradiction that keeps it down.
 
+use super::kept::{Base, LedgerFile};
 use super::replay::{ReplayError, Replayed, Signatures, replay};
 use crate::keys::Keys;
 use crate::stage::{Edge, StageError};
 use crate::store::{Head, HeadFileError, LogStore, PublishedCheckpoint, SignedHead, StoreError};
+use cairn_event::{EntrySigner as _, PublicKey};
 use cairn_tlog::{Checkpoint, CheckpointOpenError, Hash};
 use std::collections::BTreeMap;
 
@@ -43,6 +45,19 @@ pub enum StateError {
     /// The published checkpoint is not signed by this key under this origin.
     #[error("the published checkpoint is not of this log and key")]
     OtherKey(#[source] CheckpointOpenError),
+    /// Two records of one size name two roots: `HEAD` or a kept checkpoint is not of this history.
+    #[error("at size {size} root `{one}` is recorded, and `{other}`")]
+    TwoRoots {
+        /// The size.
+        size: u64,
+        /// The root recorded first.
+        one: Hash,
+        /// The other root.
+        other: Hash,
+    },
+    /// Genesis names another observer key: this server could state no fork and no gap.
+    #[error("genesis names another observer key than the key file has")]
+    GenesisObserver,
     /// Genesis names another log key.
     #[error("genesis names log key `{named}`, the key file has `{ours}`")]
     GenesisLogKey {
@@ -73,7 +88,8 @@ pub struct Found {
     pub edge: Edge,
 }
 
-/// Reads and judges a stored log; `signed` is the content of the file `HEAD`.
+/// Reads and judges a stored log; `signed` is the content of the file `HEAD`, and `kept` the file from
+/// which reading may begin.
 ///
 /// # Errors
 /// [`StateError`]; stay down and tell the operator.
@@ -83,6 +99,7 @@ pub fn examine(
     keys: &Keys,
     now_ms: u64,
     signatures: Signatures,
+    kept: Option<&LedgerFile>,
 ) -> Result<Found, StateError> {
     let head = store.head()?.unwrap_or_else(|| Head::empty(0));
     let published = store.published()?;
@@ -97,7 +114,7 @@ pub fn examine(
             });
         }
         check_note(newest, keys)?;
-        roots.insert(newest.size, newest.root);
+        pin(&mut roots, newest.size, newest.root)?;
         recorded_ms = recorded_ms.max(newest.time_ms);
     }
     if let Some(signed) = signed {
@@ -107,7 +124,7 @@ pub fn examine(
                 size,
             });
         }
-        roots.insert(signed.size, signed.root);
+        pin(&mut roots, signed.size, signed.root)?;
         recorded_ms = recorded_ms.max(signed.time_ms);
     }
     if now_ms < recorded_ms {
@@ -117,11 +134,13 @@ pub fn examine(
         });
     }
     if signatures == Signatures::Verify {
-        roots.extend(all_checkpoints(store, keys)?);
+        pin_checkpoints(&mut roots, store, keys)?;
     }
-    let replayed = replay(store, &head, &keys.origin, &roots, signatures)?;
+    let base = kept.and_then(|file| believed(file, store, &head, keys));
+    let replayed = replay(store, &head, &keys.origin, &roots, signatures, base)?;
     if let Some(authority) = replayed.ledger.authority() {
         check_log_key(authority.log_key(), keys)?;
+        check_observer(authority.observer(), keys)?;
     }
     let edge = Edge::load(store, &head)?;
     Ok(Found {
@@ -131,6 +150,19 @@ pub fn examine(
         replayed,
         edge,
     })
+}
+
+/// The kept ledger, unless it is in doubt: then the whole log is read.
+fn believed(file: &LedgerFile, store: &dyn LogStore, head: &Head, keys: &Keys) -> Option<Base> {
+    let observer = keys.observer.public_key();
+    match file.read(store, head, &keys.origin, &observer) {
+        Ok(base) => base,
+        Err(doubt) => {
+            let cause = crate::sequence::chain(&doubt);
+            tracing::warn!(%cause, "the kept ledger is not believed; the whole log is read");
+            None
+        }
+    }
 }
 
 /// Genesis must name this server's log key.
@@ -143,6 +175,26 @@ pub(super) fn check_log_key(named: &str, keys: &Keys) -> Result<(), StateError> 
         named: named.to_owned(),
         ours,
     })
+}
+
+/// Genesis must name this server's observer key.
+pub(super) fn check_observer(named: &PublicKey, keys: &Keys) -> Result<(), StateError> {
+    if *named == keys.observer.public_key() {
+        return Ok(());
+    }
+    Err(StateError::GenesisObserver)
+}
+
+/// Notes the root of a size; a second root for a size is never preferred to the first.
+fn pin(roots: &mut BTreeMap<u64, Hash>, size: u64, root: Hash) -> Result<(), StateError> {
+    match roots.insert(size, root) {
+        Some(one) if one != root => Err(StateError::TwoRoots {
+            size,
+            one,
+            other: root,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn check_note(published: &PublishedCheckpoint, keys: &Keys) -> Result<(), StateError> {
@@ -158,14 +210,17 @@ fn check_note(published: &PublishedCheckpoint, keys: &Keys) -> Result<(), StateE
     }))
 }
 
-/// Every checkpoint kept, opened with the log key.
-fn all_checkpoints(store: &dyn LogStore, keys: &Keys) -> Result<BTreeMap<u64, Hash>, StateError> {
-    let mut roots = BTreeMap::new();
+/// Notes the root of every checkpoint kept, opened with the log key.
+fn pin_checkpoints(
+    roots: &mut BTreeMap<u64, Hash>,
+    store: &dyn LogStore,
+    keys: &Keys,
+) -> Result<(), StateError> {
     for size in store.checkpoint_sizes(0, usize::MAX)? {
         if let Some(checkpoint) = store.checkpoint(size)? {
             check_note(&checkpoint, keys)?;
-            roots.insert(size, checkpoint.root);
+            pin(roots, size, checkpoint.root)?;
         }
     }
-    Ok(roots)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What keeps a log down at its start, and what is turned away while it runs.
 
 use crate::world::{PATIENCE, World, accept, refuse};
+use cairn_event::administrative::Right;
 use cairn_server::recover::{StartError, StateError, start};
 use cairn_server::store::{HeadFile, Memory, SignedHead};
 use cairn_server::{SubmitError, Wait};
@@ -77,7 +78,9 @@ async fn another_root_at_a_signed_size_is_not_served() {
     let refused = world.start(&engine.reopen()).await;
     assert!(matches!(
         refused,
-        Err(StartError::State(StateError::Replay(_)))
+        Err(StartError::State(
+            StateError::Replay(_) | StateError::TwoRoots { .. }
+        ))
     ));
 }
 
@@ -188,4 +191,108 @@ async fn entries_without_authority_are_refused() {
     let (_, unknown) = (chain.next(), World::new().chain(9).0.next());
     assert_eq!(refuse(&log, unknown).await, "unknown-chain");
     accept(&log, vec![good]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_roots_for_one_size_are_not_served_whichever_is_right() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, _) = world.enrolled(&engine).await;
+    let published = log.published().borrow().clone();
+    drop(log);
+    let file = HeadFile::in_folder(&world.data());
+    let signed = file.read().unwrap().unwrap();
+    assert_eq!(signed.size, published.size);
+    let other = cairn_tlog::Hash([9; 32]);
+    file.write(&SignedHead {
+        root: other,
+        ..signed
+    })
+    .unwrap();
+    // The recorded roots contradict each other before any entry is read.
+    let refused = world.start(&engine.reopen()).await;
+    assert!(matches!(
+        refused,
+        Err(StartError::State(StateError::TwoRoots { size, one, other: found }))
+            if size == published.size && one == published.root && found == other
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_genesis_that_would_not_be_admitted_is_refused_before_anything_is_signed() {
+    let rights: [&[Right]; 3] = [
+        &[],
+        &[Right::AdmitDevice, Right::AdmitDevice],
+        &[Right::Policy, Right::AdmitDevice],
+    ];
+    for may in rights {
+        let (world, engine) = (World::new(), Memory::new());
+        let mut parts = world.parts(&engine, true);
+        parts.genesis = Some(world.genesis_with("Example", may, None));
+        let refused = start(parts).await.err();
+        assert!(
+            matches!(refused, Some(StartError::GenesisInvalid(_))),
+            "{may:?}: {refused:?}"
+        );
+        assert_eq!(engine.writes(), 0, "{may:?}");
+        assert_eq!(HeadFile::in_folder(&world.data()).read().unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_genesis_names_other_keys_than_the_folder_has_is_not_served() {
+    let (world, other) = (World::new(), World::new());
+    // At the first start, and with keys exchanged afterwards.
+    let engine = Memory::new();
+    let mut parts = world.parts(&engine, true);
+    let observer = Some(other.public.observer.clone());
+    parts.genesis = Some(world.genesis_with("Example", &[Right::AdmitDevice], observer));
+    assert!(matches!(
+        start(parts).await,
+        Err(StartError::State(StateError::GenesisObserver))
+    ));
+    drop(world.enrolled(&engine).await);
+    let seed = |world: &World| world.data().join("keys/observer.seed");
+    std::fs::copy(seed(&other), seed(&world)).unwrap();
+    assert!(matches!(
+        world.start(&engine.reopen()).await,
+        Err(StartError::State(StateError::GenesisObserver))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_far_ahead_of_the_head_is_refused_until_somebody_confirms_it() {
+    use cairn_server::recover::silence::{CONFIRMATION, MAX_SILENCE_MS, SilenceError};
+    let (world, engine) = (World::new(), Memory::new());
+    drop(world.enrolled(&engine).await);
+    let recorded_ms = HeadFile::in_folder(&world.data())
+        .read()
+        .unwrap()
+        .unwrap()
+        .time_ms;
+    let at = async |now_ms: u64| {
+        let mut parts = world.parts(&engine.reopen(), false);
+        parts.clock = Arc::new(move || now_ms);
+        start(parts).await
+    };
+    let ahead = recorded_ms + MAX_SILENCE_MS + 3_600_000;
+    let unconfirmed = |started: Result<cairn_server::Log, StartError>| {
+        matches!(
+            started,
+            Err(StartError::Clock(SilenceError::Unconfirmed { .. }))
+        )
+    };
+    assert!(unconfirmed(at(ahead).await));
+    let confirm = |text: &str| std::fs::write(world.data().join(CONFIRMATION), text).unwrap();
+    confirm("soon\n");
+    assert!(matches!(
+        at(ahead).await,
+        Err(StartError::Clock(SilenceError::Form))
+    ));
+    // Somebody confirmed another time than the clock now has.
+    confirm(&format!("{}\n", recorded_ms / 1_000));
+    assert!(unconfirmed(at(ahead).await));
+    let signed = HeadFile::in_folder(&world.data()).read().unwrap().unwrap();
+    assert_eq!(signed.time_ms, recorded_ms, "nothing was signed meanwhile");
+    confirm(&format!("{}\n", ahead / 1_000));
+    drop(at(ahead).await.unwrap());
 }
