@@ -1,23 +1,27 @@
 //! The disclosure store: confidential parts of entries, sealed, and destroyed on order.
 //!
 //! Owns the three states and erasure. Each disclosure is sealed under the key of one person and one
-//! month (of arrival); that key is sealed under the master key. Erasing destroys the ciphertext,
-//! and the key with the last of its disclosures. What was erased is remembered by digest, so the
-//! same frame submitted again does not bring it back. Does not own the cipher (`seal`) nor the
+//! month (of arrival); that key is sealed under the master key. Erasing destroys the ciphertext and
+//! the key; what else lay under it is sealed anew (`rekey`). What was erased is remembered by digest,
+//! so the same frame submitted again does not bring it back. Does not own the cipher (`seal`) nor the
 //! erasure entry, which the service writes before it calls [`DisclosureStore::erase`].
 //!
 //! Trap: a backup of the data folder holds the old ciphertext and the old sealed key until it is
 //! rotated out; operators keep `keys/sealing.key` out of backups or rotate them.
 
+mod bulk;
 mod plan;
+mod rekey;
 mod seal;
 
+pub use bulk::EntryDisclosures;
 pub use plan::Plan;
 pub use seal::SealError;
 
-use crate::store::{DisclosureWrite, LogStore, StoreError};
+use crate::store::{DisclosureRecord, DisclosureWrite, LogStore, StoreError};
 use cairn_event::encoding::{from_base64url, to_base64url};
 use cairn_event::{Entry, EntryError};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -85,6 +89,9 @@ pub enum DisclosureStoreError {
     },
 }
 
+/// Keys of people that were opened during one reading, by name; they leave memory with it.
+type OpenKeys = HashMap<String, seal::SecretKey>;
+
 /// The store of one log's disclosures.
 pub struct DisclosureStore {
     store: Arc<dyn LogStore>,
@@ -104,9 +111,10 @@ impl DisclosureStore {
         }
     }
 
-    /// Begins planning the disclosures of a round. Hold the plan until the round is committed.
-    pub fn plan(&self, now_ms: u64) -> Plan<'_> {
-        Plan::new(self, self.lock(), now_ms)
+    /// Begins planning the disclosures of a round that starts at size `stored`. Hold the plan until
+    /// the round is committed.
+    pub fn plan(&self, stored: u64, now_ms: u64) -> Plan<'_> {
+        Plan::new(self, self.lock(), stored, now_ms)
     }
 
     /// Every digest of an entry, in the order of `_sd`, with what is held.
@@ -115,7 +123,21 @@ impl DisclosureStore {
     /// [`DisclosureStoreError`].
     pub fn get(&self, index: u64) -> Result<Vec<HeldDisclosure>, DisclosureStoreError> {
         let entry = self.entry(index)?;
-        let records = self.store.disclosures(index)?;
+        self.steadily(|| {
+            let records = self.store.disclosures(index)?;
+            self.held(index, &entry, &records, &mut OpenKeys::default())
+        })
+    }
+
+    /// Every digest of `entry` with what `records` hold of it. Keys already opened are not opened
+    /// again: they are the greater part of the work where one person wrote many entries.
+    fn held(
+        &self,
+        index: u64,
+        entry: &Entry,
+        records: &[DisclosureRecord],
+        keys: &mut OpenKeys,
+    ) -> Result<Vec<HeldDisclosure>, DisclosureStoreError> {
         let held = entry.payload().sd.iter().map(|digest| {
             let raw = raw_digest(digest);
             let record = records
@@ -126,7 +148,7 @@ impl DisclosureStore {
                 None => (DisclosureState::Withheld, None),
                 Some(value) if seal::is_erased(value) => (DisclosureState::Erased, None),
                 Some(value) => {
-                    let encoded = self.open(index, &raw.unwrap_or_default(), value)?;
+                    let encoded = self.open(index, &raw.unwrap_or_default(), value, keys)?;
                     (DisclosureState::Present, Some(encoded))
                 }
             };
@@ -141,10 +163,11 @@ impl DisclosureStore {
 
     /// Destroys disclosures of an entry: those named, or all when `digests` is empty. Gives the
     /// digests now erased, sorted. Digests already erased, or not held, are erased too: a later
-    /// submission will not bring them in.
+    /// submission will not bring them in. What the same person wrote in the same month is read and
+    /// sealed anew meanwhile, and no round is sequenced until that is on disk.
     ///
     /// # Errors
-    /// `NoEntry`, `NotCommitted`: nothing changed. `Store`: fatal.
+    /// `NoEntry`, `NotCommitted`, `Seal`: nothing changed. `Store`: fatal.
     pub fn erase(
         &self,
         index: u64,
@@ -154,7 +177,7 @@ impl DisclosureStore {
         let wanted = self.committed(index, digests)?;
         let records = self.store.disclosures(index)?;
         let mut writes = Vec::new();
-        let mut keys = plan::KeyCounts::default();
+        let (mut gone, mut keys) = (BTreeSet::new(), BTreeSet::new());
         for digest in &wanted {
             let raw = raw_digest(digest).unwrap_or_default();
             let record = records
@@ -164,9 +187,8 @@ impl DisclosureStore {
             if record.is_some_and(|value| seal::is_erased(value)) {
                 continue;
             }
-            if let Some(name) = record.and_then(|value| seal::key_name(value)) {
-                keys.one_less(name);
-            }
+            keys.extend(record.and_then(|value| seal::key_name(value)));
+            gone.insert((index, raw));
             let value = seal::erased();
             writes.push(DisclosureWrite::Record {
                 index,
@@ -174,11 +196,28 @@ impl DisclosureStore {
                 value,
             });
         }
-        writes.extend(keys.writes(self.store.as_ref())?);
+        for name in keys {
+            writes.extend(rekey::rekey(self, name, &gone)?);
+        }
         if !writes.is_empty() {
             self.store.write_disclosures(&writes)?;
         }
         Ok(wanted)
+    }
+
+    /// Reads, and once more where something does not open: an erasure may have sealed it anew between
+    /// the reading of the record and of its key.
+    fn steadily<T>(
+        &self,
+        read: impl Fn() -> Result<T, DisclosureStoreError>,
+    ) -> Result<T, DisclosureStoreError> {
+        match read() {
+            Err(DisclosureStoreError::Seal { .. }) => {
+                let _writing = self.lock();
+                read()
+            }
+            done => done,
+        }
     }
 
     /// The digests to erase, sorted as in `_sd`, after checking that the entry commits to each.
@@ -224,15 +263,21 @@ impl DisclosureStore {
         index: u64,
         digest: &[u8; 32],
         value: &[u8],
+        keys: &mut OpenKeys,
     ) -> Result<String, DisclosureStoreError> {
         let failed = |source| DisclosureStoreError::Seal { index, source };
         let name = seal::key_name(value).ok_or_else(|| failed(SealError::Form))?;
+        if let Some(key) = keys.get(name) {
+            return seal::open_record(key, index, digest, value).map_err(failed);
+        }
         let sealed = self
             .store
             .disclosure_key(name)?
             .ok_or_else(|| failed(SealError::KeyGone))?;
         let (key, _) = seal::open_key(&self.master, name, &sealed).map_err(failed)?;
-        seal::open_record(&key, index, digest, value).map_err(failed)
+        let opened = seal::open_record(&key, index, digest, value).map_err(failed);
+        keys.insert(name.to_owned(), key);
+        opened
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {

@@ -9,12 +9,15 @@
 //! Source: the project's ARCHITECTURE.md, "Storage".
 
 mod engine;
+mod entries;
 mod head_file;
+mod kept;
 mod keyed;
 mod memory;
 mod rocks;
 
 pub use engine::{Change, Engine, Table};
+pub use entries::{Entries, entries};
 pub use head_file::{HeadFile, HeadFileError, SignedHead};
 pub use keyed::KeyedStore;
 pub use memory::{Fault, Memory, Outcome};
@@ -22,6 +25,8 @@ pub use rocks::{Rocks, RocksOpenError};
 
 use cairn_event::Kid;
 use cairn_tlog::{Frontier, Hash, TileId};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The committed tree: what the next round starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +101,13 @@ pub enum DisclosureWrite {
         digest: [u8; 32],
         /// Stored form; see `crate::disclosures`.
         value: Vec<u8>,
+    },
+    /// Which disclosures a round sealed under the key of one person and period.
+    Sealed {
+        /// `person/period`.
+        name: String,
+        /// Index of the entry and digest of each, at least one.
+        places: Vec<(u64, [u8; 32])>,
     },
     /// The sealed key of one person and period, with the number of live records.
     Key {
@@ -244,8 +256,8 @@ pub trait LogStore: Send + Sync {
     /// `Read`.
     fn fork_recorded(&self, chain: &Kid, seq: u64) -> Result<bool, StoreError>;
 
-    /// Makes a checkpoint durable as the newest; the earliest note of a size is kept for ever, except
-    /// that the first witnessed one replaces one without witnesses.
+    /// Makes a checkpoint durable as the newest. The earliest note of a size is kept for ever, with
+    /// the earliest cosignature of each further witness that cosigned this size later.
     ///
     /// # Errors
     /// `CheckpointBack` when it does not follow; every error is fatal.
@@ -275,17 +287,41 @@ pub trait LogStore: Send + Sync {
     /// `Read`, `Damaged`.
     fn disclosures(&self, index: u64) -> Result<Vec<DisclosureRecord>, StoreError>;
 
+    /// All disclosure records of the entries in `range`, by index.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn disclosures_of(
+        &self,
+        range: Range<u64>,
+    ) -> Result<BTreeMap<u64, Vec<DisclosureRecord>>, StoreError>;
+
     /// The stored form of a person's key for a period.
     ///
     /// # Errors
     /// `Read`.
     fn disclosure_key(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Indices of entries whose disclosures were ever sealed under the key of this name, ascending.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn sealed_under(&self, name: &str) -> Result<Vec<u64>, StoreError>;
+
     /// Makes changes to disclosures durable outside a round and drops what they replaced from disk.
+    /// That the dropping is owed is part of the change: after a crash [`LogStore::finish_erasure`]
+    /// does it.
     ///
     /// # Errors
     /// All are fatal.
     fn write_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError>;
+
+    /// Drops from disk what an earlier change to disclosures replaced, if a crash came between the
+    /// two. Called before the log is served.
+    ///
+    /// # Errors
+    /// All are fatal.
+    fn finish_erasure(&self) -> Result<(), StoreError>;
 
     /// Makes a blob durable under its SHA-256.
     ///

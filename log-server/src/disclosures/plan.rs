@@ -1,12 +1,12 @@
-//! Planning the disclosures of one round, and counting what each person's key still protects.
+//! Planning the disclosures of one round, and noting what each person's key protects.
 //!
 //! Owns whose key a disclosure is sealed under: in a chained entry the person whose device wrote it
 //! by the roster, in a roster entry the person or device that the disclosure's name is about
 //! (`email:p_…`), else the organisation. What an entry claims about itself decides nothing.
 
 use super::seal::{self, SecretKey};
-use super::{DisclosureStore, DisclosureStoreError, SealError, raw_digest};
-use crate::store::{DisclosureWrite, LogStore, StoreError};
+use super::{DisclosureStore, DisclosureStoreError, SealError};
+use crate::store::DisclosureWrite;
 use cairn_event::disclosure::names;
 use cairn_event::{Disclosure, Frame};
 use cairn_identity::Roster;
@@ -20,19 +20,28 @@ const ORGANISATION: &str = "organisation";
 pub struct Plan<'a> {
     of: &'a DisclosureStore,
     _writing: MutexGuard<'a, ()>,
+    stored: u64,
     month: String,
     keys: BTreeMap<String, (SecretKey, u64)>,
+    under: BTreeMap<String, Vec<(u64, [u8; 32])>>,
     planned: BTreeSet<(u64, [u8; 32])>,
     records: Vec<DisclosureWrite>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(of: &'a DisclosureStore, writing: MutexGuard<'a, ()>, now_ms: u64) -> Self {
+    pub(super) fn new(
+        of: &'a DisclosureStore,
+        writing: MutexGuard<'a, ()>,
+        stored: u64,
+        now_ms: u64,
+    ) -> Self {
         Self {
             of,
             _writing: writing,
+            stored,
             month: month_of(now_ms),
             keys: BTreeMap::new(),
+            under: BTreeMap::new(),
             planned: BTreeSet::new(),
             records: Vec::new(),
         }
@@ -53,13 +62,15 @@ impl<'a> Plan<'a> {
         if frame.disclosures().is_empty() {
             return Ok(());
         }
-        let known = self.of.store.disclosures(index)?;
+        // At an index that no entry has yet, nothing is held.
+        let known = if index < self.stored {
+            self.of.store.disclosures(index)?
+        } else {
+            Vec::new()
+        };
         let mut sealed = Vec::with_capacity(frame.disclosures().len());
         for disclosure in frame.disclosures() {
-            let digest = disclosure.digest();
-            let Some(raw) = raw_digest(&digest) else {
-                return Err(DisclosureStoreError::NotCommitted { index, digest });
-            };
+            let raw = *disclosure.raw_digest();
             let held = known.iter().any(|(at, _)| *at == raw);
             if held || self.planned.contains(&(index, raw)) {
                 continue;
@@ -72,6 +83,7 @@ impl<'a> Plan<'a> {
             if let Some((_, live)) = self.keys.get_mut(&name) {
                 *live += 1;
             }
+            self.under.entry(name).or_default().push((index, digest));
             self.planned.insert((index, digest));
             self.records.push(DisclosureWrite::Record {
                 index,
@@ -86,8 +98,8 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// `Seal`.
-    pub fn writes(&self) -> Result<Vec<DisclosureWrite>, DisclosureStoreError> {
-        let mut writes = self.records.clone();
+    pub fn writes(&mut self) -> Result<Vec<DisclosureWrite>, DisclosureStoreError> {
+        let mut writes = std::mem::take(&mut self.records);
         // A key without records was opened for a frame that was refused.
         for (name, (key, live)) in self.keys.iter().filter(|(_, (_, live))| *live > 0) {
             let value = seal::seal_key(&self.of.master, name, key, *live)
@@ -97,6 +109,8 @@ impl<'a> Plan<'a> {
                 value,
             });
         }
+        let under = std::mem::take(&mut self.under).into_iter();
+        writes.extend(under.map(|(name, places)| DisclosureWrite::Sealed { name, places }));
         Ok(writes)
     }
 
@@ -119,32 +133,6 @@ impl<'a> Plan<'a> {
             return Err(failed(SealError::KeyGone));
         };
         seal::seal_record(key, name, index, digest, disclosure.encoded()).map_err(failed)
-    }
-}
-
-/// Live records to subtract from each key.
-#[derive(Default)]
-pub(super) struct KeyCounts(BTreeMap<String, u64>);
-
-impl KeyCounts {
-    pub(super) fn one_less(&mut self, name: &str) {
-        *self.0.entry(name.to_owned()).or_default() += 1;
-    }
-
-    /// A smaller count for each key, or its destruction when nothing is left under it.
-    pub(super) fn writes(self, store: &dyn LogStore) -> Result<Vec<DisclosureWrite>, StoreError> {
-        let mut writes = Vec::new();
-        for (name, less) in self.0 {
-            let Some(value) = store.disclosure_key(&name)? else {
-                continue;
-            };
-            let left = seal::live(&value).unwrap_or(0).saturating_sub(less);
-            writes.push(match seal::with_live(&value, left).filter(|_| left > 0) {
-                Some(value) => DisclosureWrite::Key { name, value },
-                None => DisclosureWrite::DropKey { name },
-            });
-        }
-        Ok(writes)
     }
 }
 

@@ -117,20 +117,6 @@ pub(super) fn open_key(
     Ok((Zeroizing::new(key), live))
 }
 
-/// The same sealed key with another count; `None` when the value is damaged.
-pub(super) fn with_live(value: &[u8], live: u64) -> Option<Vec<u8>> {
-    let (_, sealed) = split_key(value)?;
-    let mut next = vec![PRESENT];
-    next.extend_from_slice(&live.to_be_bytes());
-    next.extend_from_slice(sealed);
-    Some(next)
-}
-
-/// The number of live records of a stored key.
-pub(super) fn live(value: &[u8]) -> Option<u64> {
-    split_key(value).map(|(live, _)| live)
-}
-
 fn split_key(value: &[u8]) -> Option<(u64, &[u8])> {
     let (&[PRESENT], rest) = value.split_first_chunk::<1>()? else {
         return None;

@@ -6,15 +6,20 @@
 //! Partial bundles and tiles are cut out of these on read and never stored.
 
 use super::engine::{Change, Engine, Table};
+use super::kept;
 use super::{
     DisclosureRecord, DisclosureWrite, Head, LogStore, PublishedCheckpoint, Staged, StoreError,
 };
 use cairn_event::Kid;
 use cairn_tlog::{Frontier, Hash, TILE_WIDTH, TileId, bundle};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const HEAD_KEY: &[u8] = b"head";
 const NEWEST_KEY: &[u8] = b"newest-checkpoint";
+/// There while replaced disclosures and keys may still lie on disk.
+const PURGE_OWED_KEY: &[u8] = b"purge-owed";
 
 /// First byte of every structured value: the layout of this version.
 const LAYOUT: u8 = 1;
@@ -134,10 +139,12 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         }
         let value = encode_checkpoint(checkpoint);
         let mut changes = vec![Change::Put(Table::Meta, NEWEST_KEY.to_vec(), value.clone())];
-        // The first note for a size stays, as the earliest time; only witnesses make a later one better.
-        let kept = self.checkpoint(checkpoint.size)?;
-        if kept.is_none_or(|kept| checkpoint.witnessed && !kept.witnessed) {
-            changes.push(Change::Put(Table::Checkpoint, key(checkpoint.size), value));
+        let keep = match self.checkpoint(checkpoint.size)? {
+            None => Some(value),
+            Some(kept) => kept::add(&kept, checkpoint)?.map(|merged| encode_checkpoint(&merged)),
+        };
+        if let Some(keep) = keep {
+            changes.push(Change::Put(Table::Checkpoint, key(checkpoint.size), keep));
         }
         self.write(changes)
     }
@@ -162,28 +169,65 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn disclosures(&self, index: u64) -> Result<Vec<DisclosureRecord>, StoreError> {
-        let (from, to) = (key(index), key(index.saturating_add(1)));
+        let mut records = self.disclosures_of(index..index.saturating_add(1))?;
+        Ok(records.remove(&index).unwrap_or_default())
+    }
+
+    fn disclosures_of(
+        &self,
+        range: Range<u64>,
+    ) -> Result<BTreeMap<u64, Vec<DisclosureRecord>>, StoreError> {
+        let (from, to) = (key(range.start), key(range.end));
         let rows = self
             .engine
             .scan(Table::Disclosure, &from, &to, usize::MAX)?;
-        let split = rows.into_iter().map(|(key, value)| {
-            let digest = key
-                .get(8..)
-                .and_then(|digest| <[u8; 32]>::try_from(digest).ok());
-            let digest = digest.ok_or_else(|| damaged(Table::Disclosure, "a key is not 40 bytes"));
-            digest.map(|digest| (digest, value))
-        });
-        split.collect()
+        let mut records: BTreeMap<u64, Vec<DisclosureRecord>> = BTreeMap::new();
+        for (key, value) in rows {
+            let split = key.split_first_chunk::<8>().and_then(|(index, digest)| {
+                let digest = <[u8; 32]>::try_from(digest).ok()?;
+                Some((u64::from_be_bytes(*index), digest))
+            });
+            let (index, digest) =
+                split.ok_or_else(|| damaged(Table::Disclosure, "a key is not 40 bytes"))?;
+            records.entry(index).or_default().push((digest, value));
+        }
+        Ok(records)
     }
 
     fn disclosure_key(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.engine.get(Table::PersonKey, name.as_bytes())
     }
 
+    fn sealed_under(&self, name: &str) -> Result<Vec<u64>, StoreError> {
+        let from = sealed_key(name, None);
+        let mut to = from.clone();
+        to.extend_from_slice(&[u8::MAX; 41]);
+        let rows = self.engine.scan(Table::Sealed, &from, &to, usize::MAX)?;
+        let mut indices = BTreeSet::new();
+        for (_, value) in rows {
+            let (chunks, []) = value.as_chunks::<8>() else {
+                return Err(damaged(Table::Sealed, "not a list of indices"));
+            };
+            indices.extend(chunks.iter().map(|index| u64::from_be_bytes(*index)));
+        }
+        Ok(indices.into_iter().collect())
+    }
+
     fn write_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError> {
-        self.write(writes.iter().map(disclosure_change).collect())?;
-        let purged = self.engine.purge(Table::Disclosure);
-        purged.and_then(|()| self.engine.purge(Table::PersonKey))
+        let mut changes: Vec<_> = writes.iter().map(disclosure_change).collect();
+        let owed = Change::Put(Table::Meta, PURGE_OWED_KEY.to_vec(), vec![LAYOUT]);
+        changes.push(owed);
+        self.write(changes)?;
+        self.finish_erasure()
+    }
+
+    fn finish_erasure(&self) -> Result<(), StoreError> {
+        if self.engine.get(Table::Meta, PURGE_OWED_KEY)?.is_none() {
+            return Ok(());
+        }
+        self.engine.purge(Table::Disclosure)?;
+        self.engine.purge(Table::PersonKey)?;
+        self.write(vec![Change::Delete(Table::Meta, PURGE_OWED_KEY.to_vec())])
     }
 
     fn put_blob(&self, digest: &[u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
@@ -264,6 +308,12 @@ fn disclosure_change(write: &DisclosureWrite) -> Change {
             at.extend_from_slice(digest);
             Change::Put(Table::Disclosure, at, value.clone())
         }
+        DisclosureWrite::Sealed { name, places } => {
+            let indices: BTreeSet<u64> = places.iter().map(|(index, _)| *index).collect();
+            let value = indices.iter().flat_map(|index| index.to_be_bytes());
+            let at = sealed_key(name, places.first());
+            Change::Put(Table::Sealed, at, value.collect())
+        }
         DisclosureWrite::Key { name, value } => {
             Change::Put(Table::PersonKey, name.clone().into_bytes(), value.clone())
         }
@@ -293,6 +343,18 @@ fn place_key(chain: &Kid, seq: u64) -> Vec<u8> {
     let mut bytes = chain.0.clone().into_bytes();
     bytes.push(b'/');
     bytes.extend_from_slice(&seq.to_be_bytes());
+    bytes
+}
+
+/// Name, zero byte, and the first place of the list: no two rounds seal the same disclosure, so no
+/// list replaces another.
+fn sealed_key(name: &str, first: Option<&(u64, [u8; 32])>) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(0);
+    if let Some((index, digest)) = first {
+        bytes.extend_from_slice(&index.to_be_bytes());
+        bytes.extend_from_slice(digest);
+    }
     bytes
 }
 

@@ -33,6 +33,10 @@ struct State {
     rows: Rowset,
     fault: Option<Fault>,
     writes: u64,
+    /// Values of the disclosure tables that were replaced or deleted, as they lie on a disk until
+    /// their table is rewritten.
+    replaced: Vec<(Table, Vec<u8>)>,
+    purge_fails: bool,
 }
 
 /// The engine; clones share the rows.
@@ -51,11 +55,13 @@ impl Memory {
     /// What a restarted process would find: the same rows, no fault.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        let rows = self.lock().rows.clone();
+        let before = self.lock();
         let state = State {
-            rows,
+            rows: before.rows.clone(),
+            replaced: before.replaced.clone(),
             ..State::default()
         };
+        drop(before);
         Self {
             state: Arc::new(Mutex::new(state)),
         }
@@ -70,6 +76,19 @@ impl Memory {
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.lock().writes
+    }
+
+    /// Makes the next purge fail, as a crash between a write and its purge does.
+    pub fn break_purge(&self) {
+        self.lock().purge_fails = true;
+    }
+
+    /// Whether a value that was replaced or deleted could still be read from the disk.
+    #[must_use]
+    pub fn remains(&self, table: Table, value: &[u8]) -> bool {
+        let state = self.lock();
+        let mut replaced = state.replaced.iter();
+        replaced.any(|(of, left)| *of == table && left == value)
     }
 
     /// Changes a stored value in place, as a decaying disk would. Says whether it was there.
@@ -118,15 +137,23 @@ impl Engine for Memory {
             return Err(StoreError::Injected);
         }
         for change in changes {
-            match change {
-                Change::Put(table, key, value) => state.rows.insert((table, key), value),
-                Change::Delete(table, key) => state.rows.remove(&(table, key)),
+            let (table, before) = match change {
+                Change::Put(table, key, value) => (table, state.rows.insert((table, key), value)),
+                Change::Delete(table, key) => (table, state.rows.remove(&(table, key))),
             };
+            if matches!(table, Table::Disclosure | Table::PersonKey) {
+                state.replaced.extend(before.map(|value| (table, value)));
+            }
         }
         failing.map_or(Ok(()), |_| Err(StoreError::Injected))
     }
 
-    fn purge(&self, _table: Table) -> Result<(), StoreError> {
+    fn purge(&self, table: Table) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.purge_fails) {
+            return Err(StoreError::Injected);
+        }
+        state.replaced.retain(|(of, _)| *of != table);
         Ok(())
     }
 }

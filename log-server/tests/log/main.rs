@@ -9,11 +9,18 @@
     reason = "these are tests: a panic is how one fails"
 )]
 
+mod clocks;
+mod cosigning;
 mod crash;
 mod disclosures;
 mod faults;
+mod foreign;
+mod histories;
 mod invariants;
+mod kept;
 mod program;
 mod reference;
 mod refusals;
+mod sealing;
+mod witness;
 mod world;

@@ -67,22 +67,42 @@ async fn a_policy_entry_waits_for_its_bundle() {
 }
 
 #[test]
-fn a_witnessed_note_replaces_an_unwitnessed_one_of_its_size() {
+fn the_first_note_of_a_size_stays_and_gathers_later_witnesses() {
     let store = KeyedStore::new(Memory::new());
-    let note = |text: &str, time_ms: u64, witnessed: bool| PublishedCheckpoint {
-        size: 4,
-        root: Hash([1; 32]),
-        note: text.to_owned(),
-        time_ms,
-        witnessed,
+    let line = |name: &str, byte: u8| {
+        let blob = to_base64(&[byte; 76]);
+        format!("\u{2014} {name} {blob}\n")
     };
-    let kept = || store.checkpoint(4).unwrap().unwrap().note;
-    store.publish(&note("alone", 1, false)).unwrap();
-    store.publish(&note("alone again", 2, false)).unwrap();
-    assert_eq!(kept(), "alone");
-    store.publish(&note("witnessed", 3, true)).unwrap();
-    assert_eq!(kept(), "witnessed");
-    store.publish(&note("witnessed again", 4, true)).unwrap();
-    store.publish(&note("alone", 5, false)).unwrap();
-    assert_eq!(kept(), "witnessed");
+    let publish = |lines: &[String], time_ms: u64, witnessed: bool| {
+        let note = format!("log\n4\nroot\n\n{}", lines.concat());
+        let checkpoint = PublishedCheckpoint {
+            size: 4,
+            root: Hash([1; 32]),
+            note,
+            time_ms,
+            witnessed,
+        };
+        store.publish(&checkpoint).unwrap();
+    };
+    let kept = || store.checkpoint(4).unwrap().unwrap();
+    let (log, one, two) = (line("log", 0), line("w1", 1), line("w2", 2));
+    publish(std::slice::from_ref(&log), 1, false);
+    publish(&[log.clone(), one.clone()], 2, true);
+    // The same witness later, with another time: its first statement is the stronger one.
+    let mut later = vec![1_u8; 76];
+    later[8] = 9;
+    let one_later = format!("\u{2014} w1 {}\n", to_base64(&later));
+    publish(&[log.clone(), one_later, two.clone()], 3, true);
+    publish(std::slice::from_ref(&log), 4, false);
+    let all = format!("log\n4\nroot\n\n{log}{one}{two}");
+    assert_eq!(
+        (kept().note, kept().time_ms, kept().witnessed),
+        (all, 1, true)
+    );
+    assert_eq!(store.published().unwrap().unwrap().time_ms, 4);
+}
+
+fn to_base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -8,7 +8,7 @@ use cairn_event::encoding::to_base64url;
 use cairn_event::payload::possession_message;
 use cairn_event::{
     Context, Disclosure, EntrySigner, Isolation, KeyProtection, Kid, Link, Payload, PersonRole,
-    Sha256, SoftwareKey, frame, freeze,
+    PublicKey, Sha256, SoftwareKey, frame, freeze,
 };
 use cairn_server::clock::system_clock;
 use cairn_server::config::Config;
@@ -72,6 +72,17 @@ impl World {
     }
 
     pub fn genesis_of(&self, organisation: &str) -> String {
+        let may = [Right::AdmitDevice, Right::EnrolDeveloper];
+        self.genesis_with(organisation, &may, None)
+    }
+
+    /// A genesis that grants the authority key these rights, and names another observer than ours.
+    pub fn genesis_with(
+        &self,
+        organisation: &str,
+        may: &[Right],
+        observer: Option<PublicKey>,
+    ) -> String {
         let body = Body::Genesis(Genesis {
             administrators: Administrators {
                 keys: vec![self.admin.public_key()],
@@ -80,10 +91,10 @@ impl World {
             delegations: vec![Delegation {
                 key: self.public.authority.clone(),
                 label: "authority".into(),
-                may: vec![Right::AdmitDevice, Right::EnrolDeveloper],
+                may: may.to_vec(),
             }],
             log_key: self.public.log_key.clone(),
-            observer: self.public.observer.clone(),
+            observer: observer.unwrap_or_else(|| self.public.observer.clone()),
             organisation: organisation.into(),
         });
         frozen(administrative(body), &self.admin).0
@@ -245,6 +256,29 @@ impl Chain {
     /// Another entry for the place that `next` will take.
     pub fn rival(&self, marker: u64) -> String {
         frozen(self.payload(heartbeat(1_000_000 + marker)), &self.key).0
+    }
+
+    /// Another entry for the place that `next` will take, of about this many bytes.
+    pub fn rival_of(&self, bytes: usize) -> String {
+        let mut payload = self.payload(heartbeat(2_000_000));
+        let filling = "x".repeat(bytes / 4 * 3);
+        payload.ext = Some(serde_json::json!({ "filling": filling }));
+        frozen(payload, &self.key).0
+    }
+
+    /// Goes on after this entry, which was made for the chain's next place.
+    pub fn adopt(&mut self, frame: &str) -> String {
+        self.step(Sha256::of_leaf(entry_of(frame).as_bytes()));
+        frame.to_owned()
+    }
+
+    /// An entry for the place that `next` will take, after an entry that nobody has shown.
+    pub fn after_another(&self) -> String {
+        let mut payload = self.payload(heartbeat(3_000_000));
+        if let Some(link) = &mut payload.link {
+            link.prev = Some(Sha256::of(b"another history"));
+        }
+        frozen(payload, &self.key).0
     }
 
     /// An entry that skips `missing` places, declared as a gap or not.
