@@ -182,9 +182,13 @@ pub(super) fn ask_limits(
 
 pub(super) fn too_many(error: &LimitError) -> Problem {
     let after_s = error.retry_after_s();
+    let code = match error {
+        LimitError::Starts { .. } => "too-many-enrolments",
+        _ => "too-many-codes",
+    };
     let problem = Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
-        "too-many-codes",
+        code,
         Family::Retry,
         error.to_string(),
     );

@@ -372,3 +372,28 @@ async fn requests_that_prove_nothing_are_refused() {
         "256 bits"
     );
 }
+
+#[tokio::test]
+async fn one_source_starts_so_many_enrolments_and_no_more() {
+    use cairn_identity::enrolment::limits::STARTS_PER_SOURCE_HOUR;
+    let world = World::new().await;
+    let started = Enrolling::start(&world).await;
+    // A start that proves nothing counts too: checking it costs the same.
+    for _ in 1..STARTS_PER_SOURCE_HOUR {
+        let mut body = request(&SoftwareKey::from_seed(&[9; 32]));
+        body["host"] = "".into();
+        let answer = world.post_json("/v1/enroll", body).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let fresh = request(&SoftwareKey::from_seed(&[7; 32]));
+    let refused = world.post_json("/v1/enroll", fresh).await;
+    let wait = refused.headers()["retry-after"].to_str().unwrap();
+    assert!(
+        (1..=3_600).contains(&wait.parse::<u64>().unwrap()),
+        "{wait}"
+    );
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    assert_eq!(problem(refused, status).await, "too-many-enrolments");
+    // What is under way goes on.
+    assert_eq!(started.status(&world).await["state"], "pending");
+}

@@ -1,4 +1,5 @@
-//! How often codes may be asked for: per address and per source, in a sliding window.
+//! How often codes may be asked for, per address and per source, and enrolments started, per source; in
+//! a sliding window.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,6 +11,11 @@ pub const CODES_PER_ADDRESS_DAY: usize = 20;
 
 /// Codes asked for from one network source in an hour; an office behind one address fits.
 pub const CODES_PER_SOURCE_HOUR: usize = 20;
+
+/// Enrolments started from one network source in an hour. Each needs a code, of which a source has
+/// [`CODES_PER_SOURCE_HOUR`]; three starts for a code leave room for devices that try again. It keeps one
+/// source from filling the table of enrolments under way, which has room for 160 such sources.
+pub const STARTS_PER_SOURCE_HOUR: usize = 60;
 
 /// Addresses and sources remembered; beyond it new ones are refused rather than old ones forgotten.
 pub const MAX_REMEMBERED: usize = 100_000;
@@ -32,8 +38,14 @@ pub enum LimitError {
         /// Seconds to wait.
         retry_after_s: u64,
     },
+    /// Too many enrolments started from this source.
+    #[error("too many enrolments from this network address, try again in {retry_after_s} s")]
+    Starts {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
     /// Too many different addresses or sources at once.
-    #[error("too many requests for codes, try again in {retry_after_s} s")]
+    #[error("too many requests, try again in {retry_after_s} s")]
     Everybody {
         /// Seconds to wait.
         retry_after_s: u64,
@@ -46,6 +58,7 @@ impl LimitError {
         match self {
             Self::Address { retry_after_s }
             | Self::Source { retry_after_s }
+            | Self::Starts { retry_after_s }
             | Self::Everybody { retry_after_s } => retry_after_s,
         }
     }
@@ -56,6 +69,7 @@ impl LimitError {
 pub struct AttemptLimits {
     addresses: HashMap<String, VecDeque<u64>>,
     sources: HashMap<String, VecDeque<u64>>,
+    starts: HashMap<String, VecDeque<u64>>,
 }
 
 impl AttemptLimits {
@@ -82,22 +96,33 @@ impl AttemptLimits {
                 retry_after_s: HOUR_MS / 1_000,
             });
         }
-        for (known, key) in [(&mut self.addresses, address), (&mut self.sources, source)] {
-            let times = known.entry(key.to_owned()).or_default();
-            while times
-                .front()
-                .is_some_and(|first| first.saturating_add(DAY_MS) <= now_ms)
-            {
-                times.pop_front();
-            }
-            times.push_back(now_ms);
+        note(&mut self.addresses, address, now_ms);
+        note(&mut self.sources, source, now_ms);
+        Ok(())
+    }
+
+    /// Counts one start of an enrolment, or refuses it; a refused one is not counted.
+    ///
+    /// Errors: [`LimitError::Starts`], [`LimitError::Everybody`].
+    pub fn start(&mut self, source: &str, now_ms: u64) -> Result<(), LimitError> {
+        self.forget(now_ms);
+        let times = self.starts.get(source);
+        if let Some(retry_after_s) = wait_for(times, HOUR_MS, STARTS_PER_SOURCE_HOUR, now_ms) {
+            return Err(LimitError::Starts { retry_after_s });
         }
+        if self.starts.len() >= MAX_REMEMBERED && times.is_none() {
+            return Err(LimitError::Everybody {
+                retry_after_s: HOUR_MS / 1_000,
+            });
+        }
+        note(&mut self.starts, source, now_ms);
         Ok(())
     }
 
     fn forget(&mut self, now_ms: u64) {
         // Walking everything on each request would cost more than it frees.
-        if self.addresses.len().max(self.sources.len()) < MAX_REMEMBERED / 2 {
+        let most = self.addresses.len().max(self.sources.len());
+        if most.max(self.starts.len()) < MAX_REMEMBERED / 2 {
             return;
         }
         let live = |times: &VecDeque<u64>| {
@@ -107,7 +132,20 @@ impl AttemptLimits {
         };
         self.addresses.retain(|_, times| live(times));
         self.sources.retain(|_, times| live(times));
+        self.starts.retain(|_, times| live(times));
     }
+}
+
+/// Notes that somebody asked now.
+fn note(known: &mut HashMap<String, VecDeque<u64>>, key: &str, now_ms: u64) {
+    let times = known.entry(key.to_owned()).or_default();
+    while times
+        .front()
+        .is_some_and(|first| first.saturating_add(DAY_MS) <= now_ms)
+    {
+        times.pop_front();
+    }
+    times.push_back(now_ms);
 }
 
 /// Seconds until one more fits into the window, or `None` when it fits now.

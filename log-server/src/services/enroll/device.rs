@@ -4,9 +4,10 @@ use super::{Delivery, Open, digest, secret};
 use crate::problem::{Family, Problem};
 use crate::services::access::{bearer, unauthorised};
 use crate::services::request::{Body, Name, internal};
+use crate::services::sign_in::{Source, too_many};
 use crate::services::{Services, random};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use cairn_api::access::{
     Admitted, EnrollRequest, EnrollStarted, EnrollState, EnrollStatus, enroll_message,
@@ -22,9 +23,17 @@ use cairn_identity::enrolment::{
 /// `POST /v1/enroll`.
 pub(in crate::services) async fn start(
     State(services): State<Services>,
+    Extension(source): Extension<Source>,
     Body(request): Body<EnrollRequest>,
 ) -> Result<Json<EnrollStarted>, Problem> {
     let log = services.log();
+    // Counted before anything is computed for it. Behind a listener that does not name its peers
+    // everybody is one source.
+    let from = source.0.as_deref().unwrap_or_default();
+    services
+        .limits()
+        .start(from, log.now_ms())
+        .map_err(|error| too_many(&error))?;
     check(&services, &request)?;
     let failed = |error| internal(&error, "starting an enrolment");
     let id = to_base64url(&random::<16>().map_err(failed)?);
