@@ -47,6 +47,9 @@ pub const POLICY_WRITERS: Access = Access::Roles(&[PersonRole::Admin, PersonRole
 /// Roles that see every person's rows and confidential parts.
 const READERS: &[PersonRole] = &[PersonRole::Admin, PersonRole::Security, PersonRole::Auditor];
 
+/// Those who read everybody's confidential parts.
+pub const CONFIDENTIAL_READERS: Access = Access::Roles(READERS);
+
 /// Which confidential readings are in the log already: (token, what was read).
 pub(crate) type ReadingRecord = HashMap<String, HashSet<String>>;
 

@@ -63,6 +63,8 @@ pub struct Statement {
     pub body: Body,
     /// Name and value of each confidential member.
     pub confidential: Vec<(String, Value)>,
+    /// The signed extension object, where the body has no member for something.
+    pub ext: Option<Value>,
 }
 
 /// An entry that is in the log.
@@ -138,7 +140,7 @@ impl AuthorityWriter {
             body: statement.body,
             approvals: Vec::new(),
             sd,
-            ext: None,
+            ext: statement.ext,
         };
         let frozen = freeze(&payload, self.log.authority_signer().as_ref())?;
         Ok(frame::present(

@@ -46,6 +46,7 @@ pub(super) async fn erase(
             reason: reason.clone(),
         }),
         confidential: Vec::new(),
+        ext: None,
     };
     let written = services.0.authority.write(Wait::Published, say).await?;
     let named = digests.clone();

@@ -1,7 +1,10 @@
 //! Reading confidential parts of other people's entries, and the record that it was done.
 //!
 //! Owns the rule: before a person is shown what another person typed, an `admin.action` entry
-//! `disclosure.read` is durable. One entry a token and object; a token lives ten minutes.
+//! `disclosure.read` is durable. One entry a token and object (a token lives ten minutes), or one for a
+//! whole range ([`range`]).
+
+pub(super) mod range;
 
 use super::access::Caller;
 use super::authority::Statement;
@@ -13,6 +16,9 @@ use cairn_event::administrative::AdminAction;
 use cairn_event::body::Body;
 use cairn_event::disclosure::names;
 use serde_json::Value;
+
+/// The action of every entry that records a reading, of one entry or of a range.
+const ACTION: &str = "disclosure.read";
 
 /// Tokens whose readings are remembered; older ones cost a second entry for the same reading.
 const MAX_TOKENS: usize = 10_000;
@@ -50,11 +56,12 @@ pub(super) async fn record(
     }
     let say = |_: &cairn_identity::Ledger| Statement {
         body: Body::AdminAction(AdminAction {
-            action: "disclosure.read".to_owned(),
+            action: ACTION.to_owned(),
             object: object.to_owned(),
             person: caller.claims.sub.clone(),
         }),
         confidential: Vec::new(),
+        ext: None,
     };
     services.0.authority.write(Wait::Sequenced, say).await?;
     let mut readings = locked(&services.0.readings);

@@ -3,8 +3,9 @@
 //! Owns the table and the router made of it. [`handler`] must know each route of the table, and the
 //! gate lets nothing through that the table does not have; tests walk the table against every role.
 
-use super::access::{self, ADMINS, Access, EVERY_ROLE, POLICY_WRITERS};
+use super::access::{self, ADMINS, Access, CONFIDENTIAL_READERS, EVERY_ROLE, POLICY_WRITERS};
 use super::enroll::{device, page};
+use super::reading::range;
 use super::request::MAX_BODY_BYTES;
 use super::sign_in::Source;
 use super::tokens::JWKS;
@@ -59,6 +60,8 @@ pub const ROUTES: &[Route] = &[
     route("GET", paths::EVENTS, EVERY_ROLE),
     route("GET", paths::EVENT, EVERY_ROLE),
     route("POST", paths::EVENT_ERASURE, ADMINS),
+    route("POST", paths::READINGS, CONFIDENTIAL_READERS),
+    route("GET", paths::READING_DISCLOSURES, CONFIDENTIAL_READERS),
     route("GET", paths::DEVICES, EVERY_ROLE),
     route("GET", paths::PEOPLE, EVERY_ROLE),
     route("GET", paths::TEAMS, EVERY_ROLE),
@@ -94,6 +97,8 @@ fn handler(route: &Route) -> Option<MethodRouter<Services>> {
         ("GET", paths::EVENTS) => get(console::events::list),
         ("GET", paths::EVENT) => get(console::detail::one),
         ("POST", paths::EVENT_ERASURE) => post(erasure::erase),
+        ("POST", paths::READINGS) => post(range::announce),
+        ("GET", paths::READING_DISCLOSURES) => get(range::part),
         ("GET", paths::DEVICES) => get(console::fleet::devices),
         ("GET", paths::PEOPLE) => get(console::fleet::people),
         ("GET", paths::TEAMS) => get(console::fleet::teams),

@@ -14,6 +14,7 @@ mod enrolment;
 mod erasure;
 mod mail_sink;
 mod person;
+mod readings;
 mod refusals;
 mod sign_in;
 mod site;

@@ -117,7 +117,11 @@ async fn write(
         });
         let revision = ledger.roster().revision + 1;
         let body = Body::Roster(RosterStatement { changes, revision });
-        Statement { body, confidential }
+        Statement {
+            body,
+            confidential,
+            ext: None,
+        }
     };
     let Written { index, published } = services.0.authority.write(Wait::Published, say).await?;
     let person = {
