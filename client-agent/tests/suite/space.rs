@@ -1,5 +1,6 @@
 //! No room for the record: the action is refused, the loss counted and declared.
 
+use std::io::Write as _;
 use super::device::{Device, assert_chains, bundle, two_rules, verdict};
 use cairn_event::body::Body;
 use serde_json::json;
@@ -75,7 +76,7 @@ impl Drop for Tmpfs {
 fn a_full_disk_denies_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let Some(_mounted) = Tmpfs::mount(dir.path()) else {
-        println!("skipped: needs root for a tmpfs");
+        let _ = writeln!(std::io::stdout(), "skipped: needs root for a tmpfs");
         return;
     };
     let device = Device::at(dir.path(), Some(&two_rules()));

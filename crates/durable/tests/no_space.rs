@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +38,7 @@ impl TinyDevice {
                 .status()
                 .is_ok_and(|status| status.success());
         if !mounted {
-            println!("skipped: needs root for a tmpfs");
+            let _ = writeln!(std::io::stdout(), "skipped: needs root for a tmpfs");
             return None;
         }
         Some(Self { _dir: dir, path })

@@ -1,5 +1,6 @@
 //! The real program killed under load, and on a disk that fills up.
 
+use std::io::Write as _;
 use crate::program::{Server, check};
 use crate::world::{Chain, World, entry_of};
 use std::process::Command;
@@ -98,7 +99,7 @@ async fn load(
 #[tokio::test(flavor = "multi_thread")]
 async fn i13_a_full_disk_stops_acceptance_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: mounting a tmpfs needs root");
+        let _ = writeln!(std::io::stdout(), "skipped: mounting a tmpfs needs root");
         return;
     };
     let world = World::on(tempfile::tempdir_in(&disk.path).unwrap());
