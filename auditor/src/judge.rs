@@ -1,16 +1,13 @@
 //! Judging entries in the order of the log: who signed, with what authority, at which place.
 //!
-//! Owns the walk and what an auditor adds to `cairn_identity::Ledger`: a reader that does not begin
-//! at entry 0. Such a reader is given the administrative entries and the chain starts from before its
-//! range, each with an inclusion proof, and takes the first entry of a continued chain at its word
-//! for `seq` and `prev`; every later entry of the chain must follow it.
+//! Owns reading entries of any version and the walk. The judgement itself is `cairn_identity::Ledger`'s,
+//! for a whole log and for a part of one alike: a reader that does not begin at entry 0 is given the
+//! administrative entries and the chain starts from before its range, each with an inclusion proof,
+//! and what lies between them is passed over.
 //! Source: `docs/formats/administrative.md`, architecture section 3 ("Chains").
 
-use cairn_event::body::Body;
-use cairn_event::{Entry, EntryError, Integrity, Kid, PublicKey};
-use cairn_identity::chain::{Signer, signer_of};
-use cairn_identity::{ChainState, Flag, Ledger, Refusal};
-use std::collections::BTreeMap;
+use cairn_event::{Entry, EntryError, Integrity, PublicKey};
+use cairn_identity::{Flag, Ledger, Refusal};
 
 /// Why an entry is not what it claims to be.
 #[derive(Debug, thiserror::Error)]
@@ -85,10 +82,6 @@ fn is_foreign(outer: &Integrity, error: &EntryError) -> bool {
 #[derive(Clone, Debug)]
 pub struct Judge {
     ledger: Ledger,
-    /// Chains that began before the range: `None` until their first entry in the range.
-    resumed: BTreeMap<Kid, Option<ChainState>>,
-    /// Whether entries were passed over: a chain that is not known may have been among them.
-    partial: bool,
 }
 
 impl Judge {
@@ -96,8 +89,6 @@ impl Judge {
     pub fn new(origin: &str) -> Self {
         Self {
             ledger: Ledger::new(origin),
-            resumed: BTreeMap::new(),
-            partial: false,
         }
     }
 
@@ -111,14 +102,7 @@ impl Judge {
     /// Errors: [`Fault`]; nothing changes but the index.
     pub fn context(&mut self, index: u64, reading: &Reading) -> Result<Judgement, Fault> {
         self.skip_to(index)?;
-        let judgement = self.next(reading)?;
-        if let Some(entry) = reading.entry()
-            && let (Body::ChainStart(_), Some(link)) =
-                (&entry.payload().body, &entry.payload().link)
-        {
-            self.resumed.insert(link.chain.clone(), None);
-        }
-        Ok(judgement)
+        self.next(reading)
     }
 
     /// Counts the entries up to `index` as unseen.
@@ -129,8 +113,7 @@ impl Judge {
         if index < size {
             return Err(Fault::Order { index, after: size });
         }
-        self.partial |= index > size;
-        (size..index).for_each(|_| self.ledger.skip());
+        self.ledger.pass_over(index);
         Ok(())
     }
 
@@ -161,117 +144,14 @@ impl Judge {
     }
 
     fn judge(&mut self, entry: &Entry) -> Result<Judgement, Refusal> {
-        if let Some(link) = &entry.payload().link
-            && self.resumed.contains_key(&link.chain)
-        {
-            return self.judge_resumed(entry);
-        }
         let key = self.ledger.key_for(entry, &[])?;
         let admission = self.ledger.admit(entry)?;
-        let flags = admission
-            .flags
-            .iter()
-            .filter_map(|flag| self.recheck(flag))
-            .collect();
+        let flags = admission.flags.clone();
         self.ledger.apply(entry, admission);
         Ok(Judgement {
             key: Some(key),
             flags,
         })
-    }
-
-    /// The ledger knows only the start of a resumed chain, so what it misses of it is judged here.
-    fn recheck(&self, flag: &Flag) -> Option<Flag> {
-        match flag {
-            Flag::Missing { chain, .. } if self.partial && self.ledger.chain(chain).is_none() => {
-                None
-            }
-            Flag::Missing { chain, to, .. } => match self.resumed.get(chain) {
-                None => Some(flag.clone()),
-                Some(None) => None,
-                Some(Some(state)) if *to >= state.next_seq => Some(Flag::Missing {
-                    chain: chain.clone(),
-                    from: state.next_seq,
-                    to: *to,
-                }),
-                Some(Some(_)) => None,
-            },
-            other => Some(other.clone()),
-        }
-    }
-
-    fn judge_resumed(&mut self, entry: &Entry) -> Result<Judgement, Refusal> {
-        let payload = entry.payload();
-        let Some(link) = &payload.link else {
-            return Err(Refusal::Genesis("no place in a chain"));
-        };
-        if payload.log != self.ledger.origin() {
-            let (named, origin) = (payload.log.clone(), self.ledger.origin().to_owned());
-            return Err(Refusal::OtherLog { named, origin });
-        }
-        if matches!(payload.body, Body::ChainStart(_)) {
-            return Err(Refusal::ChainExists(link.chain.clone()));
-        }
-        let unknown = || Refusal::UnknownChain(link.chain.clone());
-        let started = self.ledger.chain(&link.chain).ok_or_else(unknown)?;
-        let state = match self.resumed.get(&link.chain).and_then(Option::as_ref) {
-            Some(state) => state.clone(),
-            // The first entry seen: its own place is the only one known.
-            None => ChainState {
-                next_seq: link.seq,
-                last: link.prev.unwrap_or(started.last),
-                ..started.clone()
-            },
-        };
-        let devices = &self.ledger.roster().devices;
-        let device = devices.get(&link.device);
-        let device = device.ok_or_else(|| Refusal::UnknownDevice(link.device.clone()))?;
-        check_claims(&payload.context, device)?;
-        let (next, flag) = state.extend(entry, link)?;
-        let mut flags: Vec<Flag> = flag.into_iter().collect();
-        if device.revoked_at.is_some() {
-            flags.push(Flag::DeviceRevoked);
-        }
-        let key = match signer_of(&payload.body) {
-            Signer::Device => device.key.clone(),
-            Signer::Chain => state.key.clone(),
-        };
-        self.resumed.insert(link.chain.clone(), Some(next));
-        self.ledger.skip();
-        Ok(Judgement {
-            key: Some(key),
-            flags,
-        })
-    }
-}
-
-/// The claims about the device that the ledger checks for chains it follows itself.
-fn check_claims(
-    context: &cairn_event::Context,
-    device: &cairn_identity::Device,
-) -> Result<(), Refusal> {
-    let contradiction = |member, claimed: String, known: String| {
-        Err(Refusal::Contradiction {
-            member,
-            claimed,
-            known,
-        })
-    };
-    match (&context.person, &context.protection, &context.isolation) {
-        (Some(person), _, _) if *person != device.person => {
-            contradiction("person", person.clone(), device.person.clone())
-        }
-        (_, Some(protection), _) if *protection != device.protection => contradiction(
-            "protection",
-            format!("{protection:?}"),
-            format!("{:?}", device.protection),
-        ),
-        (_, _, Some(isolation)) if *isolation != device.isolation => contradiction(
-            "isolation",
-            format!("{isolation:?}"),
-            format!("{:?}", device.isolation),
-        ),
-        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod report;
 
 pub mod source;
 
+pub mod beacons;
 pub mod judge;
 pub mod replay;
 

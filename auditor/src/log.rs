@@ -9,17 +9,24 @@ pub mod bundles;
 pub mod published;
 pub mod tiles;
 
+use crate::beacons::TreeAt;
 use crate::evidence::Context;
 use crate::pack::check_log_key;
 use crate::report::{Check, Failure, Report};
-use crate::source::{Disclosed, LogSource, SourceError};
+use crate::source::{LogSource, Tiles};
 use crate::walk::{Item, Walk, in_parallel};
-use bundles::BundleError;
+use bundles::{BundleError, DisclosedByIndex};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Integrity};
-use cairn_tlog::{Checkpoint, Frontier, Hash, TrustPolicy, leaf_hash};
+use cairn_tlog::{
+    Checkpoint, Frontier, Hash, TileNodes, TrustPolicy, consistency_proof, leaf_hash,
+    verify_consistency,
+};
 use std::collections::BTreeMap;
 use tiles::TileRebuilder;
+
+/// What the server is told the confidential members are read for.
+const PURPOSE: &str = "audit of the whole log";
 
 /// What the walk over a log is called in failures.
 const ENTRIES: &str = "entries";
@@ -93,8 +100,14 @@ impl LogAudit<'_> {
             blobs: Check::new("blobs-readable"),
         };
         pass.note_root();
-        bundles::for_each(self.source, 0..size, size, |first, entries| {
-            pass.bundle(first, entries)?;
+        let leave = if self.options.disclosures && size > 0 {
+            self.source.announce(&(0..size), PURPOSE)?
+        } else {
+            None
+        };
+        let (source, leave) = (self.source, leave.as_ref());
+        bundles::for_each_disclosed(source, leave, 0..size, size, |first, entries, disclosed| {
+            pass.bundle(first, entries, disclosed);
             (self.options.progress)(pass.frontier.size(), size);
             Ok::<(), BundleError>(())
         })?;
@@ -127,6 +140,20 @@ impl LogAudit<'_> {
         Ok(())
     }
 
+    /// Whether the tree had this root at a size at which nothing was published. The tiles are the
+    /// log's word until the proof made of them leads to the signed root.
+    fn earlier(&self, size: u64, root: &Hash) -> TreeAt {
+        let nodes = TileNodes::new(Tiles(self.source), self.head.size);
+        let proof = match consistency_proof(&nodes, size, self.head.size) {
+            Ok(proof) => proof,
+            Err(error) => return TreeAt::Refuted(format!("no proof could be made: {error}")),
+        };
+        match verify_consistency(size, self.head.size, root, &self.head.root, &proof) {
+            Ok(()) => TreeAt::Proven,
+            Err(_) => TreeAt::Refuted("no earlier state of this log has that root".to_owned()),
+        }
+    }
+
     fn check_root(&self, roots: &BTreeMap<u64, Hash>) -> Check {
         let mut check = Check::new("root");
         let verdict = match roots.get(&self.head.size) {
@@ -155,7 +182,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>) -> Result<(), SourceError> {
+    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, mut disclosed: DisclosedByIndex) {
         for leaf in in_parallel(&entries, |entry| leaf_hash(entry)) {
             self.tiles.push(leaf);
             self.frontier.push(leaf);
@@ -167,15 +194,17 @@ impl Pass<'_> {
         let mut items = Vec::with_capacity(entries.len());
         for (bytes, index) in entries.into_iter().zip(first..) {
             self.fetch_bundle(index, &bytes);
-            let disclosures = self.disclosures(index, &bytes)?;
-            items.push(Item {
-                index,
-                bytes,
-                disclosures,
-            });
+            let disclosed = disclosed.remove(&index).unwrap_or_default();
+            items.push(Item::new(index, bytes, disclosed));
         }
         self.walk.items(ENTRIES, &items);
-        Ok(())
+        let (audit, roots) = (self.audit, &self.roots);
+        let tree = |size: u64, root: &Hash| match roots.get(&size) {
+            Some(root) => TreeAt::Root(*root),
+            None => audit.earlier(size, root),
+        };
+        let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
+        self.walk.settle_beacons(tree, place);
     }
 
     fn note_root(&mut self) {
@@ -216,19 +245,6 @@ impl Pass<'_> {
         if let Some(blob) = self.blobs.record(read, place) {
             self.walk.add_bundle(statement.bundle, blob);
         }
-    }
-
-    fn disclosures(&self, index: u64, bytes: &[u8]) -> Result<Vec<String>, SourceError> {
-        let decision = b"\"type\":\"tool.decision\"";
-        if !self.audit.options.disclosures || says(bytes, decision).is_none() {
-            return Ok(Vec::new());
-        }
-        let given = self.audit.source.disclosures(index)?;
-        let present = given.into_iter().filter_map(|one| match one {
-            Disclosed::Present(encoded) => Some(encoded),
-            Disclosed::Withheld | Disclosed::Erased => None,
-        });
-        Ok(present.collect())
     }
 }
 

@@ -3,28 +3,32 @@
 //! Owns the order of the checks. Needs the pack, a trust policy and the leaf hash of the log's entry
 //! 0, the latter two from somewhere else than the pack. Source: `docs/formats/pack.md`.
 
+pub mod beacons;
 pub mod columns;
 pub mod events;
 pub mod folder;
 pub mod manifest;
 pub mod names;
+mod outside;
 pub mod proofs;
 pub mod results;
 pub mod second;
 pub mod small;
+mod trust;
 
-use crate::evidence::{CheckpointRecord, Context};
+pub use trust::check_log_key;
+
+use crate::beacons::TreeAt;
+use crate::evidence::CheckpointRecord;
 use crate::report::{Check, Failure, Report};
-use crate::walk::{Item, Walk};
-use cairn_event::body::Body;
-use cairn_event::{Entry, Sha256};
-use cairn_tlog::{Frontier, Hash, RangeProof, RangeVerifier, TrustPolicy, leaf_hash};
+use crate::walk::Walk;
+use cairn_tlog::{Frontier, Hash, RangeProof, RangeVerifier, TrustPolicy};
 use events::Rows;
 use folder::Folder;
-use proofs::{ProofFileError, ProvenEntry, RangeFile};
-use std::collections::BTreeMap;
+use proofs::{ProofFileError, RangeFile};
 use std::ops::Range;
 use std::path::Path;
+use trust::consistency;
 
 /// Most rows over which the second Merkle implementation is run: it keeps every leaf in memory.
 pub const MAX_SECOND_ROWS: usize = 50_000_000;
@@ -113,7 +117,7 @@ impl Pack<'_> {
     fn judge_rows(
         &self,
         report: &mut Report,
-        walk: Walk,
+        mut walk: Walk,
         rows: Rows,
         proof: &RangeProof,
         range_check: Check,
@@ -121,6 +125,7 @@ impl Pack<'_> {
     ) -> Result<(), Failure> {
         let range_check = self.check_range(&rows, proof, range_check);
         let second = self.check_second(&rows, proof);
+        self.settle_beacons(&mut walk, &rows, proof)?;
         let walked = walk.finish();
         let mut verdicts = walked.verdicts;
         let (consistency, inconsistent) = consistency(records, &rows.roots);
@@ -164,65 +169,6 @@ impl Pack<'_> {
         Ok(())
     }
 
-    /// The checkpoint file is believed under the trust policy and is the manifest's tree.
-    fn check_head(&self) -> Check {
-        let mut check = Check::new("checkpoint");
-        let place = |reason: String| Failure::of_file(names::CHECKPOINT, reason);
-        let manifest = &self.folder.manifest;
-        let Some(note) = check.record(self.folder.read_text(names::CHECKPOINT), place) else {
-            return check;
-        };
-        let Some(verified) = check.record(self.policy.verify_checkpoint(&note), place) else {
-            return check;
-        };
-        let head = verified.checkpoint;
-        let same = head.origin == manifest.origin
-            && head.size == manifest.tree.size
-            && head.root.0 == manifest.tree.root.0;
-        let verdict = if same {
-            Ok(())
-        } else {
-            Err("the manifest names another tree")
-        };
-        check.record(verdict, place);
-        check
-    }
-
-    /// Entry 0 is in the tree, is the one that was pinned, and names the trust policy's log key.
-    fn check_genesis(&self) -> Check {
-        let mut check = Check::new("genesis");
-        let place = |reason: String| Failure {
-            index: Some(0),
-            ..Failure::of_file(names::GENESIS, reason)
-        };
-        check.record(self.try_genesis(), place);
-        check
-    }
-
-    fn try_genesis(&self) -> Result<(), String> {
-        let text = self
-            .folder
-            .read_text(names::GENESIS)
-            .map_err(|error| error.to_string())?;
-        let proven = ProvenEntry::parse(&text).map_err(|error| error.to_string())?;
-        let tree = self.folder.manifest.tree;
-        proven
-            .check(tree.size, &tree.root)
-            .map_err(|error| error.to_string())?;
-        let leaf = leaf_hash(proven.entry.as_bytes());
-        if proven.index != 0 || leaf != *self.genesis {
-            let (found, pinned) = (leaf.to_hex(), self.genesis.to_hex());
-            return Err(format!(
-                "entry {} has leaf {found}, pinned is {pinned}",
-                proven.index
-            ));
-        }
-        if leaf.0 != self.folder.manifest.genesis.0 {
-            return Err("the manifest names another genesis".to_owned());
-        }
-        check_log_key(proven.entry.as_bytes(), self.policy)
-    }
-
     fn range_proof(&self) -> Result<(RangeProof, Check), Failure> {
         let place = |reason: String| Failure::of_file(names::RANGE, reason);
         let mut check = Check::new("range-proof");
@@ -247,111 +193,6 @@ impl Pack<'_> {
         Ok((proof, check))
     }
 
-    /// The checkpoints of the period, each believed under the trust policy.
-    fn checkpoints(&self) -> Result<(Context, Check), Failure> {
-        let file = names::table("checkpoints");
-        let notes = small::notes(self.folder).map_err(|error| Failure::of_file(&file, error))?;
-        let mut check = Check::new("checkpoints");
-        let mut records = Vec::new();
-        for (row, note) in notes.into_iter().enumerate() {
-            let place = |reason: String| Failure {
-                row: Some(row as u64),
-                ..Failure::of_file(&file, reason)
-            };
-            let verified = self.policy.verify_checkpoint(&note);
-            let Some(verified) = check.record(verified, place) else {
-                continue;
-            };
-            let head = verified.checkpoint;
-            if head.origin != self.folder.manifest.origin {
-                check.fail(place(format!(
-                    "checkpoint of another log `{}`",
-                    head.origin
-                )));
-                continue;
-            }
-            let cosigned = verified
-                .cosigned
-                .into_iter()
-                .map(|(_, seconds)| seconds)
-                .collect();
-            records.push(CheckpointRecord {
-                size: head.size,
-                root: head.root,
-                note,
-                cosigned,
-            });
-        }
-        Ok((Context::new(records), check))
-    }
-
-    /// Entries from outside the range, each proven on its own; later erasures are learnt at once.
-    fn outside(&self, context: &mut Context) -> Result<(Vec<(u64, Item)>, Check), Failure> {
-        let mut check = Check::new("context-entries");
-        let text = self.folder.read_text(names::CONTEXT);
-        let text = text.map_err(|error| Failure::of_file(names::CONTEXT, error))?;
-        let genesis = self.folder.read_text(names::GENESIS).unwrap_or_default();
-        let tree = self.folder.manifest.tree;
-        let first = (self.range().start > 0).then_some(genesis.as_str());
-        let mut items = Vec::new();
-        let mut after = None;
-        for (line, text) in first.into_iter().chain(text.lines()).enumerate() {
-            let line = line as u64;
-            let place = |reason: String| Failure {
-                row: Some(line),
-                ..Failure::of_file(names::CONTEXT, reason)
-            };
-            let proven = ProvenEntry::parse(text).and_then(|proven| {
-                proven.check(tree.size, &tree.root)?;
-                Ok(proven)
-            });
-            let Some(proven) = check.record(proven, place) else {
-                continue;
-            };
-            if after.is_some_and(|after| proven.index <= after)
-                || self.range().contains(&proven.index)
-            {
-                check.fail(place(format!("entry {} is not in its place", proven.index)));
-                continue;
-            }
-            after = Some(proven.index);
-            if let Some(entry) = events::erasure(proven.entry.as_bytes())
-                && let Body::Erasure(erasure) = &entry.payload().body
-            {
-                context.add_erasure(erasure);
-            }
-            let (index, bytes) = (proven.index, proven.entry.into_bytes());
-            items.push((
-                line,
-                Item {
-                    index,
-                    bytes,
-                    disclosures: proven.disclosures,
-                },
-            ));
-        }
-        Ok((items, check))
-    }
-
-    /// Policy blobs by the digest in their file name; the walk compares digest and bytes.
-    fn bundles(&self, check: &mut Check) -> BTreeMap<Sha256, Vec<u8>> {
-        let mut bundles = BTreeMap::new();
-        for file in &self.folder.manifest.files {
-            let name = file
-                .path
-                .strip_prefix("policy/")
-                .and_then(|name| name.strip_suffix(".json"));
-            let Some(digest) = name.and_then(Sha256::from_hex) else {
-                continue;
-            };
-            let read = self.folder.read(&file.path);
-            if let Some(bytes) = check.record(read, |reason| Failure::of_file(&file.path, reason)) {
-                bundles.insert(digest, bytes);
-            }
-        }
-        bundles
-    }
-
     fn check_range(&self, rows: &Rows, proof: &RangeProof, mut check: Check) -> Check {
         let tree = self.folder.manifest.tree;
         let verdict = RangeVerifier::new(self.range().start, proof).and_then(|mut verifier| {
@@ -370,6 +211,27 @@ impl Pack<'_> {
             ));
         }
         check
+    }
+
+    /// Compares what the devices saw of the log with the roots that proof and rows give.
+    fn settle_beacons(
+        &self,
+        walk: &mut Walk,
+        rows: &Rows,
+        proof: &RangeProof,
+    ) -> Result<(), Failure> {
+        let (range, sizes) = (self.range(), walk.beacon_sizes().collect());
+        let roots = beacons::roots(&sizes, range.start, &proof.left, &rows.leaves);
+        let roots = roots.map_err(|error| Failure::of_file(names::RANGE, error))?;
+        let tree = |size: u64, _: &Hash| match roots.get(&size) {
+            Some(root) => TreeAt::Root(*root),
+            None => TreeAt::Unknown,
+        };
+        walk.settle_beacons(tree, |index, reason| match index.checked_sub(range.start) {
+            Some(row) if index < range.end => Failure::of_row(names::EVENTS, row, index, reason),
+            _ => Failure::of_index(names::CONTEXT, index, reason),
+        });
+        Ok(())
     }
 
     fn check_second(&self, rows: &Rows, proof: &RangeProof) -> Check {
@@ -404,53 +266,6 @@ impl Pack<'_> {
         check.record(verdict, |reason| Failure::of_file(names::MANIFEST, reason));
         check
     }
-}
-
-/// Whether the genesis entry names the key that the trust policy believes for its log.
-///
-/// Errors: the reason, in words.
-pub fn check_log_key(genesis: &[u8], policy: &TrustPolicy) -> Result<(), String> {
-    let entry = Entry::parse(genesis).map_err(|error| error.to_string())?;
-    let Body::Genesis(body) = &entry.payload().body else {
-        return Err("entry 0 is not a genesis entry".to_owned());
-    };
-    let known = policy
-        .logs()
-        .iter()
-        .any(|log| log.key.name() == entry.payload().log && log.key.to_string() == body.log_key);
-    if known {
-        Ok(())
-    } else {
-        Err("genesis names a log key that the trust policy does not".into())
-    }
-}
-
-/// Every checkpoint inside the rows has the root that the rows give at its size.
-fn consistency(
-    records: &[CheckpointRecord],
-    roots: &BTreeMap<u64, Hash>,
-) -> (Check, std::collections::BTreeSet<i64>) {
-    let mut check = Check::new("checkpoint-consistency");
-    let mut bad = std::collections::BTreeSet::new();
-    let file = names::table("checkpoints");
-    for (row, record) in records.iter().enumerate() {
-        let verdict = match roots.get(&record.size) {
-            Some(root) if *root == record.root => Ok(()),
-            Some(_) => Err(format!(
-                "the rows give another root at size {}",
-                record.size
-            )),
-            None => Err(format!("size {} is not inside the rows", record.size)),
-        };
-        if verdict.is_err() {
-            bad.insert(i64::try_from(record.size).unwrap_or(i64::MAX));
-        }
-        check.record(verdict, |reason| Failure {
-            row: Some(row as u64),
-            ..Failure::of_file(&file, reason)
-        });
-    }
-    (check, bad)
 }
 
 fn merge(report: &mut Report, other: Report) {

@@ -6,11 +6,15 @@
 
 use cairn_event::body::{Body, ToolDecision};
 use cairn_event::disclosure::names;
+use cairn_event::json::{Numbers, parse, to_canonical};
 use cairn_event::{Disclosure, Entry, Posture, Sha256};
 use cairn_identity::Roster;
 use cairn_policy::{Bundle, CompiledBundle, ENGINE_SEMANTICS, Request, Subject, compile, decide};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// Members that mean something to every SD-JWT library (RFC 9901 sections 4.2.4.1 and 4.2.4.2).
+const RESERVED: [&str; 2] = ["_sd", "..."];
 
 /// What a replay gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,9 @@ pub enum Obstacle {
     /// A long string is in the log by its digest only.
     #[error("input by digest")]
     ByDigest,
+    /// An object is in the log as its JSON text only.
+    #[error("input as text")]
+    AsText,
     /// A secret was replaced before the request was recorded.
     #[error("input redacted")]
     Redacted,
@@ -123,8 +130,8 @@ impl Replayer {
         {
             return Err(Obstacle::Redacted);
         }
-        if holds_digest(input) {
-            return Err(Obstacle::ByDigest);
+        if let Some(obstacle) = replaced(input) {
+            return Err(obstacle);
         }
         let request: Request =
             serde_json::from_value(input.clone()).map_err(|_| Obstacle::NotUnderstood)?;
@@ -148,19 +155,38 @@ fn names_request(field: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether `cairn_event::disclosure::bounded_value` replaced a string inside.
-fn holds_digest(value: &Value) -> bool {
+/// Whether `cairn_event::disclosure::bounded_value` replaced something inside, and by what. A string
+/// that only looks like a replacement counts as one: what was decided on is then not certain.
+fn replaced(value: &Value) -> Option<Obstacle> {
     match value {
-        Value::Array(items) => items.iter().any(holds_digest),
+        Value::String(text) if is_replacing_text(text) => Some(Obstacle::AsText),
+        Value::Array(items) => items.iter().find_map(replaced),
         Value::Object(members) => {
-            let replaced = members.len() == 3
+            let by_digest = members.len() == 3
                 && ["bytes", "head", "sha256"]
                     .iter()
                     .all(|name| members.contains_key(*name));
-            replaced || members.values().any(holds_digest)
+            if by_digest {
+                return Some(Obstacle::ByDigest);
+            }
+            members.values().find_map(replaced)
         }
-        _ => false,
+        _ => None,
     }
+}
+
+/// Whether a string is the canonical text of an object that no disclosure may hold as an object.
+fn is_replacing_text(text: &str) -> bool {
+    if !text.starts_with('{') {
+        return false;
+    }
+    let read = parse(text.as_bytes(), Numbers::Any);
+    read.is_ok_and(|value| {
+        let members = value.as_object();
+        let reserved =
+            members.is_some_and(|members| RESERVED.iter().any(|name| members.contains_key(*name)));
+        reserved && to_canonical(&value) == text.as_bytes()
+    })
 }
 
 /// The person under the roster entry that the decision names.
@@ -204,5 +230,42 @@ fn compare(recorded: &ToolDecision, again: &cairn_policy::Decision) -> Replay {
         Replay::Mismatch("the losing rules differ".to_owned())
     } else {
         Replay::Reproduced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_event::disclosure::{MAX_DISCLOSED_STRING_BYTES, bounded_value};
+    use serde_json::json;
+
+    #[test]
+    fn every_replacement_is_recognised_at_any_depth() {
+        let long = "x".repeat(MAX_DISCLOSED_STRING_BYTES + 1);
+        for (original, obstacle) in [
+            (json!({ "content": long }), Obstacle::ByDigest),
+            (json!({ "_sd": ["b"], "x": 1.5 }), Obstacle::AsText),
+            (json!({ "...": "é", "a": { "b": [] } }), Obstacle::AsText),
+            (json!({ "_sd": long }), Obstacle::ByDigest),
+        ] {
+            let nested = json!({ "input": { "edits": [{ "old": original }] } });
+            let disclosed = bounded_value(nested.clone());
+            assert_ne!(disclosed, nested, "the case must replace something");
+            assert_eq!(replaced(&disclosed), Some(obstacle), "{nested:.80}");
+        }
+    }
+
+    #[test]
+    fn what_was_disclosed_as_it_is_is_not_taken_for_a_replacement() {
+        for value in [
+            json!({ "command": "echo '{\"_sd\":1}'" }),
+            json!({ "content": "{\"a\":1}" }),
+            json!({ "content": "{ \"_sd\": 1 }" }),
+            json!({ "content": "{\"_sd\":1" }),
+            json!({ "bytes": 1, "head": "a" }),
+        ] {
+            assert_eq!(bounded_value(value.clone()), value);
+            assert_eq!(replaced(&value), None, "{value}");
+        }
     }
 }

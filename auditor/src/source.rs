@@ -6,9 +6,12 @@
 
 pub mod folder;
 pub mod http;
+pub mod reading;
 
 use cairn_event::Sha256;
 use cairn_tlog::{BundleId, TileId};
+use reading::{Leave, Part};
+use std::ops::Range;
 
 /// Largest blob accepted: the largest policy bundle with room (the log accepts 1 MiB).
 pub const MAX_BLOB_BYTES: u64 = 8 * 1024 * 1024;
@@ -88,6 +91,18 @@ pub enum Disclosed {
     Erased,
 }
 
+/// The encoded disclosures among what a source said, in a fixed order: that in which a server lists
+/// them must not change what is written of them.
+pub fn present(disclosed: Vec<Disclosed>) -> Vec<String> {
+    let present = disclosed.into_iter().filter_map(|one| match one {
+        Disclosed::Present(encoded) => Some(encoded),
+        Disclosed::Withheld | Disclosed::Erased => None,
+    });
+    let mut present: Vec<String> = present.collect();
+    present.sort_unstable();
+    present
+}
+
 /// A readable log.
 ///
 /// Trap: every answer is a claim. A tile read here is checked against a signed root by the caller.
@@ -122,10 +137,17 @@ pub trait LogSource: Send + Sync {
     /// Errors: [`SourceError`].
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError>;
 
-    /// The confidential members of the entry at `index`, as far as this source gives them.
+    /// Says that the confidential members of `range` will be read, and why; a server records it in
+    /// the log. `None` from a source that gives none.
     ///
-    /// Errors: [`SourceError`]; a source without access answers an empty list.
-    fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError>;
+    /// Errors: [`SourceError`]; nothing may be read.
+    fn announce(&self, range: &Range<u64>, purpose: &str) -> Result<Option<Leave>, SourceError>;
+
+    /// The confidential members of the entries of `part`, or of the first of them: the answer says
+    /// how far it goes. Outside the range announced, only those of context entries are given.
+    ///
+    /// Errors: [`SourceError`].
+    fn disclosures_of(&self, leave: &Leave, part: Range<u64>) -> Result<Part, SourceError>;
 }
 
 /// Every published checkpoint size above `after` and up to `upto`, ascending.

@@ -4,15 +4,23 @@
 //! It reads nothing itself. Trap: leaf hashes and proofs are the caller's; a walk believes that its
 //! entries are the log's.
 
+mod decisions;
+mod parallel;
+
+pub use parallel::in_parallel;
+
+use crate::beacons::{Beacons, TreeAt};
 use crate::controls::Verdicts;
 use crate::evidence::tables::Collector;
 use crate::evidence::{Context, EventRow, Tables, event_row};
 use crate::judge::{Judge, Judgement, Reading, verify};
-use crate::replay::{Replay, Replayer};
+use crate::replay::Replayer;
 use crate::report::{Check, Failure, Report};
+use crate::source::{Disclosed, present};
 use cairn_event::body::Body;
 use cairn_event::{Disclosure, Sha256};
 use cairn_identity::{Flag, Ledger};
+use cairn_tlog::Hash;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -25,6 +33,21 @@ pub struct Item {
     pub bytes: Vec<u8>,
     /// Encoded disclosures.
     pub disclosures: Vec<String>,
+    /// Whether its source says that a disclosure of it was destroyed: a claim, until an erasure entry
+    /// says so.
+    pub erased: bool,
+}
+
+impl Item {
+    /// An entry with what a source said of its confidential members.
+    pub fn new(index: u64, bytes: Vec<u8>, disclosed: Vec<Disclosed>) -> Self {
+        Self {
+            index,
+            bytes,
+            erased: disclosed.contains(&Disclosed::Erased),
+            disclosures: present(disclosed),
+        }
+    }
 }
 
 /// An entry after its checks.
@@ -32,6 +55,7 @@ struct Checked {
     index: u64,
     reading: Reading,
     disclosures: Vec<Disclosure>,
+    erased: bool,
 }
 
 /// The state of a walk.
@@ -40,6 +64,10 @@ pub struct Walk {
     context: Context,
     collector: Collector,
     replayer: Replayer,
+    beacons: Beacons,
+    /// Entries whose source says that something of them was destroyed, and whether each is a decision
+    /// whose input is missing: the erasure entry comes later in the log.
+    said_erased: BTreeMap<u64, bool>,
     range: Range<u64>,
     bundles: BTreeMap<Sha256, Vec<u8>>,
     signatures: Check,
@@ -79,6 +107,8 @@ impl Walk {
             context,
             collector: Collector::default(),
             replayer: Replayer::default(),
+            beacons: Beacons::default(),
+            said_erased: BTreeMap::new(),
             range,
             bundles: BTreeMap::new(),
             signatures: Check::new("signatures"),
@@ -151,6 +181,7 @@ impl Walk {
                 index: item.index,
                 reading,
                 disclosures,
+                erased: item.erased,
             });
         }
         self.check_signatures(file, &checked, &judged);
@@ -165,6 +196,9 @@ impl Walk {
         });
         let rows: Vec<EventRow> = rows.collect();
         for one in &checked {
+            if one.erased {
+                self.said_erased.insert(one.index, false);
+            }
             self.replay(file, one);
         }
         rows
@@ -248,6 +282,9 @@ impl Walk {
             Body::Gap(_) | Body::ObservedGap(_) => self.report.count("gaps recorded", 1),
             _ => {}
         }
+        if let Some(beacon) = &entry.payload().context.beacon {
+            self.beacons.note(index, beacon);
+        }
         self.collector.feed(index, entry, disclosures, &self.range);
     }
 
@@ -270,38 +307,19 @@ impl Walk {
         }
     }
 
-    fn replay(&mut self, file: &str, one: &Checked) {
-        let Some(entry) = one.reading.entry() else {
-            return;
-        };
-        let policy = entry.payload().context.policy;
-        let bundle = policy
-            .and_then(|at| self.context.policy(at))
-            .map(|(_, bundle)| bundle);
-        let roster = self.judge.ledger().roster();
-        let erased = |digest: &str| self.context.is_erased(one.index, digest);
-        match self
-            .replayer
-            .replay(entry, &one.disclosures, bundle, roster, erased)
-        {
-            None => {}
-            Some(Replay::Reproduced) => {
-                self.decisions.pass();
-                self.report.count("decisions reproduced", 1);
-            }
-            Some(Replay::NotReplayable(obstacle)) => {
-                self.report
-                    .count(&format!("decisions not replayable: {obstacle}"), 1);
-            }
-            Some(Replay::Mismatch(reason)) => {
-                let row = one.index.saturating_sub(self.range.start);
-                self.verdicts
-                    .replay_mismatches
-                    .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
-                self.decisions
-                    .fail(Failure::of_row(file, row, one.index, reason));
-            }
-        }
+    /// The sizes of the beacons that wait to be settled.
+    pub fn beacon_sizes(&self) -> impl Iterator<Item = u64> {
+        self.beacons.sizes()
+    }
+
+    /// Compares the beacons of the entries taken so far with the tree; see [`Beacons::settle`].
+    /// Trap: beacons that are never settled are counted as not checkable.
+    pub fn settle_beacons(
+        &mut self,
+        tree: impl FnMut(u64, &Hash) -> TreeAt,
+        place: impl Fn(u64, String) -> Failure,
+    ) {
+        self.beacons.settle(tree, place);
     }
 
     /// The ledger after the last entry.
@@ -310,14 +328,22 @@ impl Walk {
     }
 
     /// Ends the walk.
-    pub fn finish(self) -> Walked {
+    pub fn finish(mut self) -> Walked {
+        let nowhere = |index, reason| Failure::of_index("entries", index, reason);
+        self.beacons.settle(|_, _| TreeAt::Unknown, nowhere);
+        self.settle_erased();
         let ledger = self.judge.ledger().clone();
         let tables = self
             .collector
             .finish(&ledger, &self.context, &self.range, &self.bundles);
         let mut report = self.report;
+        let (beacons, unknown) = self.beacons.finish();
+        if unknown > 0 {
+            report.count("beacons not checkable with what is at hand", unknown);
+        }
         for check in [
             self.signatures,
+            beacons,
             self.disclosures,
             self.blobs,
             self.decisions,
@@ -331,35 +357,4 @@ impl Walk {
             ledger,
         }
     }
-}
-
-/// Maps a slice on every core, keeping its order.
-pub fn in_parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let part = items.len().div_ceil(cores).max(1);
-    if items.len() < 2 * cores {
-        return items.iter().map(map).collect();
-    }
-    let map = &map;
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = items
-            .chunks(part)
-            .map(|chunk| {
-                (
-                    chunk,
-                    scope.spawn(move || chunk.iter().map(map).collect::<Vec<R>>()),
-                )
-            })
-            .collect();
-        let mut results = Vec::with_capacity(items.len());
-        for (chunk, worker) in workers {
-            // A worker that died is done again here, where its panic is the caller's.
-            results.extend(
-                worker
-                    .join()
-                    .unwrap_or_else(|_| chunk.iter().map(map).collect()),
-            );
-        }
-        results
-    })
 }

@@ -42,6 +42,7 @@ fn main() {
             proven_by_newest: false,
             framework: Framework::All,
             params: vec![],
+            purpose: "a test",
             out: folder.join("pack"),
             progress: &|_, _| {},
         },

@@ -82,6 +82,10 @@ struct PackArgs {
     /// Prove the rows in the newest tree instead of the one that ends with them.
     #[arg(long)]
     proven_by_newest: bool,
+    /// What the confidential members are read for. The server puts it into the log, where everybody
+    /// can read it.
+    #[arg(long, default_value = "evidence pack")]
+    purpose: String,
     /// Folder to make; it must not exist.
     #[arg(long)]
     out: PathBuf,
@@ -152,6 +156,7 @@ fn write_pack(args: &PackArgs) -> Result<()> {
         proven_by_newest: args.proven_by_newest,
         framework: args.framework.into(),
         params: args.params.clone(),
+        purpose: &args.purpose,
         out: args.out.clone(),
         progress: &|_, _| {},
     };

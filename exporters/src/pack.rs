@@ -3,33 +3,33 @@
 //! Owns the order of the steps: resolve the period, scan the log, judge the rows, write them, and
 //! refuse to finish when anything did not verify. Source: `docs/formats/pack.md`.
 
+mod basis;
+mod conclusion;
 pub mod folder;
 pub mod parquet;
 mod sheet;
 mod texts;
 
-use crate::catalogue::{Catalogue, CatalogueError, Framework};
+use crate::catalogue::{CatalogueError, Framework};
 use crate::period::{Bound, PeriodError, resolve};
 use crate::scan::{Scan, scan};
 use crate::verified::{Proofs, ReadError, VerifiedLog};
-use cairn_audit::Report;
-use cairn_audit::controls::Verdicts;
-use cairn_audit::evidence::tables::ParamRow;
-use cairn_audit::evidence::{CheckpointRecord, Context};
+use basis::item;
+use cairn_audit::beacons::TreeAt;
+use cairn_audit::evidence::CheckpointRecord;
 use cairn_audit::log::bundles::{self, BundleError};
 use cairn_audit::pack::check_log_key;
-use cairn_audit::pack::manifest::{FORMAT, Manifest, RangeOf, SCHEMA, Totals, TreeOf};
+use cairn_audit::pack::manifest::{Manifest, Totals};
 use cairn_audit::pack::names;
-use cairn_audit::pack::proofs::{ProvenEntry, RangeFile};
-use cairn_audit::source::{Disclosed, LogSource, SourceError};
+use cairn_audit::source::reading::Leave;
+use cairn_audit::source::{LogSource, SourceError};
 use cairn_audit::walk::{Item, Walk};
-use cairn_event::body::Body;
+use cairn_audit::{Failure, Report};
+use cairn_event::Sha256;
 use cairn_event::json::to_canonical;
-use cairn_event::{Entry, Sha256};
 use cairn_tlog::{Hash, TrustPolicy, leaf_hash};
 use folder::{FolderError, PackFolder};
-use parquet::{EventsWriter, WriteError, write_table};
-use std::collections::BTreeMap;
+use parquet::{EventsWriter, WriteError};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,8 @@ pub struct Options<'a> {
     pub framework: Framework,
     /// Parameters of control tests.
     pub params: Vec<(String, String)>,
+    /// What the confidential members are read for; a server puts it into the log.
+    pub purpose: &'a str,
     /// The folder to make.
     pub out: PathBuf,
     /// Told after every bundle of the first pass: entries done, entries in all.
@@ -118,6 +120,7 @@ pub fn export(source: &dyn LogSource, options: &Options<'_>) -> Result<Summary, 
     let mut export = Export {
         proofs: Proofs::new(source, &tree),
         folder: PackFolder::create(&options.out)?,
+        leave: source.announce(&range, options.purpose)?,
         log: &log,
         range,
         tree,
@@ -192,6 +195,8 @@ struct Export<'a> {
     scan: Scan,
     proofs: Proofs<'a>,
     folder: PackFolder,
+    /// The leave to read confidential members; `None` where the source gives none.
+    leave: Option<Leave>,
 }
 
 /// What writing the rows leaves.
@@ -201,118 +206,34 @@ struct Written {
 }
 
 impl Export<'_> {
-    /// Writes checkpoint, range proof and the entries from outside the range, and gives the latter
-    /// back: their disclosures are read once, because the log records every reading.
-    fn write_proofs(&mut self) -> Result<Vec<Item>, ExportError> {
-        self.folder
-            .write(names::CHECKPOINT, self.tree.note.as_bytes())?;
-        let proof = self.proofs.range(self.range.start, self.range.end)?;
-        let file = RangeFile::new(self.range.start, self.range.end, self.tree.size, &proof);
-        self.folder.write(names::RANGE, &json_bytes(&file)?)?;
-        let genesis = self.item(0, self.scan.genesis.clone())?;
-        let proven = self.proven(&genesis)?;
-        self.folder.write(names::GENESIS, &json_bytes(&proven)?)?;
-        let mut items = Vec::new();
-        let mut lines = Vec::new();
-        for (index, bytes) in self.scan.context.iter().filter(|(index, _)| **index > 0) {
-            let item = self.item(*index, bytes.clone())?;
-            lines.extend(json_bytes(&self.proven(&item)?)?);
-            lines.push(b'\n');
-            items.push(item);
-        }
-        self.folder.write(names::CONTEXT, &lines)?;
-        if self.range.start > 0 {
-            items.insert(0, genesis);
-        }
-        Ok(items)
-    }
-
-    fn proven(&self, item: &Item) -> Result<ProvenEntry, ExportError> {
-        let proof = self.proofs.inclusion(&leaf_hash(&item.bytes), item.index)?;
-        Ok(ProvenEntry {
-            disclosures: item.disclosures.clone(),
-            entry: String::from_utf8_lossy(&item.bytes).into_owned(),
-            index: item.index,
-            proof: proof.iter().map(Hash::to_string).collect(),
-        })
-    }
-
-    /// Confidential members as far as the source gives them. Asked for only where an entry has any.
-    fn disclosures(&self, index: u64, bytes: &[u8]) -> Result<Vec<String>, ExportError> {
-        let any = Entry::parse(bytes).is_ok_and(|entry| !entry.payload().sd.is_empty());
-        if !any {
-            return Ok(Vec::new());
-        }
-        let mut present: Vec<String> = Vec::new();
-        for one in self.log.source.disclosures(index)? {
-            if let Disclosed::Present(encoded) = one {
-                present.push(encoded);
-            }
-        }
-        // The order in which a server lists them must not change the bytes of the pack.
-        present.sort_unstable();
-        Ok(present)
-    }
-
-    /// A walk that has seen the context, and the context entries from behind the range.
-    fn begin_walk(&mut self, items: Vec<Item>) -> Result<(Walk, Vec<Item>), ExportError> {
-        let inside = self.range.start..=self.range.end;
-        let records = self
-            .log
-            .published
-            .iter()
-            .filter(|record| inside.contains(&record.size));
-        let mut context = Context::new(records.cloned().collect());
-        for entry in &self.scan.erasures {
-            if let Body::Erasure(erasure) = &entry.payload().body {
-                context.add_erasure(erasure);
-            }
-        }
-        let mut blobs = BTreeMap::new();
-        for digest in &self.scan.bundles {
-            let bytes = self.log.source.blob(digest)?;
-            self.folder.write(&names::bundle(digest), &bytes)?;
-            blobs.insert(*digest, bytes);
-        }
-        let mut walk = Walk::new(&self.log.origin, self.range.clone(), context, blobs);
-        let (before, after): (Vec<Item>, Vec<Item>) = items
-            .into_iter()
-            .partition(|item| item.index < self.range.start);
-        for (line, item) in before.iter().enumerate() {
-            walk.context_item(names::CONTEXT, line as u64, item);
-        }
-        Ok((walk, after))
-    }
-
-    fn item(&self, index: u64, bytes: Vec<u8>) -> Result<Item, ExportError> {
-        Ok(Item {
-            index,
-            disclosures: self.disclosures(index, &bytes)?,
-            bytes,
-        })
-    }
-
     fn write_rows(&mut self, mut walk: Walk, after: &[Item]) -> Result<Written, ExportError> {
         let failed = |error| ExportError::Table(names::EVENTS.to_owned(), error);
         let mut writer = EventsWriter::create(&self.folder.path(names::EVENTS)).map_err(failed)?;
         let mut totals = Totals::default();
         let mut events = Vec::new();
         let (range, size) = (self.range.clone(), self.tree.size);
-        bundles::for_each(self.log.source, range, size, |first, entries| {
-            let mut items = Vec::with_capacity(entries.len());
-            for (bytes, index) in entries.into_iter().zip(first..) {
-                items.push(self.item(index, bytes)?);
-            }
-            let rows = walk.items(names::EVENTS, &items);
-            rows.iter().for_each(|row| totals.add(row));
-            events.extend(writer.push(rows).map_err(failed)?);
-            Ok::<(), ExportError>(())
-        })?;
+        let (source, leave) = (self.log.source, self.leave.as_ref());
+        bundles::for_each_disclosed(
+            source,
+            leave,
+            range,
+            size,
+            |first, entries, mut disclosed| {
+                let items = entries.iter().zip(first..);
+                let items = items.map(|(bytes, index)| item(index, bytes, &mut disclosed));
+                let items: Vec<Item> = items.collect();
+                let rows = walk.items(names::EVENTS, &items);
+                rows.iter().for_each(|row| totals.add(row));
+                events.extend(writer.push(rows).map_err(failed)?);
+                Ok::<(), ExportError>(())
+            },
+        )?;
         events.extend(writer.finish().map_err(failed)?);
         self.folder.list(names::EVENTS)?;
         for (line, item) in after.iter().enumerate() {
             walk.context_item(names::CONTEXT, line as u64, item);
         }
+        self.settle_beacons(&mut walk);
         let mut walked = walk.finish();
         if walked.report.checks.iter().any(|check| check.failed > 0) {
             return Err(ExportError::NotVerified(Box::new(walked.report)));
@@ -322,82 +243,17 @@ impl Export<'_> {
         Ok(Written { walked, totals })
     }
 
-    fn params(&self) -> Vec<ParamRow> {
-        let given = self.options.params.iter();
-        let mut rows: Vec<ParamRow> = given
-            .map(|(name, value)| ParamRow {
-                name: name.clone(),
-                value: value.clone(),
-            })
-            .collect();
-        rows.sort_by(|left, right| left.name.cmp(&right.name));
-        rows
-    }
-
-    fn finish(mut self, written: Written) -> Result<Summary, ExportError> {
-        let tables = written.walked.tables;
-        for (name, batch) in tables
-            .small()
-            .map_err(|error| ExportError::Table("data".to_owned(), WriteError::Arrow(error)))?
-        {
-            let file = names::table(name);
-            write_table(&self.folder.path(&file), &batch)
-                .map_err(|error| ExportError::Table(file.clone(), error))?;
-            self.folder.list(&file)?;
-        }
-        let verdicts = Verdicts {
-            range_proven: true,
-            totals_agree: true,
-            begins_at_checkpoint: self.range.start == 0 || self.log.at(self.range.start).is_some(),
-            ends_at_checkpoint: self.log.at(self.range.end).is_some(),
-            ..written.walked.verdicts
+    /// Compares what the devices saw of the log with its tree: a log that showed two is not exported.
+    fn settle_beacons(&self, walk: &mut Walk) {
+        let tree = |size: u64, root: &Hash| match self.scan.roots.get(&size) {
+            Some(root) => TreeAt::Root(*root),
+            None => match self.proofs.earlier(size, root) {
+                Ok(()) => TreeAt::Proven,
+                Err(error) => TreeAt::Refuted(error.to_string()),
+            },
         };
-        let catalogue = Catalogue::embedded()?;
-        let results = catalogue.run(self.options.framework, &tables, &verdicts);
-        self.folder.write(names::RESULTS, &json_bytes(&results)?)?;
-        self.folder
-            .write(names::RESULTS_CSV, sheet::csv(&results).as_bytes())?;
-        self.folder
-            .write("controls/controls.yaml", Catalogue::text().as_bytes())?;
-        self.folder
-            .write("verify.sql", texts::VERIFY_SQL.as_bytes())?;
-        self.folder
-            .write("VERIFY.md", texts::VERIFY_MD.as_bytes())?;
-        let manifest = self.manifest(catalogue.frameworks(self.options.framework), written.totals);
-        let bytes = manifest.to_bytes()?;
-        let pack_root = Sha256::of(&bytes);
-        self.folder.finish(&bytes)?;
-        Ok(Summary {
-            pack_root,
-            manifest,
-        })
-    }
-
-    fn manifest(&self, frameworks: Vec<String>, totals: Totals) -> Manifest {
-        let tools = [
-            ("cairn-export", env!("CARGO_PKG_VERSION")),
-            ("parquet-pages", "1.0"),
-            ("parquet-compression", "zstd-3"),
-        ];
-        let named = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
-        Manifest {
-            files: self.folder.files(),
-            format: FORMAT.to_owned(),
-            frameworks,
-            genesis: Sha256(self.options.genesis.0),
-            origin: self.log.origin.clone(),
-            range: RangeOf {
-                start: self.range.start,
-                end: self.range.end,
-            },
-            schema: SCHEMA,
-            tools: tools.into_iter().map(named).collect(),
-            totals,
-            tree: TreeOf {
-                root: Sha256(self.tree.root.0),
-                size: self.tree.size,
-            },
-        }
+        let place = |index, reason| Failure::of_index(names::EVENTS, index, reason);
+        walk.settle_beacons(tree, place);
     }
 }
 

@@ -11,13 +11,18 @@ use crate::sink::{Delivery, Sink, SinkError};
 use crate::verified::{Proofs, ReadError};
 use cairn_audit::evidence::CheckpointRecord;
 use cairn_audit::judge::Reading;
-use cairn_audit::log::bundles::{self, BundleError};
-use cairn_audit::source::{Disclosed, LogSource, SourceError};
+use cairn_audit::log::bundles::{self, BundleError, DisclosedByIndex};
+use cairn_audit::source::reading::Parts;
+use cairn_audit::source::{Disclosed, LogSource, SourceError, present};
 use cairn_event::Disclosure;
 use cairn_tlog::{Hash, RangeVerifier, TrustPolicy, VerifiedCheckpoint, leaf_hash};
+use std::ops::Range;
 
 /// Most records delivered between two moves of the cursor: what a crash may deliver twice.
 pub const BATCH: u64 = 1_024;
+
+/// What the server is told the confidential members are read for.
+const PURPOSE: &str = "stream of records";
 
 /// Why the stream stopped.
 #[derive(Debug, thiserror::Error)]
@@ -123,9 +128,10 @@ impl<'a> Tail<'a> {
     ) -> Result<(), TailError> {
         let entries = self.verified_entries(start, end, head, note)?;
         let logged_seconds = head.cosigned.iter().map(|(_, seconds)| *seconds).max();
-        for (bytes, index) in entries.iter().zip(start..) {
-            let reading = Reading::of(bytes);
-            let disclosures = self.disclosures(index, &reading)?;
+        let readings: Vec<Reading> = entries.iter().map(|bytes| Reading::of(bytes)).collect();
+        let mut disclosed = self.disclosed(start..end, &readings)?;
+        for ((bytes, reading), index) in entries.iter().zip(&readings).zip(start..) {
+            let disclosures = opened(reading, disclosed.remove(&index).unwrap_or_default());
             let source = Source {
                 origin: &head.checkpoint.origin,
                 index,
@@ -185,24 +191,36 @@ impl<'a> Tail<'a> {
         Ok(entries)
     }
 
-    fn disclosures(&self, index: u64, reading: &Reading) -> Result<Vec<Disclosure>, TailError> {
-        let sd = reading
-            .entry()
-            .map(|entry| entry.payload().sd.as_slice())
-            .unwrap_or_default();
-        if sd.is_empty() {
-            return Ok(Vec::new());
+    /// Confidential members of a batch. Asked for only where there are any: a server records every
+    /// reading as an entry, and a stream that read its own records would never come to rest.
+    fn disclosed(
+        &self,
+        range: Range<u64>,
+        readings: &[Reading],
+    ) -> Result<DisclosedByIndex, TailError> {
+        if !readings.iter().any(|reading| !digests(reading).is_empty()) {
+            return Ok(DisclosedByIndex::new());
         }
-        let given = self.source.disclosures(index)?;
-        let opened = given.into_iter().filter_map(|one| match one {
-            Disclosed::Present(encoded) => Disclosure::parse(&encoded).ok(),
-            Disclosed::Withheld | Disclosed::Erased => None,
-        });
-        // A server could offer a disclosure that the device never committed to.
-        Ok(opened
-            .filter(|one| sd.binary_search(&one.digest()).is_ok())
-            .collect())
+        let Some(leave) = self.source.announce(&range, PURPOSE)? else {
+            return Ok(DisclosedByIndex::new());
+        };
+        Ok(Parts::new(self.source, &leave).take(range)?)
     }
+}
+
+fn digests(reading: &Reading) -> &[String] {
+    let entry = reading.entry();
+    entry.map_or(&[], |entry| entry.payload().sd.as_slice())
+}
+
+/// The disclosures that the entry commits to: a server could offer others.
+fn opened(reading: &Reading, disclosed: Vec<Disclosed>) -> Vec<Disclosure> {
+    let sd = digests(reading);
+    let present = present(disclosed).into_iter();
+    let parsed = present.filter_map(|encoded| Disclosure::parse(&encoded).ok());
+    parsed
+        .filter(|one| sd.binary_search(&one.digest()).is_ok())
+        .collect()
 }
 
 fn delivery(index: Option<u64>, record: &serde_json::Value) -> Delivery {

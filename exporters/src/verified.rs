@@ -11,7 +11,8 @@ use cairn_audit::{Check, Report};
 use cairn_tlog::tile::TileNodeError;
 use cairn_tlog::{
     Hash, ProofError, RangeProof, TileId, TileNodes, TileReader, TrustError, TrustPolicy,
-    VerifyError, inclusion_proof, range_proof, verify_inclusion,
+    VerifyError, consistency_proof, inclusion_proof, range_proof, verify_consistency,
+    verify_inclusion,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -130,6 +131,15 @@ impl<'a> Proofs<'a> {
         let proof = inclusion_proof(&self.nodes, index, self.size)?;
         verify_inclusion(leaf, index, self.size, &proof, &self.root)?;
         Ok(proof)
+    }
+
+    /// Checks that the tree had this root when it had `size` leaves.
+    ///
+    /// Errors: [`ReadError`].
+    pub fn earlier(&self, size: u64, root: &Hash) -> Result<(), ReadError> {
+        let proof = consistency_proof(&self.nodes, size, self.size)?;
+        verify_consistency(size, self.size, root, &self.root, &proof)?;
+        Ok(())
     }
 
     /// The range proof of `[start, end)`; check it with the leaves.

@@ -53,6 +53,7 @@ impl Bench {
                 proven_by_newest: false,
                 framework: Framework::All,
                 params: vec![],
+                purpose: "a test",
                 out: self.out(name),
                 progress: &|_, _| {},
             },
@@ -344,5 +345,66 @@ fn what_does_not_verify_is_not_exported() {
     assert!(
         !bench.out("pack").exists(),
         "there must be no pack under the final name"
+    );
+}
+
+#[test]
+fn a_log_that_showed_a_device_another_tree_is_not_exported() {
+    let (mut world, mut one) = world::quiet();
+    let beat = cairn_event::body::Body::Heartbeat(cairn_event::body::Heartbeat {
+        sessions: 1,
+        spool_bytes: 0,
+        spool_records: 0,
+    });
+    let index = world.edited(&mut one, beat, None, vec![], |payload| {
+        payload.context.beacon.as_mut().unwrap().root = cairn_event::Sha256([9; 32]);
+    });
+    world.publish();
+    let bench = Bench::new(world);
+    let refused = bench.pack_of("pack", Bound::Index(0), Bound::Index(bench.last()));
+    let Err(ExportError::NotVerified(report)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_named(&report, "beacons", "another view of the log");
+    assert_named(&report, "beacons", &format!("index {index}"));
+}
+
+#[test]
+fn every_beacon_of_a_period_is_compared_or_counted() {
+    let bench = Bench::new(world::busy(60));
+    let sizes: Vec<u64> = bench.world.checkpoints.keys().copied().collect();
+    let mut uncertain = 0;
+    for from in &sizes[..sizes.len() - 1] {
+        let name = format!("pack-{from}");
+        let whole = bench.last();
+        bench
+            .pack_of(&name, Bound::Index(*from), Bound::Index(whole))
+            .unwrap();
+        let report = bench.verify(&name);
+        assert!(report.is_good(), "{report}");
+        let beacons = (*from..whole).filter(|index| {
+            let item = &bench.world.items[*index as usize];
+            let entry = cairn_event::Entry::parse(&item.bytes).unwrap();
+            entry.payload().context.beacon.is_some()
+        });
+        let context = fs::read_to_string(bench.out(&name).join("entries/context.jsonl")).unwrap();
+        let starts = context.lines().filter(|line| {
+            let proven: cairn_audit::pack::proofs::ProvenEntry =
+                serde_json::from_str(line).unwrap();
+            let entry = cairn_event::Entry::parse(proven.entry.as_bytes()).unwrap();
+            entry.payload().context.beacon.is_some()
+        });
+        let told = report
+            .counts
+            .get("beacons not checkable with what is at hand");
+        let told = told.copied().unwrap_or_default();
+        uncertain += told;
+        let all = beacons.count() + starts.count();
+        let compared = report.check("beacons").unwrap().examined;
+        assert_eq!(compared + told, all as u64, "{from}\n{report}");
+    }
+    assert!(
+        uncertain > 0,
+        "some period must have beacons from before it"
     );
 }

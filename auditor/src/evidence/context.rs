@@ -81,6 +81,11 @@ impl Context {
             .is_some_and(|digests| digests.contains(digest))
     }
 
+    /// Whether an erasure entry names anything of the entry at `index`.
+    pub fn names_erased(&self, index: u64) -> bool {
+        self.erased.contains_key(&index)
+    }
+
     /// The checkpoints, by size.
     pub fn checkpoints(&self) -> &[CheckpointRecord] {
         &self.checkpoints

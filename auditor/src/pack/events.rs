@@ -108,6 +108,7 @@ fn items(batch: &RecordBatch, first: u64) -> Result<Vec<Item>, ColumnError> {
                 .split_terminator('~')
                 .map(str::to_owned)
                 .collect(),
+            erased: false,
         })
         .collect())
 }

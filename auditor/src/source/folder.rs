@@ -4,10 +4,12 @@
 //! `blobs/<sha256>`, `disclosures/<index>` (one encoded disclosure a line, `-` for an erased one).
 //! Owns reading those; it writes nothing.
 
+use super::reading::{Leave, Part};
 use super::{CHECKPOINT_PAGE, Disclosed, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, SourceError};
 use cairn_event::Sha256;
 use cairn_tlog::{BundleId, TileId};
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Largest signed note accepted, `cairn_tlog`'s own limit.
@@ -57,6 +59,20 @@ impl Folder {
         let wider = widths.filter(|there| *there >= width).min();
         let wider = wider.ok_or_else(|| SourceError::Missing(name.to_owned()))?;
         self.read(&format!("{full}.p/{wider}"), limit)
+    }
+
+    fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError> {
+        let text = match self.read_text(&format!("disclosures/{index}")) {
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            other => other?,
+        };
+        Ok(text
+            .lines()
+            .map(|line| match line {
+                "-" => Disclosed::Erased,
+                encoded => Disclosed::Present(encoded.to_owned()),
+            })
+            .collect())
     }
 
     fn read_text(&self, path: &str) -> Result<String, SourceError> {
@@ -147,17 +163,25 @@ impl LogSource for Folder {
         self.read(&format!("blobs/{digest}"), MAX_BLOB_BYTES)
     }
 
-    fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError> {
-        let text = match self.read_text(&format!("disclosures/{index}")) {
-            Err(error) if error.is_missing() => return Ok(Vec::new()),
-            other => other?,
+    /// Whoever has the folder has read it already: there is nobody to tell.
+    fn announce(&self, range: &Range<u64>, _purpose: &str) -> Result<Option<Leave>, SourceError> {
+        Ok(Some(Leave {
+            entry: None,
+            range: range.clone(),
+        }))
+    }
+
+    fn disclosures_of(&self, _leave: &Leave, part: Range<u64>) -> Result<Part, SourceError> {
+        let mut read = Part {
+            next: part.end,
+            ..Part::default()
         };
-        Ok(text
-            .lines()
-            .map(|line| match line {
-                "-" => Disclosed::Erased,
-                encoded => Disclosed::Present(encoded.to_owned()),
-            })
-            .collect())
+        for index in part {
+            let disclosed = self.disclosures(index)?;
+            if !disclosed.is_empty() {
+                read.disclosed.insert(index, disclosed);
+            }
+        }
+        Ok(read)
     }
 }

@@ -3,10 +3,13 @@
 //! Owns requests, retries and size limits. It trusts nothing that it is answered.
 //! Source: C2SP tlog-tiles; `docs/formats/http.md`.
 
-use super::{CHECKPOINT_PAGE, Disclosed, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, SourceError};
+use super::reading::{Leave, Part};
+use super::{CHECKPOINT_PAGE, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, SourceError};
 use cairn_event::Sha256;
 use cairn_tlog::{BundleId, TileId};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// How long one request may take: a full bundle over a slow line.
@@ -18,9 +21,18 @@ const ATTEMPTS: u32 = 5;
 /// Largest JSON or text answer: an entry of 64 KiB with every disclosure it may have.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// A server that publishes a log.
+/// Largest part of a reading: what a server ends a part at, one more bundle, and as much again.
+const MAX_PART_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Largest list of checkpoint sizes of a log in plain files: five million of them.
+const MAX_SIZES_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A server that publishes a log: `cairn-server`, or any that serves what its `export-static` wrote.
+/// Plain files have no lists made to order: there `checkpoints/sizes` lists every checkpoint.
 pub struct Http {
     base: String,
+    /// The sizes of all checkpoints, once it is known that the server has plain files only.
+    plain: OnceLock<Vec<u64>>,
     token: Option<String>,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
@@ -45,6 +57,7 @@ impl Http {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             token,
+            plain: OnceLock::new(),
             client,
             runtime,
         })
@@ -87,28 +100,26 @@ impl Http {
         if let Some(token) = self.token.as_ref().filter(|_| with_token) {
             request = request.bearer_auth(token);
         }
-        let mut response = request.send().await.map_err(failed)?;
-        match response.status().as_u16() {
-            200 => {}
-            404 => return Err(SourceError::Missing(path.to_owned())),
-            status => {
-                return Err(SourceError::Status {
-                    path: path.to_owned(),
-                    status,
-                });
+        let response = request.send().await.map_err(failed)?;
+        body(path, response, limit).await
+    }
+
+    /// A page of sizes out of the one file that a server of plain files has.
+    fn plain_sizes(&self, after: u64) -> Result<Vec<u64>, SourceError> {
+        let path = "checkpoints/sizes";
+        let all = match self.plain.get() {
+            Some(all) => all,
+            None => {
+                let bytes = self.get(path, MAX_SIZES_BYTES, false)?;
+                let text = String::from_utf8(bytes).map_err(|_| shape(path, "not UTF-8"))?;
+                let read: Option<Vec<u64>> = text.lines().map(cairn_tlog::decimal::parse).collect();
+                let read = read.ok_or_else(|| shape(path, "a size is not a number"))?;
+                self.plain.get_or_init(|| read)
             }
-        }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > limit {
-                return Err(SourceError::TooLarge {
-                    path: path.to_owned(),
-                    limit,
-                });
-            }
-        }
-        Ok(bytes)
+        };
+        let from = all.partition_point(|size| *size <= after);
+        let page = usize::try_from(CHECKPOINT_PAGE).unwrap_or(usize::MAX);
+        Ok(all.iter().skip(from).take(page).copied().collect())
     }
 
     fn text(&self, path: &str) -> Result<String, SourceError> {
@@ -116,10 +127,43 @@ impl Http {
         String::from_utf8(bytes).map_err(|_| shape(path, "not UTF-8"))
     }
 
-    fn json(&self, path: &str, with_token: bool) -> Result<Value, SourceError> {
-        let bytes = self.get(path, MAX_ANSWER_BYTES, with_token)?;
+    fn json(&self, path: &str) -> Result<Value, SourceError> {
+        let bytes = self.get(path, MAX_ANSWER_BYTES, false)?;
         serde_json::from_slice(&bytes).map_err(|error| shape(path, &error.to_string()))
     }
+}
+
+/// The bytes of a good answer.
+async fn body(
+    path: &str,
+    mut response: reqwest::Response,
+    limit: u64,
+) -> Result<Vec<u8>, SourceError> {
+    let failed = |cause| SourceError::Network {
+        path: path.to_owned(),
+        cause,
+    };
+    match response.status().as_u16() {
+        200 => {}
+        404 => return Err(SourceError::Missing(path.to_owned())),
+        status => {
+            return Err(SourceError::Status {
+                path: path.to_owned(),
+                status,
+            });
+        }
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > limit {
+            return Err(SourceError::TooLarge {
+                path: path.to_owned(),
+                limit,
+            });
+        }
+    }
+    Ok(bytes)
 }
 
 fn may_pass(error: &SourceError) -> bool {
@@ -144,7 +188,13 @@ impl LogSource for Http {
 
     fn checkpoint_sizes(&self, after: u64) -> Result<Vec<u64>, SourceError> {
         let path = format!("v1/checkpoints?after={after}&limit={CHECKPOINT_PAGE}");
-        let answer = self.json(&path, false)?;
+        if self.plain.get().is_some() {
+            return self.plain_sizes(after);
+        }
+        let answer = match self.json(&path) {
+            Err(error) if error.is_missing() => return self.plain_sizes(after),
+            other => other?,
+        };
         let sizes = answer.get("sizes").and_then(Value::as_array);
         let sizes = sizes.ok_or_else(|| shape(&path, "no list `sizes`"))?;
         let read = sizes
@@ -155,7 +205,10 @@ impl LogSource for Http {
     }
 
     fn checkpoint_at(&self, size: u64) -> Result<String, SourceError> {
-        self.text(&format!("v1/checkpoints/{size}"))
+        match self.plain.get() {
+            Some(_) => self.text(&format!("checkpoints/{size}")),
+            None => self.text(&format!("v1/checkpoints/{size}")),
+        }
     }
 
     fn tile(&self, id: TileId) -> Result<Vec<u8>, SourceError> {
@@ -184,29 +237,49 @@ impl LogSource for Http {
     }
 
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError> {
-        self.get(&format!("v1/blobs/{digest}"), MAX_BLOB_BYTES, true)
+        match self.plain.get() {
+            Some(_) => self.get(&format!("blobs/{digest}"), MAX_BLOB_BYTES, false),
+            None => self.get(&format!("v1/blobs/{digest}"), MAX_BLOB_BYTES, true),
+        }
     }
 
-    fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError> {
-        if self.token.is_none() {
-            return Ok(Vec::new());
-        }
-        let path = format!("v1/events/{index}");
-        let detail = self.json(&path, true)?;
-        let list = detail.get("disclosures").and_then(Value::as_array);
-        let list = list.ok_or_else(|| shape(&path, "no list `disclosures`"))?;
-        list.iter()
-            .map(|one| {
-                let encoded = one.get("encoded").and_then(Value::as_str);
-                match (one.get("state").and_then(Value::as_str), encoded) {
-                    (Some("present"), Some(encoded)) => Ok(Disclosed::Present(encoded.to_owned())),
-                    (Some("present" | "withheld"), None) | (Some("withheld"), Some(_)) => {
-                        Ok(Disclosed::Withheld)
-                    }
-                    (Some("erased"), _) => Ok(Disclosed::Erased),
-                    _ => Err(shape(&path, "a disclosure has no known state")),
-                }
-            })
-            .collect()
+    /// Asked once: a second entry about the same reading would be another reading.
+    fn announce(&self, range: &Range<u64>, purpose: &str) -> Result<Option<Leave>, SourceError> {
+        let Some(token) = &self.token else {
+            return Ok(None);
+        };
+        let path = "v1/readings";
+        let announcement = json!({ "end": range.end, "purpose": purpose, "start": range.start });
+        let request = self.client.post(format!("{}/{path}", self.base));
+        let request = request.bearer_auth(token).json(&announcement);
+        let answer = self.runtime.block_on(async {
+            let response = request.send().await.map_err(|cause| SourceError::Network {
+                path: path.to_owned(),
+                cause,
+            })?;
+            body(path, response, MAX_ANSWER_BYTES).await
+        })?;
+        let answer: Value =
+            serde_json::from_slice(&answer).map_err(|error| shape(path, &error.to_string()))?;
+        let entry = answer.get("reading").and_then(Value::as_u64);
+        let entry = entry.ok_or_else(|| shape(path, "no number `reading`"))?;
+        Ok(Some(Leave {
+            entry: Some(entry),
+            range: range.clone(),
+        }))
+    }
+
+    fn disclosures_of(&self, leave: &Leave, part: Range<u64>) -> Result<Part, SourceError> {
+        let Some(entry) = leave.entry else {
+            let path = "the leave of another source".to_owned();
+            return Err(SourceError::Missing(path));
+        };
+        let path = format!(
+            "v1/readings/{entry}/disclosures?from={}&to={}",
+            part.start, part.end
+        );
+        let bytes = self.get(&path, MAX_PART_BYTES, true)?;
+        let text = String::from_utf8(bytes).map_err(|_| shape(&path, "not UTF-8"))?;
+        Part::parse(&text, &part).map_err(|reason| shape(&path, &reason))
     }
 }

@@ -1,6 +1,6 @@
 //! Worlds with a history: the policy they have and what happens in them.
 
-use super::{BEGIN_MS, ORIGIN, World};
+use super::{BEGIN_MS, DeviceRun, ORIGIN, World};
 use cairn_event::Effect;
 use cairn_event::body::{Body, ChainHead};
 use cairn_policy::Bundle;
@@ -35,6 +35,21 @@ pub fn default_bundle(version: u64) -> Bundle {
     ]))
     .unwrap();
     bundle
+}
+
+/// A quiet day: one device that only beats, and several checkpoints; the device goes on.
+pub fn quiet() -> (World, DeviceRun) {
+    let mut world = World::new();
+    world.publish();
+    let mut one = world.device(1);
+    world.session(&mut one, "session-1");
+    for _ in 0..3 {
+        world.publish();
+        for _ in 0..7 {
+            world.heartbeat(&mut one);
+        }
+    }
+    (world, one)
 }
 
 /// A busy day: two devices, two chains on one of them, several checkpoints, `calls` Bash calls.

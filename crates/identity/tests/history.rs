@@ -245,6 +245,47 @@ fn an_entry_of_an_older_chain_does_not_make_it_the_latest() {
 }
 
 #[test]
+fn an_entry_after_unread_ones_is_believed_about_its_place_and_nothing_else() {
+    let mut ledger = organisation();
+    let [_, _, two] = chain_of_three(&mut ledger, 20);
+    let late = entry(&at(20, 9, Sha256([8; 32])), 20);
+    ledger.pass_over(ledger.size());
+    let refused = submit(&mut ledger.clone(), &late);
+    assert!(
+        matches!(refused, Err(Refusal::MissingBefore { .. })),
+        "nothing was passed over"
+    );
+
+    ledger.pass_over(ledger.size() + 5);
+    let rival = submit(&mut ledger.clone(), &entry(&at(20, 2, two), 20));
+    assert!(
+        matches!(rival, Err(Refusal::Fork { .. })),
+        "a place that was read is taken"
+    );
+    let unread = |start: Start| submit(&mut ledger.clone(), &start.entry("1"));
+    assert_eq!(unread(Start::after(21, 99, 4, two)), Ok(vec![]));
+    assert_eq!(unread(Start::after(21, 20, 7, two)), Ok(vec![]));
+    assert_eq!(unread(Start::of(21)), Ok(vec![Flag::HistoryDropped]));
+    let rewritten = unread(Start::after(21, 20, 1, two));
+    assert_eq!(rewritten, Ok(vec![Flag::HistoryRewritten]));
+
+    assert_eq!(submit(&mut ledger, &late), Ok(vec![]));
+    let loose = submit(&mut ledger.clone(), &entry(&at(20, 10, two), 20));
+    assert!(
+        matches!(loose, Err(Refusal::BrokenLink { .. })),
+        "the next one must follow"
+    );
+    let after = Start::after(21, 20, 12, two).entry("1");
+    let chain = public(20).kid();
+    let missing = Flag::Missing {
+        chain,
+        from: 10,
+        to: 12,
+    };
+    assert_eq!(submit(&mut ledger, &after), Ok(vec![missing]));
+}
+
+#[test]
 fn only_the_device_of_a_chain_can_start_it_twice() {
     let mut ledger = organisation();
     chain_of_three(&mut ledger, 20);

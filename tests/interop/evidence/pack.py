@@ -95,6 +95,17 @@ def expected(said, head, given, policies):
     return want
 
 
+def beacons(pack):
+    """A device saw the root that a published checkpoint of the same size has."""
+    roots = {row["tree_size"]: row["root_hash"].hex()
+             for row in parquet.read_table(f"{pack}/data/checkpoints.parquet").to_pylist()}
+    table = parquet.read_table(f"{pack}/data/events.parquet", columns=["leaf_index", "canonical"]).to_pylist()
+    seen = [(row["leaf_index"], beacon) for row in table if (beacon := payload(row["canonical"]).get("beacon"))]
+    wrong = [index for index, beacon in seen if roots.get(beacon["size"], beacon["root"]) != beacon["root"]]
+    compared = sum(beacon["size"] in roots for _, beacon in seen)
+    check(f"{compared} of {len(seen)} beacons have the root of a published checkpoint", compared > 0 and not wrong, wrong[:5])
+
+
 def verify_sql(pack):
     """Every statement of verify.sql ends in true."""
     here = os.getcwd()
@@ -168,6 +179,7 @@ def main():
     folder = os.path.abspath(sys.argv[1])
     pack = f"{folder}/pack"
     leaves_and_columns(pack)
+    beacons(pack)
     verify_sql(pack)
     verdict = audit(folder)
     if verdict is not None:

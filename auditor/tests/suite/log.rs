@@ -1,53 +1,13 @@
 //! Audits of whole logs: an untouched world is good, and every kind of damage is named.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod world;
-
+use super::world::{self, World};
+use super::{assert_named, run, written};
 use cairn_audit::log::{Options, audit};
+use cairn_audit::receipt;
 use cairn_audit::source::folder::Folder;
-use cairn_audit::{Report, receipt};
 use cairn_event::Sha256;
 use cairn_tlog::{Receipt, TrustPolicy, inclusion_proof};
 use std::path::Path;
-use world::World;
-
-fn run(world: &World, dir: &Path) -> Report {
-    let policy = TrustPolicy::parse(&world.trust_policy()).unwrap();
-    let source = Folder::open(dir).unwrap();
-    let genesis = world.genesis_hash();
-    audit(
-        &source,
-        &Options {
-            policy: &policy,
-            genesis,
-            disclosures: true,
-            progress: &|_, _| {},
-        },
-    )
-}
-
-fn written(world: &World) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    world.write(dir.path());
-    dir
-}
-
-fn assert_named(report: &Report, check: &str, reason: &str) {
-    let found = report
-        .check(check)
-        .unwrap_or_else(|| panic!("no check {check}\n{report}"));
-    let named = found
-        .failures
-        .iter()
-        .any(|failure| failure.to_string().contains(reason));
-    assert!(named, "{check} does not say `{reason}`\n{report}");
-    assert!(!report.is_good());
-}
 
 #[test]
 fn an_untouched_log_is_good_and_its_decisions_reproduce() {

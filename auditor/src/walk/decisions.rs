@@ -1,0 +1,66 @@
+//! Replaying the decisions of a walk, and telling what was withheld from what was erased.
+//!
+//! Owns what the report says of each decision. An erasure lies behind the entry it names, so in a walk
+//! that reads once the answer is given at its end.
+
+use super::{Checked, Walk};
+use crate::replay::{Obstacle, Replay};
+use crate::report::Failure;
+
+impl Walk {
+    pub(super) fn replay(&mut self, file: &str, one: &Checked) {
+        let Some(entry) = one.reading.entry() else {
+            return;
+        };
+        let policy = entry.payload().context.policy;
+        let bundle = policy
+            .and_then(|at| self.context.policy(at))
+            .map(|(_, bundle)| bundle);
+        let roster = self.judge.ledger().roster();
+        let erased = |digest: &str| self.context.is_erased(one.index, digest);
+        match self
+            .replayer
+            .replay(entry, &one.disclosures, bundle, roster, erased)
+        {
+            None => {}
+            Some(Replay::Reproduced) => {
+                self.decisions.pass();
+                self.report.count("decisions reproduced", 1);
+            }
+            Some(Replay::NotReplayable(Obstacle::Withheld)) if one.erased => {
+                self.said_erased.insert(one.index, true);
+            }
+            Some(Replay::NotReplayable(obstacle)) => self.not_replayable(obstacle),
+            Some(Replay::Mismatch(reason)) => {
+                let row = one.index.saturating_sub(self.range.start);
+                self.verdicts
+                    .replay_mismatches
+                    .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
+                self.decisions
+                    .fail(Failure::of_row(file, row, one.index, reason));
+            }
+        }
+    }
+
+    fn not_replayable(&mut self, obstacle: Obstacle) {
+        let name = format!("decisions not replayable: {obstacle}");
+        self.report.count(&name, 1);
+    }
+
+    /// Judges what sources called erased, now that every erasure entry has been read. One that lies
+    /// behind the tree is not known here, so its absence is counted and refuses nothing.
+    pub(super) fn settle_erased(&mut self) {
+        for (index, decision) in std::mem::take(&mut self.said_erased) {
+            let named = self.context.names_erased(index);
+            if !named {
+                let name = "entries with members called erased, without an erasure entry here";
+                self.report.count(name, 1);
+            }
+            match (decision, named) {
+                (true, true) => self.not_replayable(Obstacle::Erased),
+                (true, false) => self.not_replayable(Obstacle::Withheld),
+                (false, _) => {}
+            }
+        }
+    }
+}
