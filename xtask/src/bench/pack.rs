@@ -16,12 +16,8 @@ use crate::bench::programs::Programs;
 use crate::demo::evidence::files;
 use crate::demo::infrastructure::run;
 
-/// Entries of the pack with confidential members: they are asked for one by one, so a part of the
-/// log shows the rate and keeps the run short.
-const DISCLOSED: u64 = 1_024;
-
 /// Writes and verifies a pack over everything that is published, confidential members withheld, and
-/// writes one over its beginning with them.
+/// writes another with them.
 ///
 /// # Errors
 /// A program fails; the message holds what it said.
@@ -58,7 +54,7 @@ pub fn measure(
     let mut ask = organisation.administrator(programs, &["org", "token"]);
     run(ask.arg("--out").arg(&token))?;
     let mut export = self::export(programs, organisation, &root.join("disclosed"));
-    export.args(["--to", &DISCLOSED.to_string()]);
+    export.args(["--to", &format!("{size:.0}")]);
     let (rows, elapsed) = timed_rows(export.arg("--token-file").arg(&token))?;
     figures.add("pack.write_disclosed", rows / elapsed, "rows/s");
     figures.add("pack.write_disclosed.rows", rows, "rows");
