@@ -101,6 +101,9 @@ pub struct Rule {
     /// Absolute directory that `/`-anchored patterns start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
+    /// Who approved it as an exception; such a rule must end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
     /// Why the rule exists, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

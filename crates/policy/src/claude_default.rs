@@ -76,9 +76,11 @@ pub(crate) fn is_harmless(part: &Part, parts: &Parts) -> bool {
 
 /// Whether a path and what it links to are below the working directory.
 fn inside(path: &str, request: &Request) -> bool {
-    let target = request
-        .resolution(path)
-        .and_then(|resolved| resolved.target.as_deref());
+    // A path whose links nobody could follow may lead anywhere.
+    let Some(resolved) = request.resolution(path) else {
+        return false;
+    };
+    let target = resolved.target.as_deref();
     paths::is_within(path, &request.cwd)
         && target.is_none_or(|target| paths::is_within(target, &request.cwd))
 }

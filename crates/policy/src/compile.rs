@@ -59,6 +59,9 @@ pub enum CompileCause {
         /// Why.
         problem: PatternProblem,
     },
+    /// Nothing reminds anybody of an exception that does not end.
+    #[error("an approved exception needs an end")]
+    EndlessException,
     /// More than [`MAX_RULES`].
     #[error("more than {MAX_RULES} rules")]
     TooMany,
@@ -117,6 +120,9 @@ fn compile_rule(rule: &Rule) -> Result<CompiledRule, CompileCause> {
     }
     if rule.mandatory && rule.effect != Effect::Deny {
         return Err(CompileCause::Mandatory);
+    }
+    if rule.approver.is_some() && rule.expires_ms.is_none() {
+        return Err(CompileCause::EndlessException);
     }
     let kind = pattern::parse(
         &rule.pattern,

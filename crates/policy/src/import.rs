@@ -113,6 +113,9 @@ pub fn import_settings(bytes: &[u8], source: &SettingsSource) -> Result<Imported
             imported.skip("permissions.allow of a project that nobody vouched for");
             continue;
         }
+        if list.is_some_and(|list| !list.is_array()) {
+            imported.skip(&format!("permissions.{member}"));
+        }
         for (position, entry) in list
             .and_then(Value::as_array)
             .into_iter()
@@ -168,6 +171,7 @@ impl Imported {
             anchor: needs_anchor(pattern)
                 .then(|| source.anchor().map(str::to_owned))
                 .flatten(),
+            approver: None,
             note: None,
         };
         if let Some(positive) = negated(pattern) {

@@ -3,9 +3,10 @@
 //! Owns the observations. A lint never changes a decision.
 //! Source: Claude Code findings 2.1, 2.4 and 2.5.
 
-use crate::bundle::{Bundle, Dialect, Rule};
+use crate::bundle::{Bundle, Dialect, Rule, Scope};
 use crate::command_pattern::has_bar;
 use crate::pattern::{self, Kind, PatternProblem};
+use crate::shadow;
 use cairn_event::Effect;
 
 /// One piece of advice.
@@ -48,6 +49,18 @@ pub enum LintKind {
     /// A carve-out that is left out.
     #[error("a `!` carve-out of a deny or ask is left out, which is stricter")]
     NegatedDeny,
+    /// Another rule says the same.
+    #[error("the rule says the same as rule `{0}`")]
+    Duplicate(String),
+    /// Another rule always decides first.
+    #[error("the rule never decides: rule `{0}` covers every call it matches")]
+    Shadowed(String),
+    /// The rule has ended.
+    #[error("the rule has ended")]
+    Ended,
+    /// A person's exception that nobody has to think of again.
+    #[error("an exception for a person should end; give it `expires_ms` and `approver`")]
+    EndlessException,
     /// The settings hold something an import does not understand.
     #[error("`{0}` is not imported")]
     NotImported(String),
@@ -55,7 +68,28 @@ pub enum LintKind {
 
 /// Advice about every rule of a bundle that compiles or does not.
 pub fn lint_bundle(bundle: &Bundle) -> Vec<Lint> {
-    bundle.rules.iter().flat_map(lint_rule).collect()
+    let mut found: Vec<Lint> = bundle.rules.iter().flat_map(lint_rule).collect();
+    found.extend(shadow::lint(&bundle.rules));
+    found
+}
+
+/// As [`lint_bundle`], with what depends on the day: `now_ms` is milliseconds since 1970.
+pub fn lint_bundle_at(bundle: &Bundle, now_ms: u64) -> Vec<Lint> {
+    let mut found = lint_bundle(bundle);
+    for rule in &bundle.rules {
+        let kind = match (&rule.scope, rule.effect, rule.expires_ms) {
+            (_, _, Some(end)) if end <= now_ms => LintKind::Ended,
+            (Scope::Person(_), Effect::Allow, None) => LintKind::EndlessException,
+            _ => continue,
+        };
+        found.push(Lint {
+            pattern: rule.pattern.clone(),
+            rule: Some(rule.id.clone()),
+            kind,
+            instead: Vec::new(),
+        });
+    }
+    found
 }
 
 /// Advice about one rule.

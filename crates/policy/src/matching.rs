@@ -25,6 +25,9 @@ use serde_json::Value;
 /// part cannot be shown not to match.
 pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: &Request) -> Match {
     let effect = rule.rule.effect;
+    if effect != Effect::Allow && is_about_the_call(&rule.kind) && is_beside(part, parts) {
+        return Match::No;
+    }
     let found = match &rule.kind {
         Kind::Tool(tool) => yes(is_tool(tool, &request.tool)),
         Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool)
@@ -74,6 +77,23 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
     } else {
         found
     }
+}
+
+/// A rule for a whole tool is answered on the line's commands, where a narrower allow can meet it.
+fn is_about_the_call(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Tool(_) | Kind::ToolGlob(_) | Kind::Parameter { .. }
+    )
+}
+
+/// The line as a whole, or a file, beside commands that are parts of their own.
+fn is_beside(part: &Part, parts: &Parts) -> bool {
+    matches!(part.what, What::Line(_) | What::File { .. })
+        && parts
+            .parts
+            .iter()
+            .any(|other| matches!(other.what, What::Command { .. }))
 }
 
 /// What an allow for a whole tool still must not approve.

@@ -161,4 +161,32 @@ proptest! {
         more.push(deny);
         prop_assert!(one(more) >= before);
     }
+
+    #[test]
+    fn a_posture_deny_never_widens(
+        rows in rules(true),
+        pattern in prop::sample::select(PATTERNS.to_vec()),
+        scope in scope(),
+        when in condition(),
+        line in prop::sample::select(LINES.to_vec()),
+        disk in prop::sample::select(vec!["on", "off", "unknown"]),
+        default in prop::sample::select(vec![
+            Effect::Deny, Effect::Ask, Effect::NoOpinion, Effect::Allow,
+        ]),
+    ) {
+        let one = |rows| {
+            let mut bundle = bundle(rows);
+            bundle.default = default;
+            let bundle = compiled(&bundle);
+            let subject = alice(&["one"]);
+            strictness(decide(&bash(line), &bundle, &subject, &posture(disk), 0).effect)
+        };
+        let before = one(rows.clone());
+        let mut more = rows;
+        let mut deny = rule("zz-extra", Effect::Deny, pattern);
+        deny.scope = scope;
+        deny.when = Some(when);
+        more.push(deny);
+        prop_assert!(one(more) >= before);
+    }
 }

@@ -11,11 +11,8 @@
     reason = "a malformed row must stop the test where it is read"
 )]
 
-use cairn_event::{Effect, Posture};
-use cairn_policy::{
-    Bundle, Request, ResolvedPath, SettingsSource, Subject, compile, decide_as_claude,
-    import_settings, paths_to_resolve,
-};
+use cairn_event::Effect;
+use cairn_policy::Case;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -38,81 +35,24 @@ fn rows() -> Vec<Value> {
 }
 
 /// Row number -> why this engine is stricter there.
-fn stricter() -> BTreeMap<usize, &'static str> {
-    include_str!("../testdata/stricter.txt")
+fn stricter() -> BTreeMap<usize, String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/stricter.txt");
+    std::fs::read_to_string(path)
+        .unwrap()
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| {
             let (number, reason) = line.split_once(' ').expect("number and reason");
-            (number.parse().unwrap(), reason.trim())
+            (number.parse().unwrap(), reason.trim().to_owned())
         })
         .collect()
 }
 
-fn source(row: &Value) -> SettingsSource {
-    let cwd = row["cwd"].as_str().unwrap().to_owned();
-    let home = row["home"].as_str().unwrap();
-    match row["settings_source"].as_str().unwrap() {
-        "flag-inline" => SettingsSource::FlagInline,
-        "flag-file" => SettingsSource::FlagFile { dir: cwd },
-        "user" => SettingsSource::User {
-            config_dir: format!("{home}/.claude"),
-        },
-        "project" => SettingsSource::Project {
-            root: cwd,
-            trusted: false,
-        },
-        "local" => SettingsSource::Local { cwd },
-        other => panic!("unknown source {other}"),
-    }
-}
-
-fn resolve(path: &str) -> ResolvedPath {
-    let target = LINKS.iter().find_map(|(link, target)| {
-        let rest = path.strip_prefix(link)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{target}{rest}"))
-    });
-    ResolvedPath {
-        given: path.to_owned(),
-        lexical: path.to_owned(),
-        target,
-    }
-}
-
 fn decide_row(row: &Value) -> Effect {
-    let settings = serde_json::json!({ "permissions": row["permissions"] });
-    let imported = import_settings(settings.to_string().as_bytes(), &source(row)).unwrap();
-    let mut bundle = Bundle::empty("test.example/log", "security@example.com");
-    bundle.rules = imported.rules;
-    bundle.mcp = imported.mcp;
-    let compiled = compile(&bundle).unwrap();
-    let (tool, cwd, home) = (
-        row["tool"].as_str().unwrap(),
-        row["cwd"].as_str().unwrap(),
-        row["home"].as_str().unwrap(),
-    );
-    let resolved = paths_to_resolve(tool, &row["input"], cwd, home)
-        .iter()
-        .map(|path| resolve(path))
-        .collect();
-    let request = Request {
-        tool: tool.to_owned(),
-        input: row["input"].clone(),
-        cwd: cwd.to_owned(),
-        home: home.to_owned(),
-        resolved,
-        interactive: true,
-        permission_mode: None,
-        mcp: None,
-    };
-    decide_as_claude(
-        &request,
-        &compiled,
-        &Subject::default(),
-        &Posture::default(),
-        0,
-    )
-    .effect
+    let mut row = row.clone();
+    row["links"] = LINKS.iter().copied().collect();
+    let case = Case::parse(row.to_string().as_bytes()).unwrap();
+    case.verdict().unwrap().effective
 }
 
 fn strictness(effect: Effect) -> u8 {

@@ -46,6 +46,18 @@ fn a_carve_out_is_two_rows() {
 }
 
 #[test]
+fn a_narrower_allow_lifts_a_deny_of_the_whole_tool() {
+    let mut allow = rule("git", Effect::Allow, "Bash(git *)");
+    allow.scope = Scope::Team("t".into());
+    let bundle = bundle(vec![rule("all", Effect::Deny, "Bash"), allow]);
+    let at = |line| verdict(&bundle, &alice(&["t"]), line);
+    assert_eq!(at("git status"), Effect::Allow);
+    assert_eq!(at("git status && make"), Effect::Deny);
+    assert_eq!(at("> out"), Effect::Deny);
+    assert_eq!(verdict(&bundle, &alice(&[]), "git status"), Effect::Deny);
+}
+
+#[test]
 fn a_carve_out_does_not_smuggle_another_command() {
     let mut bundle = kubectl_carve_out();
     bundle.rules.push(rule("rm", Effect::Deny, "Bash(rm *)"));

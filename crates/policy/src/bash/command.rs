@@ -4,6 +4,7 @@
 //! the command may run as.
 //! Source: architecture section 4, item 1; Claude Code findings 2.2 and 2.3.
 
+use super::escapes;
 use super::launch;
 use super::scan::Word;
 use crate::glob::{Sym, known_text, syms};
@@ -133,7 +134,10 @@ impl Command {
 
     /// Looks through launchers: fills [`Self::views`] and [`Self::opaque`], returns scripts to read.
     pub(crate) fn look_through(&mut self) -> Vec<String> {
-        let found = launch::look_through(&self.words, &self.stdin);
+        let mut found = launch::look_through(&self.words, &self.stdin);
+        for assign in &self.assigns {
+            escapes::assignment(&assign.whole, &mut found);
+        }
         self.views = found.views;
         self.opaque = self.opaque.or(found.opaque);
         found.scripts

@@ -6,6 +6,7 @@
 //! Source: Claude Code findings 2.3 and 2.4.
 
 use super::command::{Stdin, basename};
+use super::escapes;
 use super::launchers::{INTERPRETERS, Launcher, SHELLS, launcher};
 use super::scan::Word;
 use crate::glob::{Sym, known_text};
@@ -25,18 +26,18 @@ pub(super) struct Launched {
 }
 
 impl Launched {
-    fn hide(&mut self, why: &'static str) {
+    pub(super) fn hide(&mut self, why: &'static str) {
         self.opaque.get_or_insert(why);
     }
 
-    fn script(&mut self, text: Option<String>) {
+    pub(super) fn script(&mut self, text: Option<String>) {
         match text {
             Some(text) => self.scripts.push(text),
             None => self.hide("a script made at run time"),
         }
     }
 
-    fn view(&mut self, argv: &[Word]) {
+    pub(super) fn view(&mut self, argv: &[Word]) {
         if argv.is_empty() || self.views.iter().any(|view| view == argv) {
             return;
         }
@@ -63,8 +64,8 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
     let Some((program, arguments)) = argv.split_first() else {
         return;
     };
-    let assignment = is_assignment(program);
-    if assignment {
+    if is_assignment(program) {
+        escapes::assignment(program, found);
         return found.view(arguments);
     }
     let Some(name) = known_text(&basename(&program.value)) else {
@@ -108,11 +109,9 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
             Stdin::Text(text) => found.script(text.literal()),
             _ => found.hide("a job read from input"),
         },
-        "make" if arguments.iter().any(|word| word.literal().is_none()) => {
-            found.hide("a makefile that is made at run time");
-        }
         _ => {}
     }
+    escapes::look(name, arguments, stdin, found);
     if let Some(known) = launcher(name, arguments) {
         launch(&known, arguments, found);
     }
@@ -125,15 +124,19 @@ fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched) {
     if known.opaque {
         found.hide("a command run somewhere else");
     }
+    for value in escapes::values(arguments, known.script_options) {
+        found.script(value);
+    }
     for (position, word) in arguments.iter().enumerate() {
         let text = word.literal();
         let takes_script = known.script_options.iter().any(|option| {
+            // The last letter of a cluster such as `-qc`.
             text.as_deref().is_some_and(|text| {
-                text == *option
-                    || (option.len() == 2
-                        && text.starts_with('-')
-                        && !text.starts_with("--")
-                        && text.ends_with(option.trim_start_matches('-')))
+                option.len() == 2
+                    && text.len() > 2
+                    && text.starts_with('-')
+                    && !text.starts_with("--")
+                    && text.ends_with(option.trim_start_matches('-'))
             })
         });
         if takes_script && let Some(script) = arguments.get(position + 1) {
@@ -297,13 +300,7 @@ fn find(arguments: &[Word], found: &mut Launched) {
         let inner: Vec<Word> = rest
             .iter()
             .take(end)
-            .map(|word| {
-                if word.is("{}") {
-                    Word::unknown("{}")
-                } else {
-                    word.clone()
-                }
-            })
+            .map(|word| filled_in(word, "{}"))
             .collect();
         found.view(&inner);
     }
@@ -316,10 +313,30 @@ fn xargs(name: &str, arguments: &[Word], found: &mut Launched) {
     let Some(known) = launcher("xargs", arguments) else {
         return;
     };
+    let mut placeholders: Vec<String> = escapes::values(arguments, &["-I", "--replace"])
+        .into_iter()
+        .flatten()
+        .collect();
+    placeholders.push("{}".to_owned());
     for start in starts(&known, arguments) {
-        let mut inner = arguments.get(start..).unwrap_or_default().to_vec();
+        let rest = arguments.get(start..).unwrap_or_default();
+        let mut inner: Vec<Word> = rest.to_vec();
+        for placeholder in placeholders.iter().filter(|text| !text.is_empty()) {
+            inner = inner
+                .iter()
+                .map(|word| filled_in(word, placeholder))
+                .collect();
+        }
         inner.push(Word::unknown("…"));
         found.view(&inner);
+    }
+}
+
+/// A word in which something is put at run time is not known.
+fn filled_in(word: &Word, placeholder: &str) -> Word {
+    match word.literal() {
+        Some(text) if text.contains(placeholder) => Word::unknown(placeholder),
+        _ => word.clone(),
     }
 }
 
@@ -332,14 +349,32 @@ fn git(arguments: &[Word], found: &mut Launched) {
                 Some(Some(setting)) => {
                     if let Some((_, command)) = setting.split_once("=!") {
                         found.scripts.push(command.to_owned());
+                    } else if setting.to_lowercase().starts_with("alias.") {
+                        found.hide("a git alias made on the line");
                     } else if runs_a_program(&setting) {
                         found.hide("a program named by a git setting");
                     }
                 }
                 _ => found.hide("a git setting made at run time"),
             },
+            text if text.starts_with("--config-env=") => {
+                found.hide("a git setting made at run time");
+            }
             "-x" | "--exec" => found.script(after.first().and_then(Word::literal)),
             "foreach" => found.script(join(after)),
+            "config" => match after.iter().map(Word::literal).collect::<Option<Vec<_>>>() {
+                Some(words) => {
+                    if let Some(command) = words.iter().find_map(|word| word.strip_prefix('!')) {
+                        found.scripts.push(command.to_owned());
+                    } else if words.iter().any(|word| word.starts_with("alias.")) {
+                        let command = words.last().cloned().unwrap_or_default();
+                        found.scripts.push(format!("git {command}"));
+                    } else if words.len() > 1 && words.iter().any(|word| runs_a_program(word)) {
+                        found.script(words.last().cloned());
+                    }
+                }
+                None => found.hide("a git setting made at run time"),
+            },
             "run"
                 if position > 0 && arguments.get(position - 1).is_some_and(|w| w.is("bisect")) =>
             {
@@ -362,6 +397,13 @@ fn runs_a_program(setting: &str) -> bool {
         "external",
         "driver",
         "cmd",
+        "fsmonitor",
+        "askpass",
+        "gitproxy",
+        "textconv",
+        "program",
+        "uploadpack",
+        "receivepack",
     ]
     .iter()
     .any(|word| key.contains(word))
