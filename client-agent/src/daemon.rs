@@ -12,6 +12,7 @@ mod wire;
 
 pub use control::{
     LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, STATUS, StatusAnswer, ask,
+    fingerprint,
 };
 pub use ensure::{EnsureError, ensure, stop};
 pub use run::{RunError, run};

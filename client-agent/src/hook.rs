@@ -7,13 +7,18 @@
 
 mod answer;
 mod ask;
+mod brought;
 mod call;
 mod decide;
+mod expansion;
 mod gate;
 mod links;
 mod mentions;
 mod observe;
+mod outside;
 mod payload;
+mod prompt;
+mod restriction;
 mod verdicts;
 
 pub use answer::Answer;
@@ -33,6 +38,10 @@ pub enum Gate {
     Prompt,
     /// `PermissionRequest`.
     Permission,
+    /// `UserPromptExpansion`.
+    Expansion,
+    /// `ConfigChange`.
+    Config,
     /// The event gates nothing.
     None,
 }
@@ -44,6 +53,8 @@ impl Gate {
             "PreToolUse" => Self::Tool,
             "UserPromptSubmit" => Self::Prompt,
             "PermissionRequest" => Self::Permission,
+            "UserPromptExpansion" => Self::Expansion,
+            "ConfigChange" => Self::Config,
             _ => Self::None,
         }
     }

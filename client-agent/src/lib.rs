@@ -20,6 +20,8 @@ pub mod chain;
 pub mod circumstances;
 pub mod device;
 pub mod recorder;
+pub mod servers;
+pub mod unmanaged;
 pub mod vigil;
 
 pub mod access;

@@ -14,7 +14,7 @@ mod stream;
 mod sync;
 
 pub use basis::{Basis, BasisError};
-pub use effective::second_line;
+pub use effective::{is_file_rule, second_line};
 pub use stored::{Stored, StoredError};
 pub use stream::follow;
 pub use sync::{SyncError, Syncer};

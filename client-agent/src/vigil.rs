@@ -11,8 +11,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time between two passes: 5 s; a pass over a healthy machine takes about 2 ms.
-pub const INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two passes: 1.5 s, so that a change is found, recorded and in force within 2 s; a
+/// pass over a healthy machine takes about 2 ms.
+pub const INTERVAL: Duration = Duration::from_millis(1_500);
+
+/// Oldest posture that a decision uses, whatever the policy would accept: 2 s. On a machine too busy
+/// for the passes the decision makes one itself.
+pub const AGE_MAX: Duration = Duration::from_secs(2);
 
 /// The newest posture; shared between threads.
 #[derive(Debug)]

@@ -12,11 +12,14 @@ mod environment;
 mod flags;
 mod inventory;
 mod launch;
+mod leftover;
+mod plugins;
 mod program;
 mod settings;
 
 pub use flags::{FlagProblem, Flags};
 pub use inventory::{Inventory, InventoryError, inventory};
-pub(crate) use launch::agent_state_file;
 pub use launch::{WrapperError, claude};
+pub(crate) use launch::{agent_config, agent_state_file};
+pub use leftover::{Leftover, leftovers, settings_files};
 pub use program::{Program, ProgramError};

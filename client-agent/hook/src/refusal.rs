@@ -31,7 +31,7 @@ pub fn answer(event: &str, cause: &str, socket: &str) -> Answer {
                  \"permissionDecision\":\"deny\",\"permissionDecisionReason\":{quoted}}}}}"
             ),
         ),
-        "UserPromptSubmit" => (
+        "UserPromptSubmit" | "UserPromptExpansion" | "ConfigChange" => (
             BLOCK,
             format!("{{\"decision\":\"block\",\"reason\":{quoted}}}"),
         ),
@@ -98,6 +98,10 @@ mod tests {
                 .1
                 .contains("\"decision\":\"block\"")
         );
+        for event in ["UserPromptExpansion", "ConfigChange"] {
+            assert_eq!(text(event).0, BLOCK);
+            assert!(text(event).1.contains("\"decision\":\"block\""));
+        }
         assert!(
             text("PermissionRequest")
                 .1

@@ -5,7 +5,7 @@ use crate::enrolment::Identity;
 use crate::key::DeviceKey;
 use crate::refused;
 use crate::state::StateDir;
-use crate::wrapper::Program;
+use crate::wrapper::{Leftover, Program, agent_config, leftovers, settings_files};
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
@@ -65,11 +65,31 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
     if identity.is_ok() {
         daemon(state, &mut report);
     }
+    own_settings();
     Ok(if report.failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Rules that take effect without Cairn being asked are no fault, but they leave no record.
+fn own_settings() {
+    let Ok(cwd) = std::env::current_dir() else {
+        return;
+    };
+    let (found, problems) = leftovers(&settings_files(&cwd, &agent_config()));
+    for Leftover { file, rule } in found {
+        println!(
+            "warn  own settings: `{}` denies `{rule}`; Claude Code applies it before it asks Cairn, \
+             so what it refuses leaves no record\n      fix: have the rule put into the policy \
+             (`cairn policy import` reads this file), then remove it there",
+            file.display()
+        );
+    }
+    for problem in problems {
+        println!("warn  own settings: {problem}\n      fix: repair the file; the agent ignores it");
+    }
 }
 
 fn folder(state: &StateDir) -> Result<String, (String, &'static str)> {

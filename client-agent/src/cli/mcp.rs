@@ -1,9 +1,11 @@
 //! `cairn mcp list`.
 
 use super::print_json;
+use crate::daemon::fingerprint;
 use crate::policy::Stored;
+use crate::servers::Servers;
 use crate::state::StateDir;
-use crate::wrapper::inventory;
+use crate::wrapper::{agent_config, agent_state_file, inventory};
 use cairn_event::encoding::from_base64url;
 use cairn_policy::{Bundle, McpServer, server_verdict};
 use serde_json::json;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let cwd = std::env::current_dir()?;
-    let found = inventory(&cwd, &crate::wrapper::agent_state_file(), &[])?;
+    let found = inventory(&cwd, &agent_state_file(), &agent_config(), &[])?;
     let stored = Stored::open(state)?.policy()?.policy;
     let bundle = stored
         .and_then(|stored| from_base64url(&stored.bundle))
@@ -20,12 +22,15 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         anyhow::bail!("this device has no verified policy yet, so no server would be started");
     };
     let mut rows = Vec::new();
-    for one in &found.servers {
+    let known = Servers::load(state);
+    for one in found.servers.iter().chain(&found.elsewhere) {
+        let print = fingerprint(&one.definition);
+        let first_seen = known.first_seen(&one.name, &one.source, &print);
         let server = McpServer::from_definition(&one.name, &one.definition);
         let verdict = server_verdict(&bundle.mcp, &server);
         rows.push(json!({
             "name": one.name, "source": one.source, "allowed": verdict.allowed,
-            "reason": verdict.reason.to_string(),
+            "reason": verdict.reason.to_string(), "fingerprint": print, "first_seen_ms": first_seen,
         }));
         if !as_json {
             let word = if verdict.allowed {

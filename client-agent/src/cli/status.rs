@@ -101,6 +101,12 @@ fn print_daemon(status: &StatusAnswer) {
         println!("receipt      log index {index}, {} ago", ago(at));
     }
     println!("sessions     {}", status.sessions);
+    if status.unmanaged > 0 {
+        println!(
+            "unmanaged    {} agents run outside Cairn; start them with `cairn claude`",
+            status.unmanaged
+        );
+    }
     for (name, (value, source)) in &status.posture {
         println!("posture      {name}: {value} ({source})");
     }

@@ -8,6 +8,7 @@ use crate::clock::now_ms;
 use crate::device::Launch;
 use crate::hook::{Answer, Gatekeeper, session_gate};
 use crate::policy::second_line;
+use crate::servers::{Servers, Sighting};
 use crate::state::StateDir;
 use crate::upload::Progress;
 use cairn_event::body::{Body, McpSeen, SessionRefused};
@@ -61,6 +62,9 @@ pub struct StatusAnswer {
     pub upload_problem: Option<String>,
     /// Agent sessions alive.
     pub sessions: u64,
+    /// Agents of this user that run outside Cairn.
+    #[serde(default)]
+    pub unmanaged: u64,
     /// Posture by field: value and source.
     pub posture: BTreeMap<String, (String, String)>,
 }
@@ -74,6 +78,9 @@ pub struct LaunchRequest {
     pub programs: Vec<PathBuf>,
     /// Every MCP server found configured.
     pub servers: Vec<McpFound>,
+    /// Servers found in other places of this device, which this launch does not start.
+    #[serde(default)]
+    pub elsewhere: Vec<McpFound>,
 }
 
 /// An MCP server found configured.
@@ -81,7 +88,7 @@ pub struct LaunchRequest {
 pub struct McpFound {
     /// Its configured name.
     pub name: String,
-    /// Where: `user`, `project`, `local`, `flag`.
+    /// Where: `user`, `project`, `local`, `plugin`, `flag`.
     pub source: String,
     /// Its definition as in `.mcp.json`.
     pub definition: Value,
@@ -123,6 +130,10 @@ pub struct Control {
     pub progress: watch::Receiver<Progress>,
     /// Why policy is not up to date.
     pub policy_problem: watch::Receiver<Option<String>>,
+    /// How many agents run outside Cairn.
+    pub unmanaged: watch::Receiver<u64>,
+    /// The state folder.
+    pub state: StateDir,
     /// Told to end.
     pub stop: Arc<Notify>,
 }
@@ -193,6 +204,7 @@ impl Control {
             last_receipt: progress.last_receipt,
             upload_problem: progress.problem,
             sessions: self.gatekeeper.sessions(),
+            unmanaged: *self.unmanaged.borrow(),
             posture: posture
                 .into_iter()
                 .map(|(name, field)| (name, (field.value, field.source)))
@@ -202,7 +214,9 @@ impl Control {
 
     /// Judges a launch: session gates, then every server; records each verdict.
     async fn launch(&self, pid: u32, request: LaunchRequest) -> LaunchAnswer {
-        self.gatekeeper.askers.prepare(pid, request.programs);
+        self.gatekeeper
+            .askers
+            .prepare(pid, request.programs.clone());
         let sight = self
             .gatekeeper
             .vigil
@@ -233,6 +247,7 @@ impl Control {
             }
             answer.servers.push(judged);
         }
+        self.note(&request, &bundle.mcp).await;
         // A managed server replaces whatever else was configured under its name.
         for (name, definition) in &bundle.mcp.servers {
             answer.mcp.insert(name.clone(), definition.clone());
@@ -249,6 +264,24 @@ impl Control {
             },
         );
         answer
+    }
+
+    /// Keeps the list of servers of this device, and records those of other places once.
+    async fn note(&self, request: &LaunchRequest, policy: &cairn_policy::McpPolicy) {
+        let mut known = Servers::load(&self.state);
+        let mut changed = false;
+        for found in &request.servers {
+            changed |= known.note(sighting(found));
+        }
+        for found in &request.elsewhere {
+            if known.note(sighting(found)) {
+                changed = true;
+                let _judged_for_the_record = self.server(found, policy).await;
+            }
+        }
+        if changed && let Err(error) = known.save(&self.state) {
+            tracing::warn!(%error, "the list of MCP servers is not kept");
+        }
     }
 
     async fn server(&self, found: &McpFound, policy: &cairn_policy::McpPolicy) -> McpJudged {
@@ -312,8 +345,17 @@ impl Control {
     }
 }
 
+fn sighting(found: &McpFound) -> Sighting {
+    Sighting {
+        name: found.name.clone(),
+        source: found.source.clone(),
+        fingerprint: fingerprint(&found.definition),
+        first_seen_ms: now_ms(),
+    }
+}
+
 /// SHA-256 over the canonical definition without its environment and header values.
-fn fingerprint(definition: &Value) -> Sha256 {
+pub fn fingerprint(definition: &Value) -> Sha256 {
     Sha256::of(&to_canonical(&without_values(definition)))
 }
 

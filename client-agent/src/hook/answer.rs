@@ -51,16 +51,34 @@ impl Answer {
             (Gate::Tool, Effect::Deny) => tool("deny", &reason),
             // An empty object: the agent's own permission flow decides.
             (Gate::Tool, Effect::NoOpinion) => Self::json(&json!({})),
-            (Gate::Prompt, Effect::Deny) => {
+            (Gate::Prompt | Gate::Expansion | Gate::Config, Effect::Deny) => {
                 Self::json(&json!({ "decision": "block", "reason": reason }))
             }
             (Gate::Permission, Effect::Deny) => {
                 permission(&json!({ "behavior": "deny", "message": reason }))
             }
             // The agent wants a person to look, and an allow of ours must not answer for them.
-            (Gate::Prompt | Gate::Permission, _) => Self::json(&json!({})),
+            (Gate::Prompt | Gate::Permission | Gate::Expansion | Gate::Config, _) => {
+                Self::json(&json!({}))
+            }
             (Gate::None, _) => Self::silent(),
         }
+    }
+}
+
+impl Answer {
+    /// A denial of a tool call that also ends the agent's turn.
+    pub fn stop(sentence: &str) -> Self {
+        let reason: String = sentence.chars().take(REASON_CHARS_MAX).collect();
+        Self::json(&json!({
+            "continue": false,
+            "stopReason": reason,
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "deny",
+                "permissionDecisionReason": reason,
+            },
+        }))
     }
 }
 
@@ -88,12 +106,20 @@ mod tests {
         let text = |gate| Answer::verdict(gate, Effect::Deny, "because").stdout;
         assert!(text(Gate::Tool).contains(r#""permissionDecision":"deny""#));
         assert!(text(Gate::Prompt).contains(r#""decision":"block""#));
+        assert!(text(Gate::Expansion).contains(r#""decision":"block""#));
+        assert!(text(Gate::Config).contains(r#""decision":"block""#));
         assert!(text(Gate::Permission).contains(r#""behavior":"deny""#));
     }
 
     #[test]
     fn a_gated_event_is_never_answered_by_silence() {
-        for gate in [Gate::Tool, Gate::Prompt, Gate::Permission] {
+        for gate in [
+            Gate::Tool,
+            Gate::Prompt,
+            Gate::Permission,
+            Gate::Expansion,
+            Gate::Config,
+        ] {
             for effect in [Effect::Allow, Effect::Deny, Effect::Ask, Effect::NoOpinion] {
                 assert!(Answer::verdict(gate, effect, "").stdout.starts_with('{'));
             }

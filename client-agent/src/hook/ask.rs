@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The agent's variable that says whether somebody sits before it.
+const ATTENDED: &str = "CLAUDE_CODE_SESSION_ATTENDED";
+
 /// A hook as it arrived.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -21,14 +24,17 @@ impl Ask {
         self.env.get("CLAUDE_PID").and_then(|pid| pid.parse().ok())
     }
 
+    /// The same, where nobody can be asked.
+    pub fn unattended(&self) -> Self {
+        let mut ask = self.clone();
+        ask.env.insert(ATTENDED.to_owned(), "0".to_owned());
+        ask
+    }
+
     /// Whether a person sits before the agent. The agent's word: a false yes only turns a deny into
     /// a question that nobody answers.
     pub fn is_attended(&self) -> bool {
-        match self
-            .env
-            .get("CLAUDE_CODE_SESSION_ATTENDED")
-            .map(String::as_str)
-        {
+        match self.env.get(ATTENDED).map(String::as_str) {
             Some(attended) => attended == "1",
             None => self
                 .env

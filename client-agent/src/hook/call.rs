@@ -67,7 +67,7 @@ pub(super) fn class(tool: &str) -> ActionClass {
     match tool {
         "Read" | "Grep" | "Glob" | "LS" | "NotebookRead" => ActionClass::Read,
         "Write" => ActionClass::Create,
-        "Edit" | "MultiEdit" | "NotebookEdit" => ActionClass::Update,
+        "ConfigChange" | "Edit" | "MultiEdit" | "NotebookEdit" => ActionClass::Update,
         "Bash" | "Monitor" => ActionClass::Exec,
         "WebFetch" | "WebSearch" => ActionClass::Network,
         "Agent" | "Task" | "Skill" | "Workflow" | "CronCreate" | "ScheduleWakeup"

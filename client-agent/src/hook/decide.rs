@@ -6,15 +6,16 @@
 use super::call::{blank, mcp_call, refusal, why};
 use super::observe::Observed;
 use super::payload::{HookKind, PayloadError, ToolCall};
+use super::restriction::Restrictions;
 use super::verdicts::{Verdict, Verdicts};
-use super::{Answer, Ask, Gate, Hook, links, mentions, session_gate};
+use super::{Answer, Ask, Gate, Hook, links};
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
 use crate::clock::now_ms;
 use crate::device::{Asker, Askers, Facts};
 use crate::policy::{Enforcement, InForce};
 use crate::recorder::{RecordError, Recorder};
-use crate::vigil::{Sight, Vigil};
+use crate::vigil::{self, Sight, Vigil};
 use cairn_event::body::{Body, ToolDecision};
 use cairn_event::disclosure::names;
 use cairn_event::{Context, Effect, Sha256};
@@ -46,6 +47,8 @@ pub struct Gatekeeper {
     pub facts: Facts,
     /// The person's address.
     pub email: String,
+    /// Sessions that may not go on.
+    pub restrictions: Restrictions,
     verdicts: Verdicts,
     sessions: Mutex<HashMap<String, Instant>>,
 }
@@ -83,6 +86,7 @@ impl Gatekeeper {
             askers,
             facts,
             email,
+            restrictions: Restrictions::default(),
             verdicts,
             sessions,
         }
@@ -104,11 +108,9 @@ impl Gatekeeper {
 
     async fn read(self: &Arc<Self>, ask: Ask, hook: Hook, started: Instant) -> Answer {
         self.alive(&hook.session);
-        match &hook.kind {
+        match hook.kind.clone() {
             HookKind::Tool { call, use_id } => {
-                let (call, use_id) = (call.clone(), use_id.clone());
-                self.tool(Gate::Tool, ask, hook, call, use_id, started)
-                    .await
+                self.tool_use(ask, hook, call, use_id, started).await
             }
             HookKind::Permission { call } => {
                 let policy = self
@@ -117,22 +119,41 @@ impl Gatekeeper {
                     .active
                     .as_ref()
                     .map(|active| active.index);
-                if let Some(known) = self.verdicts.recall(&hook.session, call, policy) {
+                if let Some(known) = self.verdicts.recall(&hook.session, &call, policy) {
                     return Answer::verdict(Gate::Permission, known.effect, &known.sentence);
                 }
-                let (call, use_id) = (call.clone(), "permission-request".to_owned());
+                let use_id = "permission-request".to_owned();
                 self.tool(Gate::Permission, ask, hook, call, use_id, started)
                     .await
             }
             HookKind::Prompt { prompt, .. } => {
-                let Some(files) = mentions::files(prompt, &hook.cwd, &self.facts.home) else {
-                    let sentence = refusal("the prompt brings in too many files to judge");
-                    return Answer::verdict(Gate::Prompt, Effect::Deny, &sentence);
-                };
-                match self.mentioned(&ask, &hook, files, started).await {
-                    Some(refused) => refused,
-                    None => self.prompt(ask, hook).await,
+                let brought = self
+                    .brought_by_text(&ask, &hook, prompt, "mention", started)
+                    .await;
+                match brought {
+                    Err(sentence) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
+                    Ok(()) => self.prompt(ask, hook).await,
                 }
+            }
+            HookKind::Expansion {
+                name,
+                arguments,
+                source,
+            } => {
+                let command = (name.as_str(), arguments.as_str(), source.as_str());
+                let brought = self
+                    .brought_by_command(&ask, &hook, command, "expansion", started)
+                    .await;
+                let (effect, sentence) = match brought {
+                    Ok(()) => (Effect::NoOpinion, String::new()),
+                    Err(sentence) => (Effect::Deny, sentence),
+                };
+                Answer::verdict(Gate::Expansion, effect, &sentence)
+            }
+            HookKind::Instructions { file } => self.instructions(&ask, hook, &file, started).await,
+            HookKind::Config { source, file } => {
+                self.config(ask, hook, &source, file.as_deref(), started)
+                    .await
             }
             _ => {
                 if let Some(observed) = Observed::of(&hook) {
@@ -142,6 +163,50 @@ impl Gatekeeper {
                     }
                 }
                 Answer::silent()
+            }
+        }
+    }
+
+    /// Answers a tool call: first what it brings in beside itself, then the call.
+    async fn tool_use(
+        self: &Arc<Self>,
+        ask: Ask,
+        hook: Hook,
+        call: ToolCall,
+        use_id: String,
+        started: Instant,
+    ) -> Answer {
+        let brought = match (self.restrictions.of(&hook.session), call.tool.as_str()) {
+            (Some(sentence), _) => Err(sentence),
+            (None, "Skill") => {
+                let word = |name: &str| call.input.get(name).and_then(Value::as_str);
+                let name = word("skill").unwrap_or_default();
+                let arguments = word("args").unwrap_or_default();
+                let command = (name, arguments, "");
+                let label = format!("{use_id}-skill");
+                let text = arguments.to_owned();
+                match self
+                    .brought_by_text(&ask, &hook, text, &label, started)
+                    .await
+                {
+                    Ok(()) => {
+                        self.brought_by_command(&ask, &hook, command, &label, started)
+                            .await
+                    }
+                    refused => refused,
+                }
+            }
+            (None, _) => Ok(()),
+        };
+        match brought {
+            Ok(()) => {
+                self.tool(Gate::Tool, ask, hook, call, use_id, started)
+                    .await
+            }
+            Err(sentence) => {
+                let decision = blank(&call, &use_id, hook.subagent.clone());
+                self.refused(&ask, &hook.session, decision, started).await;
+                Answer::verdict(Gate::Tool, Effect::Deny, &sentence)
             }
         }
     }
@@ -156,6 +221,27 @@ impl Gatekeeper {
         use_id: String,
         started: Instant,
     ) -> Answer {
+        match self.verdict(ask, hook, call, use_id, started).await {
+            // Nothing more can be done on a device that does not pass a gate.
+            Ok(verdict) if gate == Gate::Tool && verdict.why == "gate" => {
+                Answer::stop(&verdict.sentence)
+            }
+            Ok(verdict) => Answer::verdict(gate, verdict.effect, &verdict.sentence),
+            Err(sentence) => Answer::verdict(gate, Effect::Deny, &sentence),
+        }
+    }
+
+    /// Judges and records one call.
+    ///
+    /// Errors: a sentence for the denial, where it could not be decided or recorded.
+    pub(super) async fn verdict(
+        self: &Arc<Self>,
+        ask: Ask,
+        hook: Hook,
+        call: ToolCall,
+        use_id: String,
+        started: Instant,
+    ) -> Result<Verdict, String> {
         let this = Arc::clone(self);
         let session = hook.session.clone();
         let remembered = call.clone();
@@ -166,22 +252,19 @@ impl Gatekeeper {
             (judgement, sight)
         });
         let Ok((judgement, sight)) = judged.await else {
-            return Answer::verdict(gate, Effect::Deny, &refusal("the decision failed"));
+            return Err(refusal("the decision failed"));
         };
         self.record_changes(sight).await;
         let verdict = Verdict {
             effect: judgement.applied,
             sentence: judgement.sentence.clone(),
+            why: judgement.decision.why.clone(),
             policy: judgement.policy,
         };
-        match self.record(judgement).await {
-            Ok(()) => {
-                let answer = Answer::verdict(gate, verdict.effect, &verdict.sentence);
-                self.verdicts.remember(&session, &remembered, verdict);
-                answer
-            }
-            Err(answer) => Answer::verdict(gate, Effect::Deny, &answer),
-        }
+        self.record(judgement).await?;
+        self.verdicts
+            .remember(&session, &remembered, verdict.clone());
+        Ok(verdict)
     }
 
     fn judge(
@@ -276,73 +359,6 @@ impl Gatekeeper {
         }
     }
 
-    /// Decides on each file that a prompt brings in, as a read of it; the first denial refuses the
-    /// prompt. Claude Code asks no other hook about such files.
-    async fn mentioned(
-        self: &Arc<Self>,
-        ask: &Ask,
-        hook: &Hook,
-        files: Vec<String>,
-        started: Instant,
-    ) -> Option<Answer> {
-        let through = Answer::verdict(Gate::Prompt, Effect::NoOpinion, "");
-        for (number, file) in files.into_iter().enumerate() {
-            let input = serde_json::json!({ "file_path": file });
-            let call = ToolCall {
-                tool: "Read".to_owned(),
-                input,
-                mcp: None,
-            };
-            let use_id = format!("mention-{number}");
-            let (ask, hook) = (ask.clone(), hook.clone());
-            let answer = self
-                .tool(Gate::Prompt, ask, hook, call, use_id, started)
-                .await;
-            if answer != through {
-                return Some(answer);
-            }
-        }
-        None
-    }
-
-    /// Gates a prompt and records it.
-    async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
-        let this = Arc::clone(self);
-        let looked =
-            tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;
-        let Ok(sight) = looked else {
-            return Answer::verdict(Gate::Prompt, Effect::Deny, &refusal("posture is not known"));
-        };
-        let posture = sight.posture.clone();
-        self.record_changes(sight).await;
-        let in_force = self.enforcement.now();
-        let (observed, refused) = match session_gate(&in_force, &posture) {
-            Ok(prompts) => (Observed::prompt(&hook, prompts), None),
-            Err((gate, sentence)) => (Observed::refused(gate), Some(sentence)),
-        };
-        let Some(observed) = observed else {
-            return Answer::silent();
-        };
-        let mut draft = self.draft(&ask, &hook.session, observed).await;
-        draft.context.posture = Some(posture);
-        let recorded = self.recorder.record(draft).await;
-        let goes_on = in_force
-            .active
-            .as_ref()
-            .is_some_and(|active| active.compiled.bundle().spool_full == SpoolFull::Allow);
-        match (refused, recorded) {
-            (Some(sentence), _) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
-            (None, Ok(_)) => Answer::verdict(Gate::Prompt, Effect::NoOpinion, ""),
-            (None, Err(RecordError::Full)) if goes_on => {
-                Answer::verdict(Gate::Prompt, Effect::NoOpinion, "")
-            }
-            (None, Err(error)) => {
-                let sentence = refusal(&format!("the prompt could not be recorded: {error}"));
-                Answer::verdict(Gate::Prompt, Effect::Deny, &sentence)
-            }
-        }
-    }
-
     /// Denies what could not be read, and records that it was.
     async fn unreadable(
         self: &Arc<Self>,
@@ -358,23 +374,39 @@ impl Gatekeeper {
             input: Value::Null,
             mcp: None,
         };
-        let mut decision = blank(&call, &format!("unreadable:{digest}"), None);
-        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let observed = Observed::plain(Body::ToolDecision(decision));
+        let decision = blank(&call, &format!("unreadable:{digest}"), None);
         let session = ask
             .env
             .get("CLAUDE_CODE_SESSION_ID")
             .cloned()
             .unwrap_or_default();
-        let draft = self.draft(ask, &session, observed).await;
-        if let Err(error) = self.recorder.record(draft).await {
-            tracing::error!(%error, "a refused hook input is not recorded");
-        }
+        self.refused(ask, &session, decision, started).await;
         Answer::verdict(gate, Effect::Deny, &sentence)
     }
 
+    /// Records a denial that no rule made.
+    async fn refused(
+        self: &Arc<Self>,
+        ask: &Ask,
+        session: &str,
+        mut decision: ToolDecision,
+        started: Instant,
+    ) {
+        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let observed = Observed::plain(Body::ToolDecision(decision));
+        let draft = self.draft(ask, session, observed).await;
+        if let Err(error) = self.recorder.record(draft).await {
+            tracing::error!(%error, "a refusal is not recorded");
+        }
+    }
+
     /// An entry about something observed, with who asked and the usual confidential members.
-    async fn draft(self: &Arc<Self>, ask: &Ask, session: &str, observed: Observed) -> Draft {
+    pub(super) async fn draft(
+        self: &Arc<Self>,
+        ask: &Ask,
+        session: &str,
+        observed: Observed,
+    ) -> Draft {
         let (this, pid, agent) = (Arc::clone(self), ask.pid, ask.agent_pid());
         let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent))
             .await
@@ -392,7 +424,7 @@ impl Gatekeeper {
         }
     }
 
-    fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
+    pub(super) fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
         let mut context = self.circumstances.now();
         // What the decision used, not what arrived since.
         if let Some(active) = &in_force.active {
@@ -410,7 +442,7 @@ impl Gatekeeper {
         context
     }
 
-    fn confidential(&self, ancestry: Value) -> Vec<(&'static str, Value)> {
+    pub(super) fn confidential(&self, ancestry: Value) -> Vec<(&'static str, Value)> {
         let mut members = self.facts.confidential(&self.email);
         members.push((names::ANCESTRY, ancestry));
         members
@@ -441,7 +473,7 @@ impl Gatekeeper {
         let limit = active.map_or(POSTURE_MAX_AGE_MS, |active| {
             active.compiled.bundle().max_posture_age_ms
         });
-        Duration::from_millis(limit)
+        Duration::from_millis(limit).min(vigil::AGE_MAX)
     }
 
     fn alive(&self, session: &str) {

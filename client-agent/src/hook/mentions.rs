@@ -1,94 +1,160 @@
-//! Files that a prompt brings in with `@path`.
+//! What a prompt brings in with `@`: files, folders and resources of MCP servers.
 //!
 //! Owns finding them in the text. Claude Code puts their content into the request without a tool call,
-//! so the prompt is the only place where a rule about reading can hold.
+//! so the prompt is the only place where a rule about reading can hold. More spellings are taken for a
+//! mention here than the program takes: what exists and might be meant is judged, never guessed away.
 //!
-//! Source: Claude Code findings 1.1, "What never reaches PreToolUse".
+//! Source: Claude Code findings 1.1, "What never reaches PreToolUse"; the spellings that the program
+//! reads are observed by `tests/claude`.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// Most files that one prompt may bring in: each costs a decision and a record. A prompt with more
 /// is refused, for what is not judged must not be read.
 const FILES_MAX: usize = 32;
 
-/// Absolute paths of existing files and folders that the prompt names, in order, without repeats.
-///
-/// A word such as `@ann` that names nothing on disk brings nothing in and is left out. `None` where
-/// there are more than [`FILES_MAX`]; the caller refuses the prompt.
-pub fn files(prompt: &str, cwd: &str, home: &Path) -> Option<Vec<String>> {
-    let mut found: Vec<String> = Vec::new();
-    for word in words(prompt) {
-        let path = match word.strip_prefix("~/") {
-            Some(rest) => home.join(rest),
-            None => Path::new(cwd).join(&word),
-        };
-        let path = path.to_string_lossy().into_owned();
-        if found.contains(&path) || !Path::new(&path).exists() {
-            continue;
-        }
-        if found.len() == FILES_MAX {
-            return None;
-        }
-        found.push(path);
-    }
-    Some(found)
+/// Most questions to the file system about one prompt: about 100 ms. A prompt that needs more is
+/// refused, so that a wall of `@` can neither hide a name nor hold the hook up.
+const PROBES_MAX: usize = 32_768;
+
+/// Longest name looked at, in bytes: the kernel takes no longer path.
+const NAME_BYTES_MAX: usize = 4_096;
+
+/// What a prompt brings in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// Absolute paths of existing files and folders, in order, without repeats.
+    pub files: Vec<String>,
+    /// Resources of MCP servers: the server's name and the address within it.
+    pub resources: Vec<(String, String)>,
 }
 
-/// What follows each `@` that begins a word: quoted text, or everything up to white space.
-fn words(prompt: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut before = ' ';
-    for (position, letter) in prompt.char_indices() {
-        let begins = letter == '@' && (before.is_whitespace() || "([{'\"`".contains(before));
-        before = letter;
-        if !begins {
-            continue;
-        }
+/// Finds what the prompt names: existing files and folders, and resources of the servers that the
+/// agent was started with.
+///
+/// A word such as `@ann` that names nothing brings nothing in and is left out. `None` where there
+/// are more than [`FILES_MAX`] or more than [`PROBES_MAX`] to look for; the caller refuses the prompt.
+pub fn find(prompt: &str, cwd: &str, home: &Path, servers: &[String]) -> Option<Mentions> {
+    let mut search = Search {
+        cwd,
+        home,
+        found: Mentions::default(),
+        probes: 0,
+    };
+    for (position, _) in prompt.match_indices('@') {
         let rest = prompt.get(position + 1..).unwrap_or_default();
-        let word = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split('"').next().unwrap_or_default(),
-            None => rest.split(char::is_whitespace).next().unwrap_or_default(),
-        };
-        // A line range or closing punctuation is not part of the name.
-        let word = word.split('#').next().unwrap_or_default();
-        words.push(
-            word.trim_end_matches([',', '.', ';', ':', ')', '!', '?', '\'', '`'])
-                .to_owned(),
-        );
+        match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let inside = quoted.split('"').next().unwrap_or_default();
+                search.names(inside)?;
+                search.names(inside.trim())?;
+            }
+            None => {
+                let word = rest.split(ends_a_word).next().unwrap_or_default();
+                search.names(word)?;
+                search.resource(word, servers);
+            }
+        }
+        if search.found.files.len() + search.found.resources.len() > FILES_MAX {
+            return None;
+        }
     }
-    words.retain(|word| !word.is_empty());
-    words
+    Some(search.found)
+}
+
+/// White space as JavaScript's `\s` has it, by which the program ends a word.
+fn ends_a_word(letter: char) -> bool {
+    (letter.is_whitespace() && letter != '\u{85}') || letter == '\u{feff}'
+}
+
+struct Search<'a> {
+    cwd: &'a str,
+    home: &'a Path,
+    found: Mentions,
+    probes: usize,
+}
+
+impl Search<'_> {
+    /// Takes `text` itself, and every part of it before something that is not a letter or digit: a
+    /// line range, closing punctuation and brackets are not part of the name, and which of them the
+    /// program cuts off differs from version to version. `None` when the search is too long.
+    fn names(&mut self, text: &str) -> Option<()> {
+        let mut end = text.len().min(NAME_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = text.get(..end).unwrap_or_default();
+        self.name(text, true)?;
+        for (position, letter) in text.char_indices() {
+            if !letter.is_alphanumeric() {
+                let rest = text.get(position..).unwrap_or_default();
+                // A folder counts only when nothing but punctuation follows: `src` is not what
+                // `@src/a.rs` brings in.
+                let closes = !rest.chars().any(char::is_alphanumeric);
+                let ranges = letter == '#' || letter == '"';
+                self.name(text.get(..position).unwrap_or_default(), closes || ranges)?;
+            }
+        }
+        Some(())
+    }
+
+    fn name(&mut self, name: &str, folders: bool) -> Option<()> {
+        if name.is_empty() {
+            return Some(());
+        }
+        self.probes += 1;
+        if self.probes > PROBES_MAX {
+            return None;
+        }
+        let path = match name.strip_prefix('~') {
+            Some("") => self.home.to_owned(),
+            Some(rest) if rest.starts_with('/') => self.home.join(rest.trim_start_matches('/')),
+            _ => Path::new(self.cwd).join(name),
+        };
+        // The program takes `nosuch/../file` for `file`; the kernel would not find it.
+        let path = lexical(&path);
+        let exists = match std::fs::metadata(&path) {
+            Ok(meta) => folders || !meta.is_dir(),
+            // What may be there and cannot be looked at is judged as well.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        };
+        let path = path.to_string_lossy().into_owned();
+        if exists && !self.found.files.contains(&path) {
+            self.found.files.push(path);
+        }
+        Some(())
+    }
+
+    fn resource(&mut self, word: &str, servers: &[String]) {
+        let named = servers
+            .iter()
+            .filter_map(|server| Some((server, word.strip_prefix(server.as_str())?)));
+        for (server, rest) in named {
+            let Some(address) = rest.strip_prefix(':') else {
+                continue;
+            };
+            let one = (server.clone(), address.to_owned());
+            if !address.is_empty() && !self.found.resources.contains(&one) {
+                self.found.resources.push(one);
+            }
+        }
+    }
+}
+
+/// The path without `.`, `..` and doubled slashes, links not followed.
+fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mentions_are_found_where_claude_code_finds_them() {
-        let found = words("see @src/a.rs, (@~/.ssh/id) and @\"my file.txt\" a@b.com @x.md#L1-3.");
-        assert_eq!(found, ["src/a.rs", "~/.ssh/id", "my file.txt", "x.md"]);
-    }
-
-    #[test]
-    fn only_what_exists_is_brought_in() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.txt"), "x").unwrap();
-        let cwd = folder.path().to_string_lossy().into_owned();
-        let found = files("@a.txt @a.txt @ann @~/a.txt", &cwd, folder.path());
-        assert_eq!(found.unwrap(), [format!("{cwd}/a.txt")]);
-    }
-
-    #[test]
-    fn a_prompt_with_more_files_than_are_judged_is_not_judged_in_part() {
-        let folder = tempfile::tempdir().unwrap();
-        let cwd = folder.path().to_string_lossy().into_owned();
-        let mut prompt = String::new();
-        for number in 0..=FILES_MAX {
-            assert!(files(&prompt, &cwd, folder.path()).is_some());
-            std::fs::write(folder.path().join(format!("f{number}")), "x").unwrap();
-            prompt.push_str(&format!("@f{number} "));
-        }
-        assert_eq!(files(&prompt, &cwd, folder.path()), None);
-    }
-}
+mod tests;

@@ -75,6 +75,27 @@ pub enum HookKind {
         /// What it answered, or the error.
         response: Value,
     },
+    /// A slash command or skill that a person typed is about to be expanded into a prompt.
+    Expansion {
+        /// Its name, for example `deploy` or `plugin:deploy`.
+        name: String,
+        /// What was typed after it.
+        arguments: String,
+        /// Where it was configured, in the agent's words.
+        source: String,
+    },
+    /// A file of instructions, or one it imports, was read into the session.
+    Instructions {
+        /// The file.
+        file: String,
+    },
+    /// Settings changed on disk and are about to take effect.
+    Config {
+        /// Which settings, in the agent's words.
+        source: String,
+        /// The file, where there is one.
+        file: Option<String>,
+    },
     /// Something that is neither gated nor recorded.
     Other,
 }
@@ -189,6 +210,18 @@ fn kind(event: &str, mut members: Map<String, Value>) -> Result<HookKind, Payloa
         }
         "PermissionRequest" => HookKind::Permission {
             call: call(&mut members)?,
+        },
+        "UserPromptExpansion" => HookKind::Expansion {
+            name: text(&members, "command_name")?,
+            arguments: optional(&members, "command_args")?.unwrap_or_default(),
+            source: optional(&members, "command_source")?.unwrap_or_default(),
+        },
+        "InstructionsLoaded" => HookKind::Instructions {
+            file: text(&members, "file_path")?,
+        },
+        "ConfigChange" => HookKind::Config {
+            source: text(&members, "source")?,
+            file: optional(&members, "file_path")?,
         },
         "PostToolUse" => outcome(&mut members, End::Ran, "tool_response")?,
         "PostToolUseFailure" => {

@@ -19,6 +19,8 @@ pub struct Verdict {
     pub effect: Effect,
     /// The sentence that went with it.
     pub sentence: String,
+    /// Why, in a word, as the record has it.
+    pub why: String,
     /// Index of the policy entry it was made under.
     pub policy: Option<u64>,
 }

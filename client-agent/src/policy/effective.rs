@@ -47,7 +47,8 @@ pub fn second_line(bundle: &Bundle, subject: &Subject, now_ms: u64) -> Vec<Strin
     patterns
 }
 
-fn is_file_rule(pattern: &str) -> bool {
+/// Whether Claude Code applies a rule of this pattern before it calls any hook.
+pub fn is_file_rule(pattern: &str) -> bool {
     let tool = pattern.split('(').next().unwrap_or(pattern);
     FILE_TOOLS.contains(&tool)
 }

@@ -1,12 +1,14 @@
 //! Every MCP server that the agent would start here, and where it was configured.
 //!
 //! Owns reading the agent's own configuration files: the project's `.mcp.json` (this folder and
-//! those above it), the user's and the project's entries in `.claude.json`, and `--mcp-config`.
-//! Servers that plug-ins bring are not listed; `--strict-mcp-config` keeps the agent from starting
-//! them.
+//! those above it), the user's and the project's entries in `.claude.json`, installed plug-ins, and
+//! `--mcp-config`. Other projects that the agent knows are read as well: their servers are on the
+//! device, although nothing starts them here.
 //!
 //! Source: Claude Code findings 1.7.
 
+use super::leftover::settings_files;
+use super::plugins::plugin_servers;
 use crate::daemon::McpFound;
 use cairn_event::json::{self, JsonError, Numbers};
 use serde_json::{Map, Value};
@@ -43,23 +45,36 @@ pub enum InventoryError {
 pub struct Inventory {
     /// The servers.
     pub servers: Vec<McpFound>,
+    /// Servers of other projects, which are not started here.
+    pub elsewhere: Vec<McpFound>,
+    /// Names of servers whose plug-in is enabled.
+    pub enabled: Vec<String>,
     /// Names of project servers that the person approved in the agent's own dialog.
     pub approved: Vec<String>,
     /// Files that could not be read, in words; the servers in them are not started.
     pub unread: Vec<String>,
 }
 
-/// Reads every configuration that applies in `cwd`; `state_file` is the agent's `.claude.json`.
+/// Most other projects read: the agent's own list of them grows with the years.
+const PROJECTS_MAX: usize = 512;
+
+/// Reads every configuration that applies in `cwd`; `state_file` is the agent's `.claude.json`,
+/// `config` its configuration folder.
 ///
 /// Errors: [`InventoryError`] only for `--mcp-config`, which the person gave; other files that
 /// cannot be read are listed in [`Inventory::unread`].
 pub fn inventory(
     cwd: &Path,
     state_file: &Path,
+    config: &Path,
     flags: &[String],
 ) -> Result<Inventory, InventoryError> {
     let mut found = Inventory::default();
     let user = found.file(state_file).unwrap_or_default();
+    let plugins = plugin_servers(config, &settings_files(cwd, config));
+    found.servers.extend(plugins.servers);
+    found.enabled = plugins.enabled;
+    found.unread.extend(plugins.unread);
     found.add("user", user.get("mcpServers"));
     for folder in cwd.ancestors().collect::<Vec<_>>().into_iter().rev() {
         if let Some(project) = found.file(&folder.join(".mcp.json")) {
@@ -77,6 +92,7 @@ pub fn inventory(
         .flatten()
         .filter_map(|name| name.as_str().map(str::to_owned))
         .collect();
+    found.others(cwd, user.get("projects").and_then(Value::as_object));
     for flag in flags {
         let given = flag_value(cwd, flag)?;
         // The file form has `mcpServers`; a bare map of servers is accepted by the agent as well.
@@ -96,6 +112,23 @@ impl Inventory {
         }
     }
 
+    /// Servers of projects that `cwd` does not lie in.
+    fn others(&mut self, cwd: &Path, projects: Option<&Map<String, Value>>) {
+        let others = projects
+            .into_iter()
+            .flatten()
+            .filter(|(folder, _)| !cwd.starts_with(folder));
+        let mut elsewhere = Self::default();
+        for (folder, entry) in others.take(PROJECTS_MAX) {
+            elsewhere.add("local", entry.get("mcpServers"));
+            if let Some(project) = elsewhere.file(&Path::new(folder).join(".mcp.json")) {
+                elsewhere.add("project", project.get("mcpServers"));
+            }
+        }
+        self.elsewhere = elsewhere.servers;
+        self.elsewhere.dedup();
+    }
+
     fn add(&mut self, source: &str, servers: Option<&Value>) {
         let empty = Map::new();
         let servers = servers.and_then(Value::as_object).unwrap_or(&empty);
@@ -109,7 +142,8 @@ impl Inventory {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Value>, InventoryError> {
+/// Reads a JSON file; `None` where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Value>, InventoryError> {
     use cairn_durable::file::ReadFileError;
     match cairn_durable::read_limited(path, FILE_BYTES_MAX) {
         Ok(bytes) => parse(&path.display().to_string(), &bytes).map(Some),
@@ -166,7 +200,7 @@ mod tests {
             ),
         );
         let flag = r#"{"mcpServers":{"f":{"url":"https://f.example/"}}}"#.to_owned();
-        let found = inventory(&cwd, &state, &[flag]).unwrap();
+        let found = inventory(&cwd, &state, dir.path(), &[flag]).unwrap();
         let seen: Vec<_> = found
             .servers
             .iter()
@@ -182,7 +216,33 @@ mod tests {
             ]
         );
         assert_eq!(found.approved, ["a"]);
-        assert!(inventory(&cwd, &state, &["absent.json".to_owned()]).is_err());
+        let absent = ["absent.json".to_owned()];
+        assert!(inventory(&cwd, &state, dir.path(), &absent).is_err());
+    }
+
+    #[test]
+    fn servers_of_other_projects_are_listed_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        std::fs::create_dir_all(&other).unwrap();
+        let servers = r#"{"mcpServers":{"theirs":{"command":"t"}}}"#;
+        std::fs::write(other.join(".mcp.json"), servers).unwrap();
+        let state = dir.path().join(".claude.json");
+        let known = format!(
+            r#"{{"projects":{{"{}":{{"mcpServers":{{"local":{{"command":"l"}}}}}}}}}}"#,
+            other.display()
+        );
+        std::fs::write(&state, known).unwrap();
+        let cwd = dir.path().join("here");
+        std::fs::create_dir_all(&cwd).unwrap();
+        let found = inventory(&cwd, &state, dir.path(), &[]).unwrap();
+        assert!(found.servers.is_empty());
+        let names: Vec<_> = found
+            .elsewhere
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        assert_eq!(names, ["local", "theirs"]);
     }
 
     #[test]
@@ -193,7 +253,7 @@ mod tests {
             r#"{"mcpServers":{"a":{},"a":{}}}"#,
         )
         .unwrap();
-        let found = inventory(dir.path(), &dir.path().join("none"), &[]).unwrap();
+        let found = inventory(dir.path(), &dir.path().join("none"), dir.path(), &[]).unwrap();
         assert!(found.servers.is_empty());
         assert_eq!(found.unread.len(), 1);
     }

@@ -3,11 +3,11 @@
 use super::program::{Program, ProgramError};
 use super::{environment, flags, inventory, settings};
 use crate::daemon::{
-    AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, ask, ensure,
+    AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, McpJudged, ask, ensure,
 };
 use crate::enrolment::{Identity, IdentityError};
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
-use crate::wrapper::{FlagProblem, InventoryError};
+use crate::wrapper::{FlagProblem, Inventory, InventoryError};
 use cairn_durable::file::{CreateDirError, WriteFileError};
 use cairn_durable::{create_dir_durable, write_atomic};
 use serde_json::json;
@@ -17,6 +17,9 @@ use std::process::Command;
 
 /// The shim's name; it lies beside this program.
 const HOOK_NAME: &str = "cairn-hook";
+
+/// Why a server of a plug-in that is switched off is not started.
+const PLUGIN_OFF: &str = "its plug-in is not enabled";
 
 /// Why the agent was not started.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +85,12 @@ pub fn claude(
     }
     ensure(state)?;
     let cwd = std::env::current_dir()?;
-    let found = inventory(&cwd, &agent_state_file(), &flags.mcp_configs)?;
+    let found = inventory(
+        &cwd,
+        &agent_state_file(),
+        &agent_config(),
+        &flags.mcp_configs,
+    )?;
     for unread in &found.unread {
         eprintln!("cairn: {unread}; its servers are not started");
     }
@@ -92,13 +100,16 @@ pub fn claude(
         version,
         programs,
         servers: found.servers.clone(),
+        elsewhere: found.elsewhere.clone(),
     };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
     }
-    withhold_unapproved(&found.servers, &found.approved, &mut answer);
-    for judged in answer.servers.iter().filter(|judged| !judged.allowed) {
+    withhold_unapproved(&found, &mut answer);
+    // A plug-in that is off would not have started it either.
+    let withheld = |judged: &&McpJudged| !judged.allowed && judged.reason != PLUGIN_OFF;
+    for judged in answer.servers.iter().filter(withheld) {
         eprintln!(
             "cairn: MCP server `{}` ({}) was blocked: {}; ask {}",
             judged.name, judged.source, judged.reason, answer.contact
@@ -124,20 +135,26 @@ pub fn claude(
 }
 
 /// A project's own servers are started only when somebody said yes: the organisation by a rule, or
-/// the person in the agent's own dialog, which strict mode would pass over.
-fn withhold_unapproved(servers: &[McpFound], approved: &[String], answer: &mut LaunchAnswer) {
+/// the person in the agent's own dialog, which strict mode would pass over. A plug-in's only while the
+/// plug-in is enabled.
+fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
     const DEFAULT: &str = "no entry names it";
     for judged in &mut answer.servers {
         let default = judged.allowed && judged.reason == DEFAULT;
-        if judged.source == "project" && default && !approved.contains(&judged.name) {
+        if judged.source == "project" && default && !found.approved.contains(&judged.name) {
             judged.allowed = false;
             judged.reason = "nobody approved this project's server".to_owned();
+        }
+        if judged.source == "plugin" && !found.enabled.contains(&judged.name) {
+            judged.allowed = false;
+            judged.reason = PLUGIN_OFF.to_owned();
         }
     }
     let allowed = |judged: &&McpJudged| judged.allowed;
     let started: Vec<&McpJudged> = answer.servers.iter().filter(allowed).collect();
     answer.mcp.retain(|name, definition| {
-        let listed = servers
+        let listed = found
+            .servers
             .iter()
             .any(|found| found.name == *name && found.definition == *definition);
         // What no file lists is a managed server.
@@ -186,6 +203,14 @@ fn sweep(dir: &Path) {
             let _later = std::fs::remove_file(file.path());
         }
     }
+}
+
+/// The agent's configuration folder.
+pub(crate) fn agent_config() -> PathBuf {
+    std::env::var_os("CLAUDE_CONFIG_DIR").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".claude"),
+        PathBuf::from,
+    )
 }
 
 /// The agent's own state file.

@@ -9,10 +9,17 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// Events that gate an action: a hook that fails there blocks.
-const GATING: [&str; 3] = ["PermissionRequest", "PreToolUse", "UserPromptSubmit"];
+const GATING: [&str; 5] = [
+    "ConfigChange",
+    "PermissionRequest",
+    "PreToolUse",
+    "UserPromptExpansion",
+    "UserPromptSubmit",
+];
 
 /// Events that are only recorded.
-const OBSERVED: [&str; 4] = [
+const OBSERVED: [&str; 5] = [
+    "InstructionsLoaded",
     "PostToolUse",
     "PostToolUseFailure",
     "SessionEnd",

@@ -19,13 +19,17 @@ fn every_recorded_payload_is_read() {
             HookKind::Tool { .. } => "tool",
             HookKind::Permission { .. } => "permission",
             HookKind::Outcome { .. } => "outcome",
+            HookKind::Expansion { .. } => "expansion",
+            HookKind::Instructions { .. } => "instructions",
+            HookKind::Config { .. } => "config",
             HookKind::Other => "other",
         };
         *kinds.entry(kind).or_insert(0) += 1;
     }
     let expected = [
         ("end", 9),
-        ("other", 49),
+        ("instructions", 1),
+        ("other", 48),
         ("outcome", 16),
         ("permission", 4),
         ("prompt", 9),

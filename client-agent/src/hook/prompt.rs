@@ -1,0 +1,58 @@
+//! Prompts: whether the session may go on, and what is recorded of them.
+//!
+//! Owns the order: posture, gate, record, answer. What a prompt brings in is judged before.
+//!
+//! Source: architecture of record, section 4 (session gates); Claude Code findings 0.6.
+
+use super::call::refusal;
+use super::decide::Gatekeeper;
+use super::observe::Observed;
+use super::{Answer, Ask, Gate, Hook, restriction, session_gate};
+use crate::recorder::RecordError;
+use cairn_event::Effect;
+use cairn_policy::SpoolFull;
+use std::sync::Arc;
+
+impl Gatekeeper {
+    /// Gates a prompt and records it.
+    pub(super) async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
+        let this = Arc::clone(self);
+        let looked =
+            tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;
+        let Ok(sight) = looked else {
+            return Answer::verdict(Gate::Prompt, Effect::Deny, &refusal("posture is not known"));
+        };
+        let posture = sight.posture.clone();
+        self.record_changes(sight).await;
+        let in_force = self.enforcement.now();
+        let gate = match self.restrictions.of(&hook.session) {
+            Some(sentence) => Err((restriction::GATE.to_owned(), sentence)),
+            None => session_gate(&in_force, &posture),
+        };
+        let (observed, refused) = match gate {
+            Ok(prompts) => (Observed::prompt(&hook, prompts), None),
+            Err((gate, sentence)) => (Observed::refused(gate), Some(sentence)),
+        };
+        let Some(observed) = observed else {
+            return Answer::silent();
+        };
+        let mut draft = self.draft(&ask, &hook.session, observed).await;
+        draft.context.posture = Some(posture);
+        let recorded = self.recorder.record(draft).await;
+        let goes_on = in_force
+            .active
+            .as_ref()
+            .is_some_and(|active| active.compiled.bundle().spool_full == SpoolFull::Allow);
+        match (refused, recorded) {
+            (Some(sentence), _) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
+            (None, Ok(_)) => Answer::verdict(Gate::Prompt, Effect::NoOpinion, ""),
+            (None, Err(RecordError::Full)) if goes_on => {
+                Answer::verdict(Gate::Prompt, Effect::NoOpinion, "")
+            }
+            (None, Err(error)) => {
+                let sentence = refusal(&format!("the prompt could not be recorded: {error}"));
+                Answer::verdict(Gate::Prompt, Effect::Deny, &sentence)
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Agents that run on this device without Cairn: started by themselves, not through the wrapper.
+//!
+//! Owns finding them among the processes of this user and telling them from managed ones. Does not
+//! stop them: a process of the developer's own user cannot be held to anything by another one.
+//!
+//! Source: architecture of record, section 8 (completeness); Claude Code findings 1.8 and 6.
+
+use crate::ancestry::procfs::Stat;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Most ancestors followed; a longer chain is nobody's terminal.
+const ANCESTORS_MAX: usize = 64;
+
+/// Largest command line or `stat` line read.
+const TEXT_BYTES_MAX: u64 = 128 * 1024;
+
+/// How exactly a process's start is known: two clock ticks and the rounding of the boot time.
+const START_SLACK: Duration = Duration::from_secs(2);
+
+/// Clock ticks a second in `/proc`, the same on every Linux (`USER_HZ`).
+const TICKS_PER_SECOND: u64 = 100;
+
+/// One run of an agent, by process and start: the pair is never used again before a reboot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Run {
+    /// Its process.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start: u64,
+}
+
+impl Run {
+    /// The session identifier under which it is recorded; the agent's own is not known.
+    pub fn session(&self) -> String {
+        format!("unmanaged-{}-{}", self.pid, self.start)
+    }
+}
+
+/// What changed between two passes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Runs that are new, with the agent's name.
+    pub began: Vec<(Run, &'static str)>,
+    /// Runs that are over.
+    pub ended: Vec<Run>,
+}
+
+/// Looks for unmanaged runs again and again.
+#[derive(Debug)]
+pub struct Lookout {
+    proc: PathBuf,
+    /// Where the wrapper leaves the settings of each run it starts.
+    settings: PathBuf,
+    /// This program: what it starts itself is no run.
+    own: PathBuf,
+    uid: u32,
+    known: BTreeMap<Run, &'static str>,
+}
+
+/// A process as far as this needs it.
+struct Process {
+    stat: Stat,
+    exe: PathBuf,
+    argv: Vec<String>,
+}
+
+impl Lookout {
+    /// A lookout over `/proc` for the processes of user `uid`.
+    pub fn new(settings: PathBuf, own: PathBuf, uid: u32) -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            settings,
+            own,
+            uid,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Makes one pass.
+    pub fn look(&mut self) -> Change {
+        let found = self.runs();
+        let began = found
+            .iter()
+            .filter(|(run, _)| !self.known.contains_key(*run))
+            .map(|(run, name)| (run.clone(), *name))
+            .collect();
+        let ended = self
+            .known
+            .keys()
+            .filter(|run| !found.contains_key(*run))
+            .cloned()
+            .collect();
+        self.known = found;
+        Change { began, ended }
+    }
+
+    /// How many unmanaged runs the last pass found.
+    pub fn count(&self) -> u64 {
+        self.known.len() as u64
+    }
+
+    fn runs(&self) -> BTreeMap<Run, &'static str> {
+        let Ok(listing) = std::fs::read_dir(&self.proc) else {
+            return BTreeMap::new();
+        };
+        let pids = listing
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let mut agents = BTreeMap::new();
+        for pid in pids {
+            let folder = self.proc.join(pid.to_string());
+            if std::fs::metadata(&folder).is_ok_and(|meta| meta.uid() == self.uid)
+                && let Some(process) = self.process(pid)
+                && let Some(name) = agent(&process.exe, &process.argv)
+            {
+                agents.insert(pid, (process, name));
+            }
+        }
+        let pids: BTreeSet<u32> = agents.keys().copied().collect();
+        agents
+            .into_iter()
+            .filter(|(pid, (process, _))| !self.is_accounted_for(*pid, process, &pids))
+            .map(|(pid, (process, name))| {
+                let start = process.stat.start_time;
+                (Run { pid, start }, name)
+            })
+            .collect()
+    }
+
+    /// Whether the wrapper started it, or it belongs to another agent, or it is no session at all.
+    fn is_accounted_for(&self, pid: u32, process: &Process, agents: &BTreeSet<u32>) -> bool {
+        if process.argv.len() == 2 && process.argv.iter().any(|word| word == "--version") {
+            return true;
+        }
+        let (mut next, mut stat) = (pid, process.stat.clone());
+        for _ in 0..ANCESTORS_MAX {
+            if self.is_wrapped(next, &stat) {
+                return true;
+            }
+            next = stat.parent;
+            if next <= 1 {
+                return false;
+            }
+            // Its own entry tells of the agent above.
+            if agents.contains(&next) {
+                return true;
+            }
+            let Some(parent) = self.process(next) else {
+                return false;
+            };
+            if parent.exe == self.own {
+                return true;
+            }
+            stat = parent.stat;
+        }
+        false
+    }
+
+    /// Whether the wrapper wrote settings for this very process: since it started, because numbers
+    /// are used again.
+    fn is_wrapped(&self, pid: u32, stat: &Stat) -> bool {
+        let settings = self.settings.join(format!("{pid}.settings.json"));
+        let Ok(written) = std::fs::metadata(settings).and_then(|meta| meta.modified()) else {
+            return false;
+        };
+        self.started(stat)
+            .is_none_or(|started| written + START_SLACK >= started)
+    }
+
+    fn started(&self, stat: &Stat) -> Option<SystemTime> {
+        let text = std::fs::read_to_string(self.proc.join("stat")).ok()?;
+        let boot = text.lines().find_map(|line| line.strip_prefix("btime "))?;
+        let since_boot = stat.start_time.checked_div(TICKS_PER_SECOND)?;
+        let seconds = boot.trim().parse::<u64>().ok()?.checked_add(since_boot)?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    fn process(&self, pid: u32) -> Option<Process> {
+        let folder = self.proc.join(pid.to_string());
+        let text = |name: &str| {
+            let bytes = cairn_durable::read_limited(&folder.join(name), TEXT_BYTES_MAX).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let exe = std::fs::read_link(folder.join("exe")).ok()?;
+        let argv = text("cmdline")?
+            .split_terminator('\0')
+            .map(str::to_owned)
+            .collect();
+        Some(Process {
+            stat: Stat::parse(text("stat")?.trim_end())?,
+            exe,
+            argv,
+        })
+    }
+}
+
+/// The agent that a program is, by where it is installed; `None` for any other program.
+///
+/// A renamed copy is not recognised: whoever hides an agent from their own device can.
+fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
+    // The kernel marks a program whose file is gone, for example after an update.
+    let exe = exe.to_string_lossy();
+    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
+    if let Some(name) = by_path(exe) {
+        // Claude Code plays other programs under their names, such as `rg`.
+        let called = argv.first().map_or("", String::as_str);
+        let called = called.rsplit('/').next().unwrap_or_default();
+        return (!["rg", "ripgrep", "bfs", "ugrep"].contains(&called)).then_some(name);
+    }
+    let interpreter = exe.rsplit('/').next().unwrap_or_default();
+    if !["node", "bun", "deno"].contains(&interpreter) {
+        return None;
+    }
+    let script = argv.iter().skip(1).find(|word| !word.starts_with('-'))?;
+    by_path(script)
+}
+
+fn by_path(path: &str) -> Option<&'static str> {
+    let words: Vec<&str> = path.split('/').collect();
+    let last = words.last().copied().unwrap_or_default();
+    let has = |part: &str| words.iter().any(|word| word.starts_with(part));
+    let versions = words.windows(2).any(|pair| pair == ["claude", "versions"]);
+    if last == "claude" || versions || has("claude-code") {
+        Some("claude-code")
+    } else if last == "codex" || path.contains("@openai/codex") {
+        Some("codex")
+    } else if last == "gemini" || path.contains("@google/gemini-cli") {
+        Some("gemini-cli")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! MCP servers that plug-ins bring.
+//!
+//! Owns reading the plug-ins that are installed in the agent's configuration folder. The agent does not
+//! start their servers under `--strict-mcp-config`; the approved ones of enabled plug-ins are given to
+//! it by the wrapper, under the names that the agent itself would use.
+//!
+//! Source: Claude Code findings 1.7.
+
+use super::inventory::{InventoryError, read};
+use crate::daemon::McpFound;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// Most folders looked at: a developer with several marketplaces has some thousands.
+const FOLDERS_MAX: usize = 20_000;
+
+/// How deep below the plug-ins' folder: marketplace, plug-in, version, and room for two more.
+const DEPTH_MAX: usize = 6;
+
+/// The plug-ins' servers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PluginServers {
+    /// Every server, enabled or not.
+    pub servers: Vec<McpFound>,
+    /// Names of those whose plug-in is enabled.
+    pub enabled: Vec<String>,
+    /// What could not be read, in words.
+    pub unread: Vec<String>,
+}
+
+/// Reads the plug-ins below `config`; `settings` are the files that may enable them.
+pub fn plugin_servers(config: &Path, settings: &[PathBuf]) -> PluginServers {
+    let mut found = PluginServers::default();
+    let enabled = enabled(settings);
+    let mut folders = Vec::new();
+    collect(&config.join("plugins"), DEPTH_MAX, &mut folders);
+    for folder in folders {
+        let manifest = found.read(&folder.join(".claude-plugin/plugin.json"));
+        let label = manifest
+            .as_ref()
+            .and_then(|manifest| manifest.get("name"))
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let Some(plugin) = label.or_else(|| name_of(&folder)) else {
+            continue;
+        };
+        let inline = manifest.as_ref().and_then(|one| one.get("mcpServers"));
+        let named = inline.and_then(Value::as_str).map(|path| folder.join(path));
+        let file = found.read(&named.unwrap_or_else(|| folder.join(".mcp.json")));
+        let file = file
+            .as_ref()
+            .map(|one| one.get("mcpServers").unwrap_or(one));
+        let is_enabled = enabled
+            .iter()
+            .any(|key| key.split('@').next() == Some(plugin.as_str()));
+        for servers in [inline, file].into_iter().flatten() {
+            found.add(&plugin, &folder, servers, is_enabled);
+        }
+    }
+    found
+}
+
+impl PluginServers {
+    fn read(&mut self, file: &Path) -> Option<Value> {
+        read(file).unwrap_or_else(|error: InventoryError| {
+            self.unread.push(error.to_string());
+            None
+        })
+    }
+
+    fn add(&mut self, plugin: &str, folder: &Path, servers: &Value, is_enabled: bool) {
+        let empty = Map::new();
+        for (server, definition) in servers.as_object().unwrap_or(&empty) {
+            let name = plain(&format!("plugin_{plugin}_{server}"));
+            let mut definition = definition.clone();
+            expand(&mut definition, &folder.to_string_lossy());
+            let one = McpFound {
+                name: name.clone(),
+                source: "plugin".to_owned(),
+                definition,
+            };
+            if self.servers.contains(&one) {
+                continue;
+            }
+            self.servers.push(one);
+            if is_enabled && !self.enabled.contains(&name) {
+                self.enabled.push(name);
+            }
+        }
+    }
+}
+
+/// Every folder with a plug-in in it.
+fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    if found.len() >= FOLDERS_MAX {
+        return;
+    }
+    if folder.join(".claude-plugin").is_dir() || folder.join(".mcp.json").is_file() {
+        found.push(folder.to_owned());
+    }
+    let Ok(listing) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in listing.flatten() {
+        let name = entry.file_name();
+        let skipped = name == "node_modules" || name == ".git" || name == ".claude-plugin";
+        if depth > 0 && !skipped && entry.path().is_dir() {
+            collect(&entry.path(), depth - 1, found);
+        }
+    }
+}
+
+fn enabled(settings: &[PathBuf]) -> Vec<String> {
+    let mut keys = Vec::new();
+    for file in settings {
+        let Ok(Some(settings)) = read(file) else {
+            continue;
+        };
+        let plugins = settings.get("enabledPlugins").and_then(Value::as_object);
+        for (key, value) in plugins.into_iter().flatten() {
+            if value == &Value::Bool(true) {
+                keys.push(key.clone());
+            }
+        }
+    }
+    keys
+}
+
+fn name_of(folder: &Path) -> Option<String> {
+    folder.file_name()?.to_str().map(str::to_owned)
+}
+
+/// A name as the agent puts it into its tools' names.
+fn plain(name: &str) -> String {
+    let kept = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    name.chars()
+        .map(|letter| if kept(letter) { letter } else { '_' })
+        .collect()
+}
+
+/// Puts the plug-in's folder where its definition asks for it.
+fn expand(value: &mut Value, folder: &str) {
+    match value {
+        Value::String(text) => *text = text.replace("${CLAUDE_PLUGIN_ROOT}", folder),
+        Value::Array(items) => items.iter_mut().for_each(|item| expand(item, folder)),
+        Value::Object(members) => members.values_mut().for_each(|item| expand(item, folder)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_plug_ins_are_found_in_both_forms() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let root = "plugins/cache/market";
+        write(
+            &format!("{root}/docs/1.0/.claude-plugin/plugin.json"),
+            r#"{"name":"docs","mcpServers":{"a b":{"command":"${CLAUDE_PLUGIN_ROOT}/run"}}}"#,
+        );
+        write(
+            &format!("{root}/db/1.0/.claude-plugin/plugin.json"),
+            r#"{"name":"db"}"#,
+        );
+        write(
+            &format!("{root}/db/1.0/.mcp.json"),
+            r#"{"mcpServers":{"sql":{"type":"http","url":"https://db.example/"}}}"#,
+        );
+        write(
+            "settings.json",
+            r#"{"enabledPlugins":{"docs@market":true,"db@market":false}}"#,
+        );
+        let found = plugin_servers(dir.path(), &[dir.path().join("settings.json")]);
+        let mut names: Vec<_> = found.servers.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["plugin_db_sql", "plugin_docs_a_b"]);
+        assert_eq!(found.enabled, ["plugin_docs_a_b"]);
+        let docs = found
+            .servers
+            .iter()
+            .find(|one| one.name.contains("docs"))
+            .unwrap();
+        let command = docs.definition["command"].as_str().unwrap();
+        assert!(command.ends_with("docs/1.0/run"), "{command}");
+        assert!(found.unread.is_empty());
+    }
+}
