@@ -131,17 +131,21 @@ fn golden(name: &str, bytes: &[u8]) {
 }
 
 fn check(payload: &Payload, signer: &SoftwareKey) {
+    check_as(payload.body.kind(), payload, signer);
+}
+
+fn check_as(name: &str, payload: &Payload, signer: &SoftwareKey) {
     let frozen = freeze(payload, signer).unwrap();
     let entry = Entry::parse(frozen.entry.as_bytes()).unwrap();
     entry.verify(&signer.public_key()).unwrap();
     assert_eq!(entry.payload(), payload);
     assert_eq!(entry.leaf(), frozen.leaf);
     golden(
-        &format!("{}.entry", payload.body.kind()),
+        &format!("{name}.entry"),
         frozen.entry.as_bytes(),
     );
     golden(
-        &format!("{}.payload.json", payload.body.kind()),
+        &format!("{name}.payload.json"),
         &payload.to_bytes().unwrap(),
     );
 }
@@ -354,6 +358,13 @@ fn recorded_actions_keep_their_bytes() {
     };
     check(&administrative(Body::Erasure(erasure)), &key(5));
     check(&administrative(Body::AdminAction(action)), &key(5));
+    let mut range = administrative(Body::AdminAction(AdminAction {
+        action: "disclosure.read".into(),
+        object: "range:0-512".into(),
+        person: person_id(),
+    }));
+    range.ext = Some(json!({ "reading": { "disclosures": 40, "purpose": "evidence pack" } }));
+    check_as("admin.action.range", &range, &key(5));
     let fork = Fork {
         chain: public(2).kid(),
         admitted: Sha256([17; 32]),
