@@ -272,9 +272,30 @@ async fn tlog_witness_must_answer_404_to_other_monitoring_paths() {
     ] {
         assert_eq!(served.get(&path).await.status, 404, "{path}");
     }
-    assert_eq!(served.get("/add-checkpoint").await.status, 405);
     let health = served.get("/healthz").await;
     assert_eq!((health.status, health.body.as_str()), (200, "ok\n"));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn tlog_witness_must_take_posts_and_give_gets_only() {
+    let (served, log, _folder) = start().await;
+    let add = format!("{}/add-checkpoint", served.url);
+    for method in ["GET", "PUT", "PATCH", "DELETE"] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let sent = served.client.request(method, &add).body(log.request(0, 7));
+        assert_eq!(sent.send().await.unwrap().status(), 405);
+    }
+    let published = format!("{}/{}/checkpoint", served.url, origin_hash(ORIGIN));
+    let sent = served.client.post(&published).body(log.request(0, 7));
+    assert_eq!(sent.send().await.unwrap().status(), 405);
+    assert_eq!(
+        served
+            .get(&format!("/{}/checkpoint", origin_hash(ORIGIN)))
+            .await
+            .status,
+        404
+    );
     served.stop().await;
 }
 
