@@ -4,16 +4,19 @@
 //! know the product: it starts the product's own programs and tests.
 //!
 //! Reading order: `context` (where things are), `process` (running one child), `apt` and `tools` (what
-//! must be there), `console`, `steps`, `suites`, `test`, and last `tidy`.
+//! must be there), `console`, `steps`, `suites`, `test`,
+//! `conformance`, `soak`, and last `tidy`.
 
 pub mod apt;
 pub mod bench;
 pub mod cache;
+pub mod conformance;
 pub mod console;
 pub mod context;
 pub mod counts;
 pub mod demo;
 pub mod process;
+pub mod soak;
 pub mod steps;
 pub mod suites;
 pub mod test;

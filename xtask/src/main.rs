@@ -59,12 +59,60 @@ enum Command {
         /// Measure optimised programs.
         #[arg(long)]
         release: bool,
+        /// Entries that `scale` grows a log to.
+        #[arg(long, default_value_t = xtask::bench::scale::ENTRIES)]
+        entries: u64,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Compare policy verdicts with those of a real coding agent, on fresh rules and calls.
+    Conformance {
+        /// The agent.
+        #[command(subcommand)]
+        agent: Agent,
+    },
+    /// Run the fault campaigns for minutes; every run ends by itself.
+    Soak {
+        /// Only this campaign; all without one.
+        campaign: Option<xtask::soak::Campaign>,
+        /// Minutes for each campaign.
+        #[arg(long, default_value_t = xtask::soak::MINUTES)]
+        minutes: u64,
+        /// The first seed of the simulation.
+        #[arg(long)]
+        seed: Option<u64>,
         /// Install what is missing without asking.
         #[arg(long, short)]
         yes: bool,
     },
     /// Check the rules of the house that a compiler does not.
     Tidy,
+}
+
+#[derive(Subcommand)]
+enum Agent {
+    /// Claude Code; exit code 1 where Cairn is wider on any call.
+    Claude {
+        /// Repeat the rules and calls of this seed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How many calls.
+        #[arg(long, default_value_t = 400)]
+        cases: usize,
+        /// Another version than the pinned one.
+        #[arg(long, value_name = "PROGRAM")]
+        claude: Option<std::path::PathBuf>,
+        /// A built `cairn`, instead of building one.
+        #[arg(long, value_name = "PROGRAM")]
+        cairn: Option<std::path::PathBuf>,
+        /// Write every call with both verdicts, a JSON object a line.
+        #[arg(long, value_name = "FILE")]
+        out: Option<std::path::PathBuf>,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -82,14 +130,49 @@ fn main() -> ExitCode {
             part,
             json,
             release,
+            entries,
             yes,
         } => {
             let options = xtask::bench::Options {
                 part,
                 json,
                 release,
+                entries,
             };
             Context::new(yes).and_then(|context| xtask::bench::run(&context, &options))
+        }
+        Command::Conformance {
+            agent:
+                Agent::Claude {
+                    seed,
+                    cases,
+                    claude,
+                    cairn,
+                    out,
+                    yes,
+                },
+        } => {
+            let options = xtask::conformance::Options {
+                seed,
+                cases,
+                claude,
+                cairn,
+                out,
+            };
+            Context::new(yes).and_then(|context| xtask::conformance::run(&context, &options))
+        }
+        Command::Soak {
+            campaign,
+            minutes,
+            seed,
+            yes,
+        } => {
+            let options = xtask::soak::Options {
+                campaign,
+                minutes,
+                seed,
+            };
+            Context::new(yes).and_then(|context| xtask::soak::run(&context, &options))
         }
         Command::Tidy => xtask::tidy::print(&xtask::context::checkout()),
     };

@@ -82,6 +82,26 @@ pub const SUITES: &[Suite] = &[
         command: &["node", "tests/console/run.mjs"],
     },
     Suite {
+        // A fixed seed, so that a run says something about the change under test and nothing else.
+        name: "verdicts of the real Claude Code on 300 generated calls",
+        folder: ".",
+        needs: &[Need::Python, Need::ClaudeCode],
+        command: &[
+            "cargo",
+            "run",
+            "--quiet",
+            "-p",
+            "xtask",
+            "--",
+            "conformance",
+            "claude",
+            "--seed",
+            "1",
+            "--cases",
+            "300",
+        ],
+    },
+    Suite {
         name: "the main job with the real Claude Code",
         folder: ".",
         needs: &[Need::Python],

@@ -115,7 +115,10 @@ pub fn run(
     let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
     printed.push_str(&String::from_utf8_lossy(&output.stderr));
     let sent = fs::read_to_string(&requests)?;
-    let told = tool_results(&sent);
+    let told = tool_results(&sent)
+        .into_iter()
+        .map(|(id, (_, text))| (id, text))
+        .collect();
     Ok(Outcome {
         success: output.status.success(),
         printed,
@@ -153,8 +156,10 @@ pub fn developer(tools: &Tools, scene: &Scene, state: &Path) -> Command {
     command
 }
 
-/// Reads what the model was told for each call from the requests that reached its script.
-fn tool_results(requests: &str) -> BTreeMap<String, String> {
+/// Reads what the model was told for each call, and whether as an error, from the requests that reached
+/// its script.
+#[must_use]
+pub fn tool_results(requests: &str) -> BTreeMap<String, (bool, String)> {
     let mut told = BTreeMap::new();
     for line in requests.lines() {
         let Ok(request) = serde_json::from_str::<Value>(line) else {
@@ -176,7 +181,8 @@ fn tool_results(requests: &str) -> BTreeMap<String, String> {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
-                told.insert(id.to_owned(), content);
+                let failed = block["is_error"] == true;
+                told.insert(id.to_owned(), (failed, content));
             }
         }
     }
@@ -192,13 +198,14 @@ mod tests {
         let request = json!({ "body": { "messages": [
             { "role": "user", "content": "go" },
             { "role": "user", "content": [
-                { "type": "tool_result", "tool_use_id": "toolu_demo_a", "content": "denied" },
+                { "type": "tool_result", "tool_use_id": "toolu_demo_a", "content": "denied",
+                  "is_error": true },
                 { "type": "tool_result", "tool_use_id": "toolu_demo_b",
                   "content": [{ "type": "text", "text": "ran" }] }
             ] }
         ] } });
         let told = tool_results(&format!("{request}\nnot json\n"));
-        assert_eq!(told["toolu_demo_a"], "denied");
-        assert!(told["toolu_demo_b"].contains("ran"));
+        assert_eq!(told["toolu_demo_a"], (true, "denied".to_owned()));
+        assert!(!told["toolu_demo_b"].0 && told["toolu_demo_b"].1.contains("ran"));
     }
 }

@@ -7,32 +7,88 @@
 use super::command::Command;
 use super::scan::Word;
 use super::{Line, strip};
-use crate::glob::known_text;
+use crate::glob::{Sym, known_text};
 use crate::paths;
 
-/// Programs that only show things, whatever their arguments, if those stay inside the project.
+/// Programs that only show things, whatever their options, if their files stay inside the project.
 const READ_ONLY: &[&str] = &[
-    "ls", "cat", "head", "tail", "wc", "sort", "grep", "rg", "diff", "file", "stat", "du", "df",
-    "tree", "jq", "echo", "pwd", "which", "date", "whoami", "uname", "ps", "id", "hostname",
-    "true", "test", "sleep", "cd",
+    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "uname", "id", "true",
+    "sleep", "cut", "nl", "type",
 ];
+
+/// Programs that only show things with these options of one letter, clustered or not, and no others.
+const WITH_LETTERS: &[(&str, &str)] = &[
+    ("sort", "bdfgiMhnRrVcCmsuzk"),
+    ("grep", "EFGPivwxcLlnHhorRqsabzm0123456789"),
+    ("rg", "inlcwFuvH"),
+    ("file", ""),
+    ("tree", "adfiL"),
+    ("jq", "rcSMaj"),
+    ("pwd", "LP"),
+    ("which", "a"),
+    ("date", "uR"),
+    ("whoami", ""),
+    ("hostname", ""),
+    ("cd", ""),
+];
+
+/// Programs of [`WITH_LETTERS`] that take no operand.
+const WITHOUT_OPERANDS: &[&str] = &["pwd", "whoami", "hostname"];
 
 /// Subcommands of git that only show things.
 const GIT_READ_ONLY: &[&str] = &["status", "log", "diff", "show", "branch"];
 
+/// Options of those subcommands, or their beginnings up to `=`, that change nothing and run nothing.
+const GIT_OPTIONS: &[&str] = &[
+    "-p",
+    "-s",
+    "-n",
+    "-a",
+    "-v",
+    "-vv",
+    "-r",
+    "-S",
+    "-1",
+    "-5",
+    "-10",
+    "-20",
+    "--oneline",
+    "--stat",
+    "--graph",
+    "--all",
+    "--format",
+    "--pretty",
+    "--name-only",
+    "--name-status",
+    "--cached",
+    "--staged",
+    "--porcelain",
+    "--short",
+    "--decorate",
+    "--list",
+    "--show-current",
+    "--since",
+    "--until",
+    "--author",
+    "--grep",
+    "--",
+];
+
 /// Whether Claude Code runs the command without asking and without a rule.
 pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str) -> bool {
     if command.words.is_empty() {
-        return command
-            .assigns
-            .iter()
-            .all(|assign| is_private(&assign.name));
+        return command.distrust().is_none()
+            && command
+                .assigns
+                .iter()
+                .all(|assign| is_private(&assign.name));
     }
-    if command.distrust().is_some() || !command.assigns.is_empty() {
+    // The keyword `time` takes a command out of what runs unasked; under a rule it does not matter.
+    let timed = line.source.split_whitespace().any(|word| word == "time");
+    if timed || command.distrust().is_some() || !command.assigns.is_empty() {
         return false;
     }
-    let words = strip::innermost(command);
-    let Some((program, rest)) = words.split_first() else {
+    let Some((program, rest)) = unwrapped(command).split_first() else {
         return false;
     };
     let Some(name) = program.literal() else {
@@ -40,24 +96,118 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
     };
     let shows = match name.as_str() {
         "find" => strip::only_exact(command).is_none(),
-        "sed" => !rest
-            .iter()
-            .any(|word| word.raw.starts_with("-i") || word.raw.contains("w ")),
+        "sed" => shows_lines(rest),
         "git" => {
-            let shows = rest
-                .first()
-                .and_then(Word::literal)
-                .is_some_and(|subcommand| {
-                    GIT_READ_ONLY.contains(&subcommand.as_str())
-                        || (subcommand == "remote" && rest.get(1).is_some_and(|word| word.is("-v")))
-                });
-            shows && line.directories.len() == 1 && !line.unknown_directory
+            let outside = line.directories.len() != 1 || line.unknown_directory;
+            !outside && git_shows(rest)
         }
-        "docker" => rest.first().is_some_and(|word| word.is("ps")),
-        "node" | "python3" => rest.len() == 1 && rest.iter().all(|word| word.is("--version")),
-        name => READ_ONLY.contains(&name),
+        "docker" => matches!(rest, [one] if one.is("ps")),
+        "node" | "python3" => matches!(rest, [one] if one.is("--version")),
+        "test" => is_simple_test(rest),
+        "ps" => matches!(rest, [] | [_]) && rest.iter().all(|word| is_one_of(word, PS_OPTIONS)),
+        name if READ_ONLY.contains(&name) => true,
+        name => shows_with_letters(name, rest),
     };
     shows && rest.iter().all(|word| stays_inside(word, line, cwd, home))
+}
+
+/// Whole option words of `ps` that are known.
+const PS_OPTIONS: &[&str] = &["aux", "-ef", "-e", "-f", "-A", "-a", "ef"];
+
+/// The command without the wrappers that Claude Code looks behind here: fewer than under a rule.
+fn unwrapped(command: &Command) -> &[Word] {
+    let wraps = |word: &Word| is_one_of(word, &["time", "nohup", "nice", "xargs", "stdbuf"]);
+    let all = command.words.as_slice();
+    if all.first().is_some_and(wraps) {
+        all
+    } else {
+        strip::innermost(command)
+    }
+}
+
+fn is_one_of(word: &Word, list: &[&str]) -> bool {
+    list.iter().any(|text| word.is(text))
+}
+
+fn is_option(word: &Word) -> bool {
+    word.raw.starts_with('-') && word.raw.len() > 1
+}
+
+fn shows_with_letters(name: &str, rest: &[Word]) -> bool {
+    let Some((_, letters)) = WITH_LETTERS.iter().find(|row| row.0 == name) else {
+        return false;
+    };
+    let (options, operands): (Vec<&Word>, Vec<&Word>) =
+        rest.iter().partition(|word| is_option(word));
+    let known = options.iter().all(|word| {
+        word.literal().is_some_and(|text| {
+            let tail = text.trim_start_matches('-');
+            !tail.is_empty() && !text.starts_with("--") && tail.chars().all(|c| letters.contains(c))
+        })
+    });
+    let fits = match name {
+        "jq" => operands
+            .first()
+            .is_some_and(|filter| filter.value.first() == Some(&Sym::Char('.'))),
+        "rg" => !rest.iter().any(|word| word.wild) && !operands.is_empty(),
+        "date" => operands.iter().all(|word| word.raw.starts_with('+')),
+        "cd" => operands.len() == 1,
+        "grep" => !operands.is_empty(),
+        name => operands.is_empty() || !WITHOUT_OPERANDS.contains(&name),
+    };
+    known && fits
+}
+
+fn git_shows(rest: &[Word]) -> bool {
+    let Some((subcommand, arguments)) = rest.split_first() else {
+        return false;
+    };
+    if subcommand.is("remote") {
+        return matches!(arguments, [] | [_]) && arguments.iter().all(|word| word.is("-v"));
+    }
+    let harmless = arguments.iter().all(|word| {
+        let option = word.literal().unwrap_or_default();
+        let option = option.split('=').next().unwrap_or_default().to_owned();
+        !word.wild && (!is_option(word) || GIT_OPTIONS.contains(&option.as_str()))
+    });
+    // A name after `branch` makes one.
+    let makes = subcommand.is("branch") && arguments.iter().any(|word| !is_option(word));
+    is_one_of(subcommand, GIT_READ_ONLY) && harmless && !makes
+}
+
+/// `sed -n 5p file`, or a substitution on what comes in.
+fn shows_lines(rest: &[Word]) -> bool {
+    let (options, operands): (Vec<&Word>, Vec<&Word>) =
+        rest.iter().partition(|word| is_option(word));
+    let script = operands.first().and_then(|word| word.literal());
+    let Some(script) = script else { return false };
+    let prints = script.strip_suffix('p').is_some_and(|lines| {
+        !lines.is_empty()
+            && lines
+                .chars()
+                .all(|c| c.is_ascii_digit() || c == ',' || c == '$')
+    });
+    let quiet = options.iter().any(|word| word.is("-n"));
+    let plain = options
+        .iter()
+        .all(|word| is_one_of(word, &["-n", "-E", "-r"]));
+    let substitutes = script.starts_with("s/")
+        && script.matches('/').count() == 3
+        && script.ends_with(['/', 'g'])
+        && operands.len() == 1;
+    plain && ((prints && quiet) || substitutes)
+}
+
+fn is_simple_test(rest: &[Word]) -> bool {
+    const UNARY: &[&str] = &[
+        "-f", "-d", "-e", "-r", "-w", "-x", "-s", "-n", "-z", "-L", "-h",
+    ];
+    const BINARY: &[&str] = &["=", "!=", "==", "-eq", "-ne", "-lt", "-gt", "-le", "-ge"];
+    match rest {
+        [operator, _] => is_one_of(operator, UNARY),
+        [_, operator, _] => is_one_of(operator, BINARY),
+        _ => false,
+    }
 }
 
 fn stays_inside(word: &Word, line: &Line, cwd: &str, home: &str) -> bool {

@@ -73,6 +73,10 @@ impl Walker {
             depth: 0,
         };
         self.script(text, around)?;
+        if joins_words(text) {
+            self.distrust
+                .get_or_insert("a line continuation inside a word");
+        }
         if let Some(why) = self.distrust {
             for command in &mut self.commands {
                 command.blocker.get_or_insert(why);
@@ -341,6 +345,16 @@ impl Walker {
             }
         }
     }
+}
+
+/// A backslash before the end of a line that does not follow a blank joins two words.
+fn joins_words(text: &str) -> bool {
+    let mut before = text.split("\\\n").peekable();
+    std::iter::from_fn(|| {
+        let piece = before.next()?;
+        before.peek().map(|_| piece)
+    })
+    .any(|piece| !piece.ends_with([' ', '\t']))
 }
 
 pub(super) fn empty(around: Around) -> Command {

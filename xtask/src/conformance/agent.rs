@@ -1,0 +1,223 @@
+//! The real program's verdicts: one run of Claude Code that tries every call of a sheet.
+//!
+//! It owns the throw-away project, the script the model answers with, and the reading of what the model
+//! was told. Nothing a call names is run: the shell of the run is a program that does nothing.
+//!
+//! Source: Claude Code's own environment variables; observed answers of version 2.1.330.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use super::grammar::Sheet;
+use crate::demo::errand::tool_results;
+use crate::demo::live::Live;
+
+/// Longest run in seconds: a sheet takes under ten on an idle machine.
+const LONGEST_RUN: &str = "240";
+
+/// Files that exist, so that reading them is decided and not merely impossible.
+const FIXTURES: &[&str] = &[
+    ".env", "src/.env", "src/a.ts", "secrets/k", "src/secrets/k", "README.md", "keys/id_rsa",
+    "docs/n.md", "x.pem", "src/x.pem", ".github/workflows/d.yml",
+];
+
+/// Answers that are a refusal by rule; any other error is a question nobody was there to answer.
+const DENIALS: &[&str] = &[
+    "has been denied",
+    "denied by your permission settings",
+    "covered by a Read deny rule",
+    "denied access to",
+    "No such tool available",
+    "is disabled for this session",
+];
+
+/// Answers that say nothing about permissions.
+const NO_VERDICT: &[&str] = &["InputValidationError", "has not been read yet", "EISDIR"];
+
+/// What the program did with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// `allow`, `ask` or `deny`; absent where the answer is about something else.
+    pub effective: Option<&'static str>,
+    /// What the model was told.
+    pub told: String,
+}
+
+/// Where the programs of a run are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The real Claude Code.
+    pub claude: PathBuf,
+    /// Python, for the model's script.
+    pub python: PathBuf,
+    /// The script that answers for the model.
+    pub model: PathBuf,
+}
+
+/// A project and a home that exist for one run.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    root: PathBuf,
+}
+
+impl Scene {
+    /// Makes the folders, the fixtures and one link out of the project.
+    ///
+    /// # Errors
+    /// The folder exists or cannot be written.
+    pub fn new(root: &Path) -> Result<Self> {
+        fs::create_dir(root).with_context(|| root.display().to_string())?;
+        let scene = Self {
+            root: root.canonicalize()?,
+        };
+        for file in FIXTURES {
+            let path = scene.project().join(file);
+            fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            fs::write(path, "fixture\n")?;
+        }
+        fs::create_dir_all(scene.home().join(".ssh"))?;
+        fs::write(scene.home().join(".ssh/id_rsa"), "fixture\n")?;
+        symlink(scene.home().join(".ssh/id_rsa"), scene.project().join("key"))?;
+        let shell = scene.root.join("shell");
+        fs::write(&shell, "#!/bin/sh\nexit 0\n")?;
+        fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
+        Ok(scene)
+    }
+
+    fn project(&self) -> PathBuf {
+        self.root.join("project")
+    }
+
+    fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// The row that asks another program about one call of a sheet.
+    #[must_use]
+    pub fn row(&self, sheet: &Sheet, tool: &str, input: &Value) -> Value {
+        let (project, home) = (self.project(), self.home());
+        let key = project.join("key").display().to_string();
+        json!({
+            "permissions": sheet.permissions, "settings_source": "flag-inline",
+            "cwd": project.display().to_string(), "home": home.display().to_string(),
+            "tool": tool, "input": self.input(tool, input),
+            "links": { key: home.join(".ssh/id_rsa").display().to_string() },
+        })
+    }
+
+    /// File tools take absolute paths.
+    fn input(&self, tool: &str, input: &Value) -> Value {
+        let mut input = input.clone();
+        if let (true, Some(file)) = (tool != "Bash", input["file_path"].as_str()) {
+            input["file_path"] = json!(self.project().join(file).display().to_string());
+        }
+        input
+    }
+
+    /// Lets the real program judge every call of a sheet.
+    ///
+    /// # Errors
+    /// The program cannot be started, fails as a whole, or leaves a call without an answer.
+    pub fn ask(&self, programs: &Programs, sheet: &Sheet) -> Result<Vec<Observed>> {
+        let (script, requests) = (self.root.join("script.json"), self.root.join("requests"));
+        let calls: Vec<Value> = sheet
+            .calls
+            .iter()
+            .enumerate()
+            .map(|(at, (tool, input))| {
+                json!({"type": "tool_use", "id": use_id(at), "name": tool,
+                       "input": self.input(tool, input)})
+            })
+            .collect();
+        fs::write(&script, json!([calls, "That was all."]).to_string())?;
+        fs::write(&requests, "")?;
+        let mut model = Live::start(
+            "the model's script",
+            Command::new(&programs.python)
+                .arg(&programs.model)
+                .args(["--port", "0", "--script"])
+                .arg(&script)
+                .arg("--log")
+                .arg(&requests),
+            &self.root.join("diagnostics"),
+        )?;
+        let output = self.claude(programs, sheet, model.first_line()).output();
+        model.stop();
+        let output = output.context("cannot start Claude Code")?;
+        let told = tool_results(&fs::read_to_string(&requests)?);
+        if told.is_empty() && !sheet.calls.is_empty() {
+            bail!(
+                "Claude Code judged nothing: {}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        (0..sheet.calls.len())
+            .map(|at| {
+                let told = told.get(&use_id(at));
+                told.map(|(failed, text)| judge(*failed, text))
+                    .with_context(|| format!("call {at} has no answer"))
+            })
+            .collect()
+    }
+
+    fn claude(&self, programs: &Programs, sheet: &Sheet, port: &str) -> Command {
+        let mut command = Command::new("timeout");
+        command
+            .args(["-k", "5", LONGEST_RUN])
+            .arg(&programs.claude)
+            .args(["-p", "Please work through the list.", "--output-format", "json"])
+            .args(["--settings", &json!({ "permissions": sheet.permissions }).to_string()])
+            .current_dir(self.project())
+            .stdin(Stdio::null())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .env("CLAUDE_CONFIG_DIR", self.home().join(".claude"))
+            .env("TERM", "xterm")
+            .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}"))
+            .env("ANTHROPIC_API_KEY", "sk-conformance-not-a-key")
+            .env("CLAUDE_CODE_SHELL_PREFIX", self.root.join("shell"))
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+            .env("DISABLE_AUTOUPDATER", "1");
+        command
+    }
+}
+
+fn use_id(at: usize) -> String {
+    format!("toolu_conformance_{at:06}")
+}
+
+fn judge(failed: bool, told: &str) -> Observed {
+    let says = |list: &[&str]| list.iter().any(|text| told.contains(text));
+    let effective = match failed {
+        false => Some("allow"),
+        true if says(NO_VERDICT) => None,
+        true if says(DENIALS) => Some("deny"),
+        true => Some("ask"),
+    };
+    Observed {
+        effective,
+        told: told.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_as_verdicts() {
+        let verdict = |failed, text: &str| judge(failed, text).effective;
+        assert_eq!(verdict(false, "anything"), Some("allow"));
+        let denied = "Permission to use Bash with command rm x has been denied.";
+        assert_eq!(verdict(true, denied), Some("deny"));
+        assert_eq!(verdict(true, "This command requires approval"), Some("ask"));
+        assert_eq!(verdict(true, "InputValidationError: x"), None);
+    }
+}
