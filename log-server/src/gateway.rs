@@ -81,7 +81,8 @@ async fn observed(State(log): State<Log>, request: Request, next: Next) -> Respo
     let span = traces::request_span(method, &route, request.headers());
     let answer = next.run(request).instrument(span.clone()).await;
     let status = answer.status();
-    span.record("http.response.status_code", status.as_u16());
+    // A signed number: an unsigned one would be exported as text.
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }

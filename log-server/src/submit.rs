@@ -72,7 +72,7 @@ async fn submit(
     let frames = frames.inspect_err(turned_away)?;
     let wait = query.wait.unwrap_or(Wait::Witnessed);
     let wait_ms = query.timeout_ms.unwrap_or(DEFAULT_WAIT_MS).min(MAX_WAIT_MS);
-    let span = tracing::info_span!("submit", entries = frames.len(), wait = ?wait);
+    let span = tracing::info_span!("submit", entries = frames.len() as i64, wait = ?wait);
     let submitted = log.submit(frames, wait, Duration::from_millis(wait_ms));
     let submitted = submitted.instrument(span).await;
     let results = submitted.map_err(Problem::from).inspect_err(turned_away)?;

@@ -99,7 +99,12 @@ pub async fn gate(State(services): State<Services>, mut request: Request, next: 
         .map(MatchedPath::as_str);
     let access = path.and_then(|path| access_of(request.method(), path));
     let Some(access) = access else {
-        return forbidden("the route has no entry in the table of access").into_response();
+        let methods = path.map(methods_of).unwrap_or_default();
+        return if methods.is_empty() {
+            forbidden("the route has no entry in the table of access").into_response()
+        } else {
+            not_a_method(&methods)
+        };
     };
     match judge(&services, access, request.headers()) {
         Ok(caller) => {
@@ -123,6 +128,23 @@ fn access_of(method: &Method, path: &str) -> Option<Access> {
         .clone()
         .find(|route| route.path == path && route.method == method.as_str())
         .map(|route| route.access)
+}
+
+/// The methods that the table has for a path.
+fn methods_of(path: &str) -> Vec<&'static str> {
+    let routes = surface::ROUTES.iter().filter(|route| route.path == path);
+    routes.map(|route| route.method).collect()
+}
+
+/// 405 with the methods there are (RFC 9110 section 15.5.6).
+fn not_a_method(methods: &[&str]) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = "the route has no such method";
+    let mut response = Problem::new(status, "method", Family::Refused, detail).into_response();
+    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }
 
 fn judge(

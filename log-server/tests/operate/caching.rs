@@ -1,5 +1,6 @@
 //! Behind a caching proxy: what is final is kept, and what is not is never kept as if it were.
 
+use std::io::Write as _;
 use crate::programs::{Running, serve};
 use crate::world::{PATIENCE, World, write};
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ async fn before(program: &Path, folder: &Path, upstream: &str) -> Proxy {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partial_tile_is_never_kept_as_the_full_one() {
     let Some(program) = nginx() else {
-        println!("skipped: nginx not installed");
+        let _ = writeln!(std::io::stdout(), "skipped: nginx not installed");
         return;
     };
     let world = World::new();

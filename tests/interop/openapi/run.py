@@ -63,7 +63,8 @@ def play(url, report, folder):
         "--seed", SEED, "--request-timeout", "40", "--continue-on-failure", "--no-color", "--warnings", "off",
         "--report", "junit", "--report-junit-path", report, *excluded,
     ]
-    return subprocess.run(command, cwd=folder, check=False).returncode
+    hooks = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(pathlib.Path(__file__).resolve().parent)}
+    return subprocess.run(command, cwd=folder, env={**os.environ, **hooks}, check=False).returncode
 
 
 def main():
