@@ -99,6 +99,7 @@ pub(crate) enum Command {
     Read(u64, oneshot::Sender<Result<RecordIter, RecordError>>),
     Retire(u64),
     Rotate,
+    Missing(&'static str),
     Usage(oneshot::Sender<Usage>),
     Stop(String, oneshot::Sender<()>),
 }
@@ -153,6 +154,12 @@ impl Recorder {
     /// Ends trust in the running chain: the log refused an entry of it. A new chain begins.
     pub fn rotate(&self) {
         let _stopped = self.send(Command::Rotate);
+    }
+
+    /// Declares that actions may have been answered by somebody else, uncounted, for this reason.
+    pub fn missing(&self, reason: &'static str) {
+        // A recorder that has stopped declares what is missing with its next start.
+        let _stopped = self.send(Command::Missing(reason));
     }
 
     /// How much waits in the spool.

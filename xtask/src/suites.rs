@@ -109,6 +109,12 @@ pub const SUITES: &[Suite] = &[
             "cargo", "run", "--quiet", "-p", "xtask", "--", "demo", "--once", "--yes",
         ],
     },
+    Suite {
+        name: "ways around Cairn with the real Claude Code",
+        folder: ".",
+        needs: &[Need::Python, Need::ClaudeCode],
+        command: &["python", "tests/claude/run.py"],
+    },
 ];
 
 /// Runs one suite.

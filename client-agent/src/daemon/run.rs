@@ -197,7 +197,7 @@ fn serve(
     };
     let listener = socket::listen(&state.socket())?;
     Ok([
-        tokio::spawn(socket::serve(listener, Arc::new(control))),
+        tokio::spawn(socket::serve(listener, state.socket(), Arc::new(control))),
         tokio::spawn(upload(uploader)),
         tokio::spawn(policy::follow(syncer, access, key, recorder, problem)),
         tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),

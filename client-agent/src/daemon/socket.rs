@@ -8,18 +8,21 @@
 use super::control::Control;
 use super::wire::{self, WireError};
 use crate::hook::{Answer, Ask};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Most connections at once: 256 hooks; more wait in the listen queue, and the shim gives up first.
 const CONNECTIONS_MAX: usize = 256;
 
 /// How long one exchange may take: 30 s, so that a stuck peer does not hold its place for ever.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the socket is looked after: a replaced one shows within a second.
+const PLACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Permission bits of the socket.
 const SOCKET_MODE: u32 = 0o600;
@@ -52,26 +55,48 @@ pub fn listen(path: &Path) -> Result<UnixListener, ListenError> {
     Ok(listener)
 }
 
-/// Answers connections for ever.
-pub async fn serve(listener: UnixListener, control: Arc<Control>) {
+/// Answers connections for ever, on the socket at `path`.
+///
+/// When another file takes that place, the daemon takes it back and declares a gap: what was asked
+/// meanwhile was answered by somebody else, or by nobody.
+pub async fn serve(mut listener: UnixListener, path: PathBuf, control: Arc<Control>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut ticks = tokio::time::interval(PLACE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut own = file_number(&path);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let control = Arc::clone(&control);
-                tokio::spawn(async move {
-                    let done = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange(stream, &control));
-                    match done.await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => tracing::warn!(%error, "a connection was dropped"),
-                        Err(_) => tracing::warn!("a connection took too long"),
-                    }
-                    drop(place);
-                });
+        tokio::select! {
+            accepted = accept(&listener, &places) => {
+                let Some((place, stream)) = accepted else { return };
+                spawn(stream, place, &control);
             }
+            _ = ticks.tick() => {
+                if own.is_some() && file_number(&path) == own {
+                    continue;
+                }
+                match listen(&path) {
+                    Ok(again) => {
+                        tracing::warn!("the socket was gone or replaced; it is back");
+                        control.gatekeeper.recorder.missing("socket-replaced");
+                        listener = again;
+                        own = file_number(&path);
+                    }
+                    Err(error) => tracing::error!(%error, "the socket is gone"),
+                }
+            }
+        }
+    }
+}
+
+/// The next connection with its place; `None` when there will be none.
+async fn accept(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> Option<(OwnedSemaphorePermit, UnixStream)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return Some((place, stream)),
             Err(error) => {
                 // Out of descriptors: without a pause this would spin until one is free.
                 tracing::error!(%error, "no connection can be accepted");
@@ -79,6 +104,25 @@ pub async fn serve(listener: UnixListener, control: Arc<Control>) {
             }
         }
     }
+}
+
+fn spawn(stream: UnixStream, place: OwnedSemaphorePermit, control: &Arc<Control>) {
+    let control = Arc::clone(control);
+    tokio::spawn(async move {
+        let done = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange(stream, &control));
+        match done.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a connection was dropped"),
+            Err(_) => tracing::warn!("a connection took too long"),
+        }
+        drop(place);
+    });
+}
+
+/// Which file has this name, links not followed.
+fn file_number(path: &Path) -> Option<(u64, u64)> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 async fn exchange(mut stream: UnixStream, control: &Arc<Control>) -> Result<(), WireError> {

@@ -249,6 +249,18 @@ impl Worker {
         }
     }
 
+    fn missing(&mut self, reason: &'static str) {
+        let Some(run) = &self.run else { return };
+        let gap = own_gap(&run.chain, 0, reason);
+        let kept = self
+            .append(self.draft(Body::Gap(gap)))
+            .and_then(|_| self.flush());
+        match kept {
+            Ok(()) => self.recorded.notify_one(),
+            Err(error) => tracing::error!(%error, reason, "a gap is not recorded"),
+        }
+    }
+
     /// Signs the chain so far with the device key when something new waited long enough.
     fn head(&mut self) {
         let due = |run: &Run| run.dirty && run.headed.elapsed() >= HEAD_INTERVAL;
@@ -311,6 +323,7 @@ impl Worker {
                 }
             }
             Command::Rotate => self.rotate(),
+            Command::Missing(reason) => self.missing(reason),
             Command::Usage(reply) => {
                 let _gone = reply.send(self.usage());
             }

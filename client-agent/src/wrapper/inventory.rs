@@ -49,6 +49,8 @@ pub struct Inventory {
     pub elsewhere: Vec<McpFound>,
     /// Names of servers whose plug-in is enabled.
     pub enabled: Vec<String>,
+    /// Folders of plug-ins that load code into the agent itself.
+    pub mods: Vec<PathBuf>,
     /// Names of project servers that the person approved in the agent's own dialog.
     pub approved: Vec<String>,
     /// Files that could not be read, in words; the servers in them are not started.
@@ -74,6 +76,7 @@ pub fn inventory(
     let plugins = plugin_servers(config, &settings_files(cwd, config));
     found.servers.extend(plugins.servers);
     found.enabled = plugins.enabled;
+    found.mods = plugins.mods;
     found.unread.extend(plugins.unread);
     found.add("user", user.get("mcpServers"));
     for folder in cwd.ancestors().collect::<Vec<_>>().into_iter().rev() {

@@ -48,6 +48,13 @@ pub enum WrapperError {
     /// MCP servers cannot be judged.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// A plug-in loads code into the agent itself.
+    #[error(
+        "the plug-in in `{}` loads code into the agent that overrules every deny; disable it or \
+         take it away",
+        .0.display()
+    )]
+    Mod(PathBuf),
     /// The settings folder.
     #[error(transparent)]
     Folder(#[from] CreateDirError),
@@ -91,6 +98,9 @@ pub fn claude(
         &agent_config(),
         &flags.mcp_configs,
     )?;
+    if let Some(folder) = found.mods.first() {
+        return Err(WrapperError::Mod(folder.clone()));
+    }
     for unread in &found.unread {
         eprintln!("cairn: {unread}; its servers are not started");
     }

@@ -26,12 +26,21 @@ pub struct PluginServers {
     pub enabled: Vec<String>,
     /// What could not be read, in words.
     pub unread: Vec<String>,
+    /// Folders of enabled plug-ins that load code into the agent itself.
+    pub mods: Vec<PathBuf>,
 }
 
 /// Reads the plug-ins below `config`; `settings` are the files that may enable them.
 pub fn plugin_servers(config: &Path, settings: &[PathBuf]) -> PluginServers {
     let mut found = PluginServers::default();
     let enabled = enabled(settings);
+    // Whatever lies there is loaded without being enabled.
+    let unpacked = std::fs::read_dir(config.join("dev-mods"))
+        .into_iter()
+        .flatten();
+    found
+        .mods
+        .extend(unpacked.flatten().map(|entry| entry.path()));
     let mut folders = Vec::new();
     collect(&config.join("plugins"), DEPTH_MAX, &mut folders);
     for folder in folders {
@@ -53,6 +62,10 @@ pub fn plugin_servers(config: &Path, settings: &[PathBuf]) -> PluginServers {
         let is_enabled = enabled
             .iter()
             .any(|key| key.split('@').next() == Some(plugin.as_str()));
+        let hooks = found.read(&folder.join("hooks/hooks.json"));
+        if is_enabled && hooks.is_some_and(|hooks| hooks.get("modules").is_some()) {
+            found.mods.push(folder.clone());
+        }
         for servers in [inline, file].into_iter().flatten() {
             found.add(&plugin, &folder, servers, is_enabled);
         }
@@ -173,6 +186,12 @@ mod tests {
             &format!("{root}/db/1.0/.mcp.json"),
             r#"{"mcpServers":{"sql":{"type":"http","url":"https://db.example/"}}}"#,
         );
+        for name in ["db", "docs"] {
+            write(
+                &format!("{root}/{name}/1.0/hooks/hooks.json"),
+                r#"{"modules":["./x.ts"]}"#,
+            );
+        }
         write(
             "settings.json",
             r#"{"enabledPlugins":{"docs@market":true,"db@market":false}}"#,
@@ -190,5 +209,6 @@ mod tests {
         let command = docs.definition["command"].as_str().unwrap();
         assert!(command.ends_with("docs/1.0/run"), "{command}");
         assert!(found.unread.is_empty());
+        assert_eq!(found.mods, [dir.path().join(root).join("docs/1.0")]);
     }
 }

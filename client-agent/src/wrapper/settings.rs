@@ -41,7 +41,11 @@ pub fn settings(hook: &Path, socket: &Path, deny: &[String]) -> Value {
     json!({
         "disableAllHooks": false,
         // A proxy from a repository's settings must not stand between the agent and loopback.
-        "env": { "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost" },
+        "env": {
+            "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
+            // A library from other settings must not be loaded into the agent's programs, hooks included.
+            "LD_AUDIT": "", "LD_PRELOAD": "",
+        },
         "hooks": hooks,
         "permissions": { "deny": deny, "disableBypassPermissionsMode": "disable" },
     })

@@ -56,7 +56,8 @@ pub struct ChainEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionStart {
-    /// How it came under Cairn: `wrapper` or `managed`.
+    /// How it came under Cairn: `wrapper` or `managed`; `unmanaged` for an agent that was found
+    /// running outside it, of which nothing else is recorded than its end.
     pub adoption: String,
     /// The agent's own word for how it was started, for example `startup` or `resume`.
     pub source: String,
@@ -161,7 +162,7 @@ pub struct McpSeen {
     /// The allow-list entry that matched, as text; absent when the default blocked it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Where it was configured: `user`, `project`, `local`, `flag`, `managed`.
+    /// Where it was configured: `user`, `project`, `local`, `plugin`, `flag`, `managed`.
     pub source: String,
     /// `stdio`, `http` or `sse`.
     pub transport: String,
@@ -203,7 +204,8 @@ pub struct Gap {
     /// First missing `seq`.
     pub from: u64,
     /// Why: `spool-full`, `spool-damaged`, `storage-error`, `crash`, `not-running` (the hook refused
-    /// while no daemon ran), `refused-by-log`.
+    /// while no daemon ran), `refused-by-log`, `socket-replaced` (another program could have answered
+    /// the hooks for a while).
     pub reason: String,
     /// Last missing `seq`, inclusive; `from - 1` where only uncounted actions are missing.
     pub to: u64,

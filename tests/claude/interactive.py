@@ -1,0 +1,96 @@
+"""`cairn claude` in a terminal: started, prompted, a denied call, left again."""
+
+import json
+import os
+import pty
+import select
+import signal
+import time
+
+from organisation import until
+
+TERMINAL_SECONDS = 120
+
+
+class Terminal:
+    """A program on a pseudo-terminal, and what it drew."""
+
+    def __init__(self, command, cwd, environment):
+        self.drawn, self.over = b"", False
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execve(command[0], command, environment)
+
+    def read(self):
+        """Reads what is there; false at the end."""
+        ready, _, _ = select.select([self.file], [], [], 0.1)
+        if not ready:
+            return True
+        try:
+            some = os.read(self.file, 65536)
+        except OSError:
+            return False
+        self.drawn += some
+        return bool(some)
+
+    def wait(self, what, check):
+        end = time.monotonic() + TERMINAL_SECONDS
+        while not check():
+            assert self.read() or self.is_over(), f"the terminal closed before {what}:\n{self.drawn[-2000:]!r}"
+            assert time.monotonic() < end, f"waited for {what}:\n{self.drawn[-3000:]!r}"
+
+    def quiet(self):
+        """Waits until nothing was drawn for a while: the program waits for input then."""
+        last, since = len(self.drawn), time.monotonic()
+        while time.monotonic() - since < 1.5 and self.read():
+            if len(self.drawn) != last:
+                last, since = len(self.drawn), time.monotonic()
+
+    def type(self, text):
+        os.write(self.file, text.encode())
+        self.quiet()
+        os.write(self.file, b"\r")
+
+    def is_over(self):
+        if not self.over:
+            self.over = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        return self.over
+
+    def end(self):
+        if not self.is_over():
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.file)
+
+
+def one_session(device):
+    project = f"{device.home}/terminal"
+    os.makedirs(project, exist_ok=True)
+    seen = {"hasCompletedOnboarding": True, "theme": "dark", "projects": {project: {"hasTrustDialogAccepted": True}}}
+    device.write(f"{device.config}/.claude.json", json.dumps({**seen, "customApiKeyResponses": {"approved": ["sk-ant-dummy"], "rejected": []}}), 0o600)
+    identifier, turn = device.touch("denied-terminal")
+    model = device.model([turn])
+    environment = device.environment(ANTHROPIC_BASE_URL=f"http://127.0.0.1:{model.port}", COLUMNS="120", LINES="40")
+    terminal = Terminal([f"{device.programs}/cairn", "claude"], project, environment)
+    try:
+        terminal.wait("the first screen", lambda: len(terminal.drawn) > 200)
+        terminal.quiet()
+        terminal.type("please touch the mark")
+        terminal.wait("the model to be told", lambda: any(identifier in json.dumps(one["body"]) for one in model.requests()))
+        terminal.quiet()
+        terminal.type("/exit")
+        terminal.wait("the end", terminal.is_over)
+    finally:
+        terminal.end()
+        model.stop()
+        os.remove(f"{device.config}/.claude.json")
+    assert not device.touched("denied-terminal")
+    found = until("the record", lambda: device.decisions(identifier))
+    assert [one["effect"] for one in found] == ["deny"]
+    session = [one for one in device.entries("tool.decision") if one["body"]["use_id"] == identifier][0]["session"]
+    kinds = lambda: {one["type"] for one in device.entries() if one.get("session") == session}
+    until("the whole session", lambda: kinds() >= {"session.start", "prompt", "tool.decision", "session.end"})
+
+
+SHARED = [one_session]
