@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 /// The clock of every synthetic event, milliseconds since 1970: a claim that nobody checks.
 const TIME_MS: u64 = 1_795_000_000_000;
 
+/// Devices in one roster entry: twice as many would be longer than an entry may be.
+pub const ADMITTED_AT_ONCE: usize = 64;
+
 /// What the administrators hold: the log's name and a key that may change the roster.
 pub struct Office {
     /// The log's origin.
@@ -46,13 +49,10 @@ impl Office {
         })
     }
 
-    /// One roster entry that admits all devices.
-    pub fn roster(&self, devices: &[Device]) -> Result<String> {
+    /// One roster entry that admits these devices, at most [`ADMITTED_AT_ONCE`].
+    pub fn roster(&self, devices: &[Device], revision: u64) -> Result<String> {
         let changes = devices.iter().flat_map(Device::admission).collect();
-        let body = Body::Roster(RosterStatement {
-            changes,
-            revision: 1,
-        });
+        let body = Body::Roster(RosterStatement { changes, revision });
         let payload = payload(&self.origin, None, Context::default(), body);
         let frozen = freeze(&payload, &self.key)?;
         Ok(frame::present(&frozen.entry, []))
@@ -70,9 +70,9 @@ pub struct Device {
     prev: Option<Sha256>,
 }
 
-/// Makes devices; each belongs to a person of its own.
-pub fn devices(count: usize) -> Vec<Device> {
-    (0..count).map(Device::new).collect()
+/// Makes devices from a number on; each belongs to a person of its own.
+pub fn devices(first: usize, count: usize) -> Vec<Device> {
+    (first..first + count).map(Device::new).collect()
 }
 
 impl Device {

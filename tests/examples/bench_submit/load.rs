@@ -2,19 +2,53 @@
 //!
 //! Owns the timing. A refused frame ends the run: a rate over refusals would mean nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use cairn_api::Client;
-use cairn_api::submission::{FrameResult, Status, Wait};
+use cairn_api::paths;
+use cairn_api::submission::{Status, SubmitResponse, Wait};
+use cairn_event::frame::MEDIA_TYPE;
+use serde::Deserialize;
+use tokio::time::Instant;
 
-use crate::fleet::Device;
+use crate::connection::{Address, Connection};
+use crate::figures::percentile;
 
 /// Longest wait for one submission; reached only when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// One submission as it goes over the wire.
+#[derive(Clone)]
+pub struct Submission {
+    request: Vec<u8>,
+    frames: usize,
+    wait: Wait,
+}
+
+impl Submission {
+    /// Makes the request.
+    pub fn new(address: &Address, frames: &[String], wait: Wait) -> Self {
+        let mut body = String::with_capacity(frames.iter().map(|frame| frame.len() + 1).sum());
+        for frame in frames {
+            body.push_str(frame);
+            body.push('\n');
+        }
+        let path = format!(
+            "{}?wait={}&timeout_ms={}",
+            paths::ENTRIES,
+            wait.as_str(),
+            PATIENCE.as_millis()
+        );
+        Self {
+            request: address.post(&path, MEDIA_TYPE, &body),
+            frames: frames.len(),
+            wait,
+        }
+    }
+}
+
 /// The submissions of one device, in the order of its chain.
-pub type Lane = Vec<Vec<String>>;
+pub type Lane = Vec<Submission>;
 
 /// What a run took.
 pub struct Measured {
@@ -30,22 +64,42 @@ impl Measured {
         self.events as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// A percentile of the time from sending a submission to its answer, in milliseconds.
+    /// A percentile of the time from sending a submission, or from when it was due, to its answer, in
+    /// milliseconds.
     pub fn percentile(&self, percent: usize) -> f64 {
-        let index = self.answers.len() * percent / 100;
-        let index = index.min(self.answers.len().saturating_sub(1));
-        let at = self.answers.get(index).copied().unwrap_or_default();
-        at.as_secs_f64() * 1_000.0
+        percentile(&self.answers, percent)
     }
 }
 
+/// When the submissions of a lane are sent.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// Each when the one before is answered.
+    Closed,
+    /// Each at its own time, whether or not the server is late: the first after `offset`, then every
+    /// `period`. A lane that is late sends at once, and the wait counts.
+    Open {
+        /// First.
+        offset: Duration,
+        /// Then.
+        period: Duration,
+    },
+}
+
 /// Plays all lanes at once and waits until the last answer is there.
-pub async fn run(client: &Client, lanes: Vec<Lane>) -> Result<Measured> {
+pub async fn run(
+    address: &Address,
+    lanes: Vec<Lane>,
+    pace: impl Fn(usize) -> Pace,
+) -> Result<Measured> {
+    let mut connected = Vec::new();
+    for lane in lanes {
+        connected.push((Connection::open(address).await?, lane));
+    }
     let begun = Instant::now();
-    let tasks: Vec<_> = lanes
-        .into_iter()
-        .map(|lane| tokio::spawn(play(client.clone(), lane)))
-        .collect();
+    let play =
+        |(number, (connection, lane))| tokio::spawn(play(connection, lane, pace(number), begun));
+    let tasks: Vec<_> = connected.into_iter().enumerate().map(play).collect();
     let (mut events, mut answers) = (0, Vec::new());
     for task in tasks {
         let (accepted, times) = task.await??;
@@ -61,67 +115,97 @@ pub async fn run(client: &Client, lanes: Vec<Lane>) -> Result<Measured> {
     })
 }
 
-async fn play(client: Client, lane: Lane) -> Result<(usize, Vec<Duration>)> {
-    let (mut accepted, mut times) = (0, Vec::new());
-    for frames in lane {
-        let begun = Instant::now();
-        let results = submit(&client, &frames, Wait::Sequenced).await?;
-        times.push(begun.elapsed());
-        if results.iter().any(|result| result.duplicate) {
+async fn play(
+    mut connection: Connection,
+    lane: Lane,
+    pace: Pace,
+    begun: Instant,
+) -> Result<(usize, Vec<Duration>)> {
+    let (mut accepted, mut times) = (0, Vec::with_capacity(lane.len()));
+    for (number, submission) in (0_u32..).zip(&lane) {
+        let due = match pace {
+            Pace::Closed => Instant::now(),
+            Pace::Open { offset, period } => {
+                let due = begun + offset + period * number;
+                tokio::time::sleep_until(due).await;
+                due
+            }
+        };
+        let answer = connection.exchange(&submission.request).await?;
+        times.push(due.elapsed());
+        if check(submission, answer)? > 0 {
             bail!("an event that is new was taken for a duplicate");
         }
-        accepted += results.len();
+        accepted += submission.frames;
     }
     Ok((accepted, times))
 }
 
-/// Submits frames in one request and gives their indices.
-pub async fn submit_all(client: &Client, frames: Vec<String>) -> Result<Vec<u64>> {
-    let results = submit(client, &frames, Wait::Sequenced).await?;
-    Ok(results.iter().filter_map(|result| result.index).collect())
+/// What the load looks at in a result; receipts are passed over.
+#[derive(Deserialize)]
+struct Seen {
+    status: Status,
+    #[serde(default)]
+    duplicate: bool,
+    receipt: Option<serde::de::IgnoredAny>,
 }
 
-/// Submits the same bytes again: the server must know every one of them.
-pub async fn must_be_duplicates(client: &Client, frames: Vec<String>) -> Result<()> {
-    let results = submit(client, &frames, Wait::Sequenced).await?;
-    if results.iter().all(|result| result.duplicate) {
-        Ok(())
-    } else {
-        bail!("an event that the log has was taken for a new one")
-    }
+#[derive(Deserialize)]
+struct Answer {
+    results: Vec<Seen>,
 }
 
-/// Waits until a last entry, and with it everything before it, is under a published checkpoint;
-/// gives the size of the log.
-pub async fn publish(client: &Client, devices: &mut [Device], origin: &str) -> Result<u64> {
-    let device = devices.first_mut().context("there is no device")?;
-    let frames = [device.heartbeat(origin)?];
-    let results = submit(client, &frames, Wait::Published).await?;
-    let index = results.first().and_then(|result| result.index);
-    Ok(index.context("the last entry has no index")? + 1)
-}
-
-async fn submit(client: &Client, frames: &[String], wait: Wait) -> Result<Vec<FrameResult>> {
-    let answer = client.submit(frames, wait, PATIENCE).await?;
+/// Checks that every frame was accepted and came as far as was asked; gives the duplicates.
+fn check(submission: &Submission, answer: &[u8]) -> Result<usize> {
+    let answer: Answer = serde_json::from_slice(answer)?;
+    let (mut duplicates, wait) = (0, submission.wait);
     for result in &answer.results {
-        if let Some(problem) = &result.problem {
-            bail!("refused: {problem}");
-        }
-        let reached = match wait {
-            Wait::Sequenced => result.index.is_some(),
-            Wait::Published | Wait::Witnessed => result.status != Status::Sequenced,
+        let reached = match result.status {
+            Status::Refused => bail!("an event was refused"),
+            Status::Sequenced => wait == Wait::Sequenced,
+            Status::Published => wait != Wait::Witnessed && result.receipt.is_some(),
+            Status::Witnessed => result.receipt.is_some(),
         };
         if !reached {
             bail!("not {} within {} s", wait.as_str(), PATIENCE.as_secs());
         }
+        duplicates += usize::from(result.duplicate);
     }
-    if answer.results.len() == frames.len() {
-        Ok(answer.results)
+    if answer.results.len() == submission.frames {
+        return Ok(duplicates);
+    }
+    let (got, sent) = (answer.results.len(), submission.frames);
+    bail!("{got} answers to {sent} frames")
+}
+
+/// Submits frames in one request and gives their indices.
+pub async fn submit(
+    connection: &mut Connection,
+    address: &Address,
+    frames: &[String],
+    wait: Wait,
+) -> Result<Vec<u64>> {
+    let submission = Submission::new(address, frames, wait);
+    let answer = connection.exchange(&submission.request).await?;
+    let answer: SubmitResponse = serde_json::from_slice(answer)?;
+    let index = |result: &cairn_api::submission::FrameResult| match (&result.problem, result.index)
+    {
+        (None, Some(index)) => Ok(index),
+        (problem, _) => bail!("refused: {problem:?}"),
+    };
+    answer.results.iter().map(index).collect()
+}
+
+/// Submits the same bytes again: the server must know every one of them.
+pub async fn must_be_duplicates(
+    connection: &mut Connection,
+    submission: &Submission,
+) -> Result<()> {
+    let answer = connection.exchange(&submission.request).await?;
+    let known = check(submission, answer).context("sent again")?;
+    if known == submission.frames {
+        Ok(())
     } else {
-        bail!(
-            "{} answers to {} frames",
-            answer.results.len(),
-            frames.len()
-        )
+        bail!("an event that the log has was taken for a new one")
     }
 }

@@ -10,7 +10,6 @@ use cairn_event::encoding::from_base64url;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::fleet::Device;
-use crate::load::Lane;
 
 /// Rounds over all signatures; the best counts, so that the baseline is what the machine can do.
 const ROUNDS: usize = 3;
@@ -22,12 +21,12 @@ pub struct Signed {
     signature: Signature,
 }
 
-/// Takes the signatures out of the lanes' frames; lane and device correspond.
-pub fn signatures(devices: &[Device], lanes: &[Lane]) -> Result<Vec<Signed>> {
+/// Takes the signatures out of the devices' frames.
+pub fn signatures(devices: &[Device], frames: &[Vec<String>]) -> Result<Vec<Signed>> {
     let mut signed = Vec::new();
-    for (device, lane) in devices.iter().zip(lanes) {
+    for (device, frames) in devices.iter().zip(frames) {
         let key = VerifyingKey::from_bytes(device.chain_key().as_bytes())?;
-        for frame in lane.iter().flatten() {
+        for frame in frames {
             let entry = frame.split('~').next().unwrap_or_default();
             let (message, signature) = entry.rsplit_once('.').context("no signature")?;
             let signature = from_base64url(signature).context("not base64url")?;

@@ -31,6 +31,12 @@ impl Figures {
         });
     }
 
+    /// Adds a value in place of an earlier one of its name.
+    pub fn replace(&mut self, name: &str, value: f64, unit: &str) {
+        self.0.retain(|figure| figure.name != name);
+        self.add(name, value, unit);
+    }
+
     /// Adds the percentiles 50 and 99 of `times`, in milliseconds; sorts them.
     pub fn add_times(&mut self, name: &str, times: &mut [Duration]) {
         times.sort_unstable();
@@ -77,6 +83,20 @@ impl Figures {
             figure.baseline = Some((baseline.to_owned(), ratio));
         }
         Ok(())
+    }
+
+    /// Adds how many times `other` the value of `name` is, where both were measured.
+    ///
+    /// # Errors
+    /// None that a caller could meet: what was measured has a value.
+    pub fn add_times_of(&mut self, name: &str, other: &str) -> Result<()> {
+        let both = [name, other].map(|one| self.0.iter().any(|figure| figure.name == one));
+        if both != [true, true] {
+            return Ok(());
+        }
+        let figure = format!("{name}.against.{other}");
+        self.add(&figure, self.value(name)?, "");
+        self.compare(&figure, other)
     }
 
     /// Prints all values: as a table, or one JSON object a line.

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// A program fails, or a call is not answered with the decision of the policy.
 pub fn measure(programs: &Programs, root: &Path, figures: &mut Figures) -> Result<()> {
-    let organisation = Organisation::start(programs, root)?;
+    let organisation = Organisation::start(programs, root, &[])?;
     let device = Device::enrol(programs, &organisation, root)?;
     let first = device.timed_call(0)?;
     let mut disk = Disk::open(&root.join("bare-writes"))?;

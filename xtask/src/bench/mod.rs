@@ -12,6 +12,8 @@ pub mod log;
 pub mod organisation;
 pub mod pack;
 pub mod programs;
+pub mod scale;
+pub mod tessera;
 
 use std::fs;
 use std::path::Path;
@@ -35,6 +37,23 @@ pub enum Part {
     Context,
     /// Writing and verifying an evidence pack over the log of `log`.
     Pack,
+    /// `log`, and the same raw load through Tessera; only by name.
+    Tessera,
+    /// A log that grows from empty; only by name.
+    Scale,
+}
+
+impl Part {
+    /// Whether the part is measured when none is named: what needs another language's tools, or
+    /// grows with a number that somebody gives, is not.
+    fn is_usual(self) -> bool {
+        !matches!(self, Self::Tessera | Self::Scale)
+    }
+
+    /// Whether the log and what loads it are all that the part needs.
+    fn is_about_the_log(self) -> bool {
+        matches!(self, Self::Log | Self::Tessera | Self::Scale)
+    }
 }
 
 /// How the benchmark was asked for.
@@ -46,6 +65,8 @@ pub struct Options {
     pub json: bool,
     /// Optimised programs instead of the everyday profile.
     pub release: bool,
+    /// Entries that `scale` grows a log to.
+    pub entries: u64,
 }
 
 /// Builds the programs, measures, prints; true means that everything was measured.
@@ -61,12 +82,12 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
     } else {
         Profile::Dev
     };
-    let programs = programs::build(context, profile)?;
+    let programs = programs::build(context, profile, options.part)?;
     let root = std::env::temp_dir().join(format!("cairn-bench-{}", std::process::id()));
     fs::create_dir_all(&root)?;
     let mut figures = Figures::default();
     figures.add("machine.load_before", load()?, "");
-    let measured = measure(&programs, options.part, &root, &mut figures);
+    let measured = measure(context, &programs, options, &root, &mut figures);
     fs::remove_dir_all(&root)?;
     measured?;
     figures.print(options.json);
@@ -82,13 +103,15 @@ fn load() -> Result<f64> {
 }
 
 fn measure(
+    context: &Context,
     programs: &Programs,
-    part: Option<Part>,
+    options: &Options,
     root: &Path,
     figures: &mut Figures,
 ) -> Result<()> {
-    let wanted = |one: Part| part.is_none_or(|part| part == one);
-    if wanted(Part::Log) || wanted(Part::Pack) {
+    let part = options.part;
+    let wanted = |one: Part| part.map_or(one.is_usual(), |part| part == one);
+    if wanted(Part::Log) || wanted(Part::Pack) || wanted(Part::Tessera) {
         eprintln!("bench: events through one server");
         let folder = root.join("log");
         let loaded = log::measure(programs, &folder, figures)?;
@@ -96,6 +119,14 @@ fn measure(
             eprintln!("bench: an evidence pack over that log");
             pack::measure(programs, &folder, &loaded, figures)?;
         }
+    }
+    if wanted(Part::Tessera) {
+        eprintln!("bench: the same load through Tessera");
+        tessera::measure(context, programs, &root.join("tessera"), figures)?;
+    }
+    if wanted(Part::Scale) {
+        eprintln!("bench: a log that grows to {} entries", options.entries);
+        scale::measure(programs, &root.join("scale"), options.entries, figures)?;
     }
     if wanted(Part::Hook) {
         eprintln!("bench: hook calls");

@@ -2,11 +2,12 @@
 //!
 //! It owns which packages are built and in which profile. Cargo's output goes to standard error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::bench::Part;
 use crate::context::Context;
 use crate::demo::programs::{SELECTION, STATIC};
 use crate::process::Process;
@@ -35,6 +36,12 @@ impl Programs {
         self.folder.join(name)
     }
 
+    /// The folder of the programs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A program that makes load.
     #[must_use]
     pub fn example(&self, name: &str) -> PathBuf {
@@ -42,12 +49,31 @@ impl Programs {
     }
 }
 
-/// Builds everything.
+/// The server, its witnesses, what founds an organisation, and the load.
+const ABOUT_THE_LOG: [&str; 11] = [
+    "build",
+    "-p",
+    "cairn-server",
+    "-p",
+    "cairn-witness",
+    "-p",
+    "cairn-agent",
+    "-p",
+    "cairn-tests",
+    "--bins",
+    "--examples",
+];
+
+/// Builds what a part, or all of them, needs. The everyday profile builds all in any case: it is there.
 ///
 /// # Errors
 /// A build fails; cargo said why.
-pub fn build(context: &Context, profile: Profile) -> Result<Programs> {
-    let mut words = SELECTION.to_vec();
+pub fn build(context: &Context, profile: Profile, part: Option<Part>) -> Result<Programs> {
+    let little = part.is_some_and(Part::is_about_the_log);
+    let mut words = match profile {
+        Profile::Release if little => ABOUT_THE_LOG.to_vec(),
+        _ => SELECTION.to_vec(),
+    };
     let folder = match profile {
         Profile::Dev => context.cache.programs(),
         Profile::Release => {
@@ -58,14 +84,15 @@ pub fn build(context: &Context, profile: Profile) -> Result<Programs> {
     let programs = Process::new(context, "the measured programs", "cargo").args(words);
     must(programs.into_command())?;
     let target = context.cache.root().join("target-hook");
-    let hook = Process::new(context, "the static hook", "cargo")
+    let hook = target.join("release/cairn-hook");
+    if little {
+        return Ok(Programs { folder, hook });
+    }
+    let build = Process::new(context, "the static hook", "cargo")
         .args(["build", "-p", "cairn-hook", "--release", "--config", STATIC])
         .args(["--target-dir".as_ref(), target.as_os_str()]);
-    must(hook.into_command())?;
-    Ok(Programs {
-        folder,
-        hook: target.join("release/cairn-hook"),
-    })
+    must(build.into_command())?;
+    Ok(Programs { folder, hook })
 }
 
 fn must(mut cargo: Command) -> Result<()> {

@@ -108,7 +108,11 @@ impl Infrastructure {
     }
 }
 
-fn start_witness(
+/// Makes a witness key for one log and starts the witness; gives it with its verifier key.
+///
+/// # Errors
+/// The program fails; its diagnostics are in `root`.
+pub fn start_witness(
     programs: &Path,
     root: &Path,
     name: &str,

@@ -75,6 +75,13 @@ impl Live {
         self.child.id()
     }
 
+    /// Kills it without warning, as a crash would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        // A process that is gone already cannot be killed, and that is as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Asks it to end and waits; kills it when it does not.
     pub fn stop(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {

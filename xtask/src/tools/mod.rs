@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::process;
 
 pub use cargo_deny::cargo_deny;
+pub use go::go;
 
 /// A tool that a suite or a step cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
