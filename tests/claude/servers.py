@@ -27,7 +27,7 @@ def all_scopes(device):
     agent = f'---\nname: helper\ndescription: x\ntools: Read\nmcpServers:\n  agent:\n    command: {definition("agent")["command"]}\n---\nhelp\n'
     device.write(f"{project}/.claude/agents/helper.md", agent)
     flag = device.write(f"{device.root}/flag.json", named("flag"), 0o600)
-    subagent = [{"type": "tool_use", "id": "toolu_subagent", "name": "Agent", "input": {"description": "x", "prompt": "x", "subagent_type": "helper"}}]
+    subagent = [{"type": "tool_use", "id": "toolu_subagent", "name": "Agent", "input": {"description": "x", "prompt": "x", "subagent_type": "helper", "run_in_background": False}}]
     try:
         run = device.run(turns=[subagent], cwd=project, words=["--mcp-config", flag])
         started = sorted(name for name in os.listdir(f"{device.root}/marks") if name.startswith("mcp-"))

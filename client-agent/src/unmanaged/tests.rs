@@ -24,7 +24,7 @@ impl World {
     fn process(&self, pid: u32, parent: u32, argv: &[&str], exe: &str) {
         let folder = self.lookout.proc.join(pid.to_string());
         std::fs::create_dir_all(&folder).unwrap();
-        let line = format!("{pid} (x) S {parent} 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 500 0");
+        let line = format!("{pid} (x) S {parent} 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 500 0");
         std::fs::write(folder.join("stat"), line).unwrap();
         std::fs::write(folder.join("cmdline"), argv.join("\0") + "\0").unwrap();
         symlink(exe, folder.join("exe")).unwrap();

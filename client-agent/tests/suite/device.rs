@@ -192,6 +192,16 @@ impl Device {
     }
 }
 
+/// The newest entry of a type: an agent that somebody runs on this machine, or a change of posture, may
+/// be recorded after it.
+pub fn last_of<'a>(frames: &'a [Frame], kind: &str) -> &'a Frame {
+    frames
+        .iter()
+        .rev()
+        .find(|frame| frame.entry().payload().body.kind() == kind)
+        .unwrap()
+}
+
 /// The input of a `PreToolUse` hook for a shell command.
 pub fn pre_tool(command: &str, use_id: &str) -> Value {
     json!({

@@ -1,6 +1,6 @@
 //! Hooks that are answered: verdicts, what is recorded about them, and many at once.
 
-use super::device::{Device, assert_chains, bundle, pre_tool, two_rules, verdict};
+use super::device::{Device, assert_chains, bundle, last_of, pre_tool, two_rules, verdict};
 use cairn_event::body::Body;
 use cairn_event::{Effect, Rank};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn a_recorded_decision_replays() {
     let _daemon = device.start();
     device.bash("ls -la /etc/hosts && rm x", "toolu_1");
     let frames = device.spooled();
-    let frame = frames.last().unwrap();
+    let frame = last_of(&frames, "tool.decision");
     let payload = frame.entry().payload();
     let Body::ToolDecision(recorded) = &payload.body else {
         panic!("not a decision")
@@ -97,7 +97,7 @@ fn secrets_do_not_reach_the_record() {
     let _daemon = device.start();
     device.bash("PGPASSWORD=hunter22 psql", "toolu_1");
     let frames = device.spooled();
-    let frame = frames.last().unwrap();
+    let frame = last_of(&frames, "tool.decision");
     assert!(!format!("{frame:?}").contains("hunter22"));
     assert!(!frame.entry().payload().context.redactions.is_empty());
 }
@@ -113,7 +113,7 @@ fn a_prompt_is_recorded_by_length_and_digest() {
     let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
     assert_eq!(output.stdout, b"{}");
     let frames = device.spooled();
-    let frame = frames.last().unwrap();
+    let frame = last_of(&frames, "prompt");
     let Body::Prompt(prompt) = &frame.entry().payload().body else {
         panic!("not a prompt")
     };
@@ -159,7 +159,8 @@ fn without_a_policy_everything_is_denied_and_recorded() {
         "{answer}"
     );
     let frames = device.spooled();
-    let Body::ToolDecision(decision) = &frames.last().unwrap().entry().payload().body else {
+    let Body::ToolDecision(decision) = &last_of(&frames, "tool.decision").entry().payload().body
+    else {
         panic!("not a decision")
     };
     assert_eq!(decision.why, "stale-policy");
@@ -212,7 +213,7 @@ fn an_outcome_joins_its_decision() {
     let output = device.hook("PostToolUse", input.to_string().as_bytes());
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
     let frames = device.spooled();
-    let frame = frames.last().unwrap();
+    let frame = last_of(&frames, "tool.outcome");
     let Body::ToolOutcome(outcome) = &frame.entry().payload().body else {
         panic!("no outcome")
     };
@@ -221,4 +222,111 @@ fn an_outcome_joins_its_decision() {
         ("toolu_1", Some(7))
     );
     assert!(!format!("{frame:?}").contains("secret-looking"));
+}
+
+/// What a prompt brings in is decided on like a read, and a denial refuses the prompt.
+#[test]
+fn a_denied_file_refuses_the_prompt_that_names_it() {
+    let device = Device::new(&bundle(json!({ "rules": [
+        {"id":"no-keys","effect":"deny","pattern":"Read(**/*.pem)","scope":{"global":true},
+         "dialect":"cairn"},
+        {"id":"ask","effect":"ask","pattern":"Read(**/*.txt)","scope":{"global":true},
+         "dialect":"cairn"},
+    ] })));
+    for name in ["key.pem", "note.txt", "free.md"] {
+        std::fs::write(device.dir.join(name), "x").unwrap();
+    }
+    let _daemon = device.start();
+    let ask = |prompt: &str| {
+        let input = json!({
+            "session_id": "session-1", "cwd": device.dir, "prompt": prompt,
+            "hook_event_name": "UserPromptSubmit",
+        });
+        let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(ask("see @key.pem.")["decision"], "block");
+    assert_eq!(
+        ask("see @note.txt")["decision"],
+        "block",
+        "nobody can be asked"
+    );
+    assert_eq!(ask("see @free.md"), json!({}));
+    let frames = device.spooled();
+    let decided: Vec<_> = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::ToolDecision(one) => Some((one.use_id.as_str(), one.effect)),
+            _ => None,
+        })
+        .collect();
+    let denied = ("mention-0", Effect::Deny);
+    assert_eq!(decided, [denied, denied, ("mention-0", Effect::NoOpinion)]);
+}
+
+/// Instructions are loaded without a question; a denied import ends what would follow.
+#[test]
+fn a_denied_import_of_instructions_restricts_the_session() {
+    let device = Device::new(&bundle(json!({ "rules": [
+        {"id":"no-keys","effect":"deny","pattern":"Read(**/*.pem)","scope":{"global":true},
+         "dialect":"cairn"},
+    ] })));
+    let _daemon = device.start();
+    let loaded = |file: &str| {
+        let input = json!({
+            "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "InstructionsLoaded",
+            "file_path": file, "memory_type": "User", "load_reason": "include",
+        });
+        let output = device.hook("InstructionsLoaded", input.to_string().as_bytes());
+        assert!(output.stdout.is_empty());
+    };
+    loaded("/tmp/notes.md");
+    assert_eq!(verdict(&device.bash("true", "toolu_1")), "none");
+    loaded("/tmp/key.pem");
+    assert_eq!(verdict(&device.bash("true", "toolu_2")), "deny");
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "UserPromptSubmit",
+        "prompt": "hi",
+    });
+    let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        answer["reason"].as_str().unwrap().contains("no-keys"),
+        "{answer}"
+    );
+    let frames = device.spooled();
+    let Body::SessionRefused(refused) = &last_of(&frames, "session.refused").entry().payload().body
+    else {
+        panic!("not a refusal")
+    };
+    assert_eq!(refused.gate, "instructions");
+}
+
+/// Changed settings are decided on, recorded, and blocked where a rule says so.
+#[test]
+fn a_change_of_settings_is_a_decision() {
+    let device = Device::new(&bundle(json!({ "rules": [
+        {"id":"fixed","effect":"deny","pattern":"ConfigChange(source:project_settings)",
+         "scope":{"global":true},"dialect":"cairn"},
+    ] })));
+    let _daemon = device.start();
+    let change = |source: &str| {
+        let input = json!({
+            "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "ConfigChange",
+            "source": source, "file_path": "/tmp/.claude/settings.json",
+        });
+        let output = device.hook("ConfigChange", input.to_string().as_bytes());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(change("project_settings")["decision"], "block");
+    assert_eq!(change("user_settings"), json!({}));
+    let frames = device.spooled();
+    let Body::ToolDecision(decision) = &last_of(&frames, "tool.decision").entry().payload().body
+    else {
+        panic!("not a decision")
+    };
+    assert_eq!(
+        (decision.tool.as_str(), decision.effect),
+        ("ConfigChange", Effect::NoOpinion)
+    );
 }
