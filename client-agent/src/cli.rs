@@ -15,12 +15,14 @@ mod policy;
 mod receipts;
 mod status;
 mod succession;
+mod why;
 
 use crate::state::StateDir;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+pub use why::WhyArguments;
 
 /// A trust layer for AI coding agents: each action is decided, recorded and provable.
 #[derive(Debug, Parser)]
@@ -67,11 +69,9 @@ pub enum Command {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Explain a decision, by the agent's tool-use identifier or by its index in the log.
-    Why {
-        /// Tool-use identifier or index.
-        what: String,
-    },
+    /// Explain a decision, by the agent's tool-use identifier or by its index in the log, or explain
+    /// what would be decided on a call.
+    Why(WhyArguments),
     /// Run or stop the daemon; `cairn claude` starts it on demand.
     Daemon {
         /// What to do.
@@ -153,10 +153,55 @@ pub enum PolicyCommand {
         #[arg(long, default_value = "your security team")]
         contact: String,
     },
-    /// Check a bundle: what does not compile, and what says less than it seems.
+    /// Turn a bundle back into Claude Code settings; what they cannot say is named.
+    Export {
+        /// The bundle, YAML or JSON.
+        bundle: PathBuf,
+    },
+    /// Check a bundle: what does not compile, never decides, or says less than it seems.
     Lint {
         /// The bundle, YAML or JSON.
         bundle: PathBuf,
+    },
+    /// Run the tests that lie beside a bundle.
+    Test {
+        /// The bundle, YAML or JSON, with `tests` in it.
+        bundle: PathBuf,
+        /// More tests, in a file of their own; may be repeated.
+        #[arg(long)]
+        tests: Vec<PathBuf>,
+    },
+    /// Show which rules differ between two bundles, and which calls change.
+    Diff {
+        /// The old bundle.
+        old: PathBuf,
+        /// The new bundle.
+        new: PathBuf,
+    },
+    /// Show what `apply` would change against the policy in force; changes nothing.
+    Plan {
+        /// Who asks, and where.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The bundle, YAML or JSON.
+        bundle: PathBuf,
+    },
+    /// Replay recorded actions through a proposed bundle; changes nothing.
+    Simulate {
+        /// Who asks, and where.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// The bundle, YAML or JSON.
+        bundle: PathBuf,
+        /// How many days back.
+        #[arg(long, default_value_t = 7)]
+        days: u64,
+    },
+    /// Print `{"effective":…,"rule":…}` for rows of permissions and a call, a line a row.
+    Verdict {
+        /// The rows, a JSON object a line; `-` for standard input.
+        #[arg(long)]
+        cases: PathBuf,
     },
     /// Put a bundle in force: upload, sign, submit, wait for the witnessed receipt.
     Apply {
@@ -315,15 +360,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let json = arguments.json;
     match arguments.command {
         Command::Org { command } => block_on(org::run(command, json)),
-        Command::Policy {
-            command: PolicyCommand::Import { settings, contact },
-        } => policy::import(&settings, &contact),
-        Command::Policy {
-            command: PolicyCommand::Lint { bundle },
-        } => policy::lint(&bundle),
-        Command::Policy {
-            command: PolicyCommand::Apply { admin, bundle },
-        } => block_on(policy::apply(&admin, &bundle, json)),
+        Command::Policy { command } => {
+            let done = block_on_any(policy::run(&command, json))?;
+            match done {
+                Some(code) => Ok(code),
+                None => policy::show(&StateDir::from_environment()?, json),
+            }
+        }
+        Command::Why(arguments) if arguments.is_hypothetical() => why::run(&arguments, json),
         other => {
             let state = StateDir::from_environment()?;
             with_state(other, &state, json)
@@ -338,8 +382,12 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
         Command::Status => status::run(state, json),
         Command::Doctor => doctor::run(state),
         Command::Log { verify, limit } => receipts::run(state, verify, limit, json),
-        Command::Why { what } => explain::run(state, &what, json),
+        Command::Why(arguments) => match &arguments.what {
+            Some(what) => explain::run(state, what, json),
+            None => anyhow::bail!("say which decision, or give a call with `--call`"),
+        },
         Command::Daemon { command } => daemon::run(state, &command),
+        // Handled where no state is needed; here for the sake of the whole list.
         Command::Policy { command: _ } => policy::show(state, json),
         Command::Mcp {
             command: McpCommand::List,
@@ -349,6 +397,10 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    block_on_any(task)
+}
+
+fn block_on_any<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

@@ -1,7 +1,14 @@
 //! `cairn policy`: from settings or YAML to a bundle in force.
+//!
+//! Owns import, export, apply and show; documents, reviews, verdicts and simulations have their own files.
+
+pub(super) mod document;
+mod review;
+mod simulate;
+mod verdict;
 
 use super::admin::{Administrator, Done, read};
-use super::{AdminArguments, print_json};
+use super::{AdminArguments, PolicyCommand, print_json};
 use crate::clock::now_ms;
 use crate::policy::Stored;
 use crate::state::StateDir;
@@ -10,17 +17,49 @@ use cairn_event::Sha256;
 use cairn_event::administrative::PolicyStatement;
 use cairn_event::body::Body;
 use cairn_event::encoding::from_base64url;
-use cairn_event::json::to_canonical;
 use cairn_event::{Effect, Entry};
-use cairn_policy::{Bundle, SettingsSource, compile, import_settings, lint_bundle};
-use serde_json::{Map, Value, json};
+use cairn_policy::{
+    Bundle, SettingsSource, compile, export_settings, import_settings, lint_bundle_at,
+};
+use document::{Document, NO_ORIGIN};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Origin of a bundle that was not applied yet; `apply` puts the log's there.
-const NO_ORIGIN: &str = "";
+/// Runs a command that needs no state of a device; `None` for the one that does.
+pub(super) async fn run(
+    command: &PolicyCommand,
+    as_json: bool,
+) -> anyhow::Result<Option<ExitCode>> {
+    let done = match command {
+        PolicyCommand::Import { settings, contact } => import(settings, contact),
+        PolicyCommand::Export { bundle } => export(bundle),
+        PolicyCommand::Lint { bundle } => review::lint(bundle, as_json),
+        PolicyCommand::Test { bundle, tests } => review::test(bundle, tests, as_json),
+        PolicyCommand::Diff { old, new } => review::diff(old, new, as_json),
+        PolicyCommand::Plan { admin, bundle } => review::plan(admin, bundle, as_json).await,
+        PolicyCommand::Apply { admin, bundle } => apply(admin, bundle, as_json).await,
+        PolicyCommand::Simulate {
+            admin,
+            bundle,
+            days,
+        } => simulate::run(admin, bundle, *days, as_json).await,
+        PolicyCommand::Verdict { cases } => verdict::run(cases),
+        PolicyCommand::Show => return Ok(None),
+    };
+    done.map(Some)
+}
 
-pub(super) fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<ExitCode> {
+fn export(path: &Path) -> anyhow::Result<ExitCode> {
+    let exported = export_settings(&Document::open(path)?.bundle);
+    print_json(&exported.settings)?;
+    for left_out in &exported.left_out {
+        eprintln!("note: {left_out}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<ExitCode> {
     let mut bundle = Bundle::empty(NO_ORIGIN, contact);
     for (position, path) in settings.iter().enumerate() {
         let absolute = std::path::absolute(path)?;
@@ -99,37 +138,7 @@ fn advice(instead: &[String]) -> String {
     }
 }
 
-pub(super) fn lint(path: &Path) -> anyhow::Result<ExitCode> {
-    let bundle = parse(path, "log.invalid", 1)?;
-    let mut bad = false;
-    if let Err(problems) = compile(&bundle) {
-        bad = true;
-        problems
-            .iter()
-            .for_each(|problem| println!("error: {problem}"));
-    }
-    for lint in lint_bundle(&bundle) {
-        let rule = lint.rule.unwrap_or_default();
-        println!(
-            "note: rule `{rule}` {}: {} {}",
-            lint.pattern,
-            lint.kind,
-            advice(&lint.instead)
-        );
-    }
-    println!("{} rules", bundle.rules.len());
-    Ok(if bad {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-pub(super) async fn apply(
-    arguments: &AdminArguments,
-    path: &Path,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn apply(arguments: &AdminArguments, path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut administrator = Administrator::open(arguments).await?;
     let in_force = administrator.client.policy().await?;
     let (revision, version) = match &in_force {
@@ -139,7 +148,8 @@ pub(super) async fn apply(
         }
         None => (0, 0),
     };
-    let bundle = parse(path, &administrator.org.origin, version.saturating_add(1))?;
+    let origin = &administrator.org.origin;
+    let bundle = Document::for_log(path, origin, version.saturating_add(1))?.bundle;
     if bundle.version <= version {
         bail!(
             "the bundle has version {}, in force is {version}",
@@ -159,7 +169,7 @@ pub(super) async fn apply(
             .for_each(|problem| eprintln!("error: {problem}"));
         bail!("the bundle does not compile");
     }
-    for lint in lint_bundle(&bundle) {
+    for lint in lint_bundle_at(&bundle, now_ms()) {
         eprintln!(
             "note: {}: {} {}",
             lint.pattern,
@@ -203,56 +213,6 @@ fn report(statement: &PolicyStatement, done: &Done, as_json: bool) -> anyhow::Re
     Ok(())
 }
 
-/// Reads a bundle in YAML or JSON and fills in what may be left out.
-fn parse(path: &Path, origin: &str, version: u64) -> anyhow::Result<Bundle> {
-    let text = String::from_utf8(read(path)?)?;
-    let value: Value = serde_saphyr::from_str(&text)
-        .with_context(|| format!("`{}` is neither YAML nor JSON", path.display()))?;
-    let Value::Object(mut members) = value else {
-        bail!(
-            "`{}` is not a mapping of a bundle's members",
-            path.display()
-        );
-    };
-    let empty = serde_json::to_value(Bundle::empty(origin, "your security team"))?;
-    for (name, default) in empty.as_object().into_iter().flatten() {
-        members
-            .entry(name.clone())
-            .or_insert_with(|| default.clone());
-    }
-    if members.get("version") == Some(&json!(0)) {
-        members.insert("version".to_owned(), json!(version));
-    }
-    if members.get("created_ms") == Some(&json!(0)) {
-        members.insert("created_ms".to_owned(), json!(now_ms()));
-    }
-    if members.get("origin") == Some(&json!(NO_ORIGIN)) {
-        members.insert("origin".to_owned(), json!(origin));
-    }
-    for (position, rule) in members
-        .get_mut("rules")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        if let Some(rule) = rule.as_object_mut() {
-            complete(rule, position);
-        }
-    }
-    let bytes = to_canonical(&Value::Object(members));
-    Bundle::parse(&bytes).with_context(|| format!("`{}`", path.display()))
-}
-
-/// A rule may leave out its id, its scope (everybody) and its dialect (Cairn's).
-fn complete(rule: &mut Map<String, Value>, position: usize) {
-    rule.entry("id")
-        .or_insert_with(|| json!(format!("rule-{}", position + 1)));
-    rule.entry("scope")
-        .or_insert_with(|| json!({ "global": true }));
-    rule.entry("dialect").or_insert_with(|| json!("cairn"));
-}
-
 pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let stored = Stored::open(state)?.policy()?.policy;
     let stored = stored.context("this device has no verified policy yet")?;
@@ -291,7 +251,7 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn word(effect: Effect) -> &'static str {
+pub(super) fn word(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "allow",
         Effect::Deny => "deny",

@@ -22,8 +22,17 @@ const LONGEST_RUN: &str = "240";
 
 /// Files that exist, so that reading them is decided and not merely impossible.
 const FIXTURES: &[&str] = &[
-    ".env", "src/.env", "src/a.ts", "secrets/k", "src/secrets/k", "README.md", "keys/id_rsa",
-    "docs/n.md", "x.pem", "src/x.pem", ".github/workflows/d.yml",
+    ".env",
+    "src/.env",
+    "src/a.ts",
+    "secrets/k",
+    "src/secrets/k",
+    "README.md",
+    "keys/id_rsa",
+    "docs/n.md",
+    "x.pem",
+    "src/x.pem",
+    ".github/workflows/d.yml",
 ];
 
 /// Answers that are a refusal by rule; any other error is a question nobody was there to answer.
@@ -82,7 +91,10 @@ impl Scene {
         }
         fs::create_dir_all(scene.home().join(".ssh"))?;
         fs::write(scene.home().join(".ssh/id_rsa"), "fixture\n")?;
-        symlink(scene.home().join(".ssh/id_rsa"), scene.project().join("key"))?;
+        symlink(
+            scene.home().join(".ssh/id_rsa"),
+            scene.project().join("key"),
+        )?;
         let shell = scene.root.join("shell");
         fs::write(&shell, "#!/bin/sh\nexit 0\n")?;
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
@@ -171,8 +183,16 @@ impl Scene {
         command
             .args(["-k", "5", LONGEST_RUN])
             .arg(&programs.claude)
-            .args(["-p", "Please work through the list.", "--output-format", "json"])
-            .args(["--settings", &json!({ "permissions": sheet.permissions }).to_string()])
+            .args([
+                "-p",
+                "Please work through the list.",
+                "--output-format",
+                "json",
+            ])
+            .args([
+                "--settings",
+                &json!({ "permissions": sheet.permissions }).to_string(),
+            ])
             .current_dir(self.project())
             .stdin(Stdio::null())
             .env_clear()

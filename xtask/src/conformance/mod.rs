@@ -216,7 +216,12 @@ mod tests {
     #[test]
     fn only_a_wider_verdict_fails() {
         let mut tally = Tally::default();
-        for (theirs, ours) in [("allow", "ask"), ("ask", "ask"), ("deny", "ask"), ("", "ask")] {
+        for (theirs, ours) in [
+            ("allow", "ask"),
+            ("ask", "ask"),
+            ("deny", "ask"),
+            ("", "ask"),
+        ] {
             tally.count(&json!({"effective": theirs, "cairn": {"effective": ours}}));
         }
         tally.count(&json!({"effective": "ask", "cairn": {"error": "x"}}));

@@ -98,6 +98,12 @@ impl Walker {
     ) -> Result<(), Unreadable> {
         use ast::IoFileRedirectKind as K;
         use ast::IoFileRedirectTarget as T;
+        if !matches!(redirect, ast::IoRedirect::HereDocument(..)) {
+            let text = redirect.to_string();
+            command
+                .redirections
+                .push(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
         match redirect {
             ast::IoRedirect::File(_, kind, target) => {
                 let accesses: &[Access] = match kind {

@@ -100,6 +100,8 @@ pub(crate) struct Command {
     pub assigns: Vec<Assign>,
     /// Redirections to and from files.
     pub redirects: Vec<Redirect>,
+    /// Redirections as written, which a deny pattern is compared with too; here-documents are not.
+    pub redirections: Vec<String>,
     /// What feeds standard input.
     pub stdin: Stdin,
     /// Why no pattern may allow it, however well its text matches.
@@ -157,6 +159,14 @@ impl Command {
                 .chain(&self.words)
                 .collect();
             texts.push(join(all.iter().map(|word| word.value.as_slice())));
+        }
+        if !self.redirections.is_empty() {
+            let tail = syms(&format!(" {}", self.redirections.join(" ")));
+            let longer: Vec<Vec<Sym>> = texts
+                .iter()
+                .map(|text| [text.as_slice(), tail.as_slice()].concat())
+                .collect();
+            texts.extend(longer);
         }
         texts.sort_unstable_by_key(Vec::len);
         texts.dedup();

@@ -362,6 +362,7 @@ pub(super) fn empty(around: Around) -> Command {
         words: Vec::new(),
         assigns: Vec::new(),
         redirects: Vec::new(),
+        redirections: Vec::new(),
         stdin: if around.piped {
             Stdin::Unknown
         } else {
