@@ -9,7 +9,7 @@ use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
 use crate::domain;
-use crate::glob::{Glob, Match, Sym, known_text};
+use crate::glob::{Glob, Match, Sym, known_text, syms};
 use crate::parts::{Part, Parts, What};
 use crate::paths::{self, PathPattern};
 use crate::pattern::Kind;
@@ -40,7 +40,12 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
         }
         Kind::Command(patterns) => {
             let found = any(patterns.iter().map(|one| command(one, effect, part, parts)));
-            if effect == Effect::Allow && leaves_project(part, parts, request, rule.rule.dialect) {
+            let unread = matches!(part.what, What::Unreadable(_)) && effect != Effect::Allow;
+            if unread && reads_as_written(patterns, request) {
+                Match::Yes
+            } else if effect == Effect::Allow
+                && leaves_project(part, parts, request, rule.rule.dialect)
+            {
                 found.min(Match::Possible)
             } else {
                 found
@@ -77,6 +82,17 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
     } else {
         found
     }
+}
+
+/// Whether a line that is no valid shell text begins, or one of its pieces does, like a denied command.
+fn reads_as_written(patterns: &[CommandPattern], request: &Request) -> bool {
+    let source = request.command().unwrap_or_default();
+    let pieces = source.split(['\n', ';', '|', '&']);
+    pieces.chain([source]).any(|piece| {
+        let text = piece.split_whitespace().collect::<Vec<_>>().join(" ");
+        let covers = |pattern: &CommandPattern| pattern.covers(&syms(&text)) == Match::Yes;
+        !text.is_empty() && patterns.iter().any(covers)
+    })
 }
 
 /// A rule for a whole tool is answered on the line's commands, where a narrower allow can meet it.

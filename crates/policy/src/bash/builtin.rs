@@ -12,8 +12,8 @@ use crate::paths;
 
 /// Programs that only show things, whatever their options, if their files stay inside the project.
 const READ_ONLY: &[&str] = &[
-    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "uname", "id", "true",
-    "sleep", "cut", "nl", "type",
+    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "id", "true", "sleep",
+    "cut", "nl", "type",
 ];
 
 /// Programs that only show things with these options of one letter, clustered or not, and no others.
@@ -28,12 +28,13 @@ const WITH_LETTERS: &[(&str, &str)] = &[
     ("which", "a"),
     ("date", "uR"),
     ("whoami", ""),
+    ("uname", "asnrvmpio"),
     ("hostname", ""),
     ("cd", ""),
 ];
 
 /// Programs of [`WITH_LETTERS`] that take no operand.
-const WITHOUT_OPERANDS: &[&str] = &["pwd", "whoami", "hostname"];
+const WITHOUT_OPERANDS: &[&str] = &["pwd", "whoami", "hostname", "uname"];
 
 /// Subcommands of git that only show things.
 const GIT_READ_ONLY: &[&str] = &["status", "log", "diff", "show", "branch"];
@@ -95,7 +96,9 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
         return false;
     };
     let shows = match name.as_str() {
-        "find" => strip::only_exact(command).is_none(),
+        "find" => {
+            strip::only_exact(command).is_none() && rest.iter().all(|word| word.literal().is_some())
+        }
         "sed" => shows_lines(rest),
         "git" => {
             let outside = line.directories.len() != 1 || line.unknown_directory;
@@ -108,7 +111,9 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
         name if READ_ONLY.contains(&name) => true,
         name => shows_with_letters(name, rest),
     };
-    shows && rest.iter().all(|word| stays_inside(word, line, cwd, home))
+    // Which file a relative path names after a `cd` is asked about where reading is restricted.
+    let moved = line.directories.len() != 1 && name != "cd" && name != "echo" && name != "pwd";
+    shows && !moved && rest.iter().all(|word| stays_inside(word, line, cwd, home))
 }
 
 /// Whole option words of `ps` that are known.
