@@ -1,12 +1,13 @@
 //! What an entry refers to must be here before the entry is.
 //!
 //! Owns what the ledger cannot judge because it is no entry's place or authority: disclosures, the
-//! bundle of a policy entry, the target of an erasure. Does not own storing any of them.
+//! bundle of a policy entry, the target of an erasure, the checkpoint that a device says it saw. Does not own storing any of them.
 
 use crate::problem::{Family, Problem};
 use crate::store::{LogStore, StoreError};
 use axum::http::StatusCode;
 use cairn_event::administrative::{Erasure, PolicyStatement};
+use cairn_event::payload::Beacon;
 use cairn_event::{Entry, Frame, Sha256};
 
 /// A new entry comes with everything it commits to. Names are unique within a frame, so nobody can
@@ -33,6 +34,27 @@ pub(super) fn check_bundle(
     let (digest, bytes) = (statement.bundle, statement.bytes);
     let detail = format!("no bundle `{digest}` of {bytes} bytes is stored; hand it in first");
     Ok(Err(later("missing-blob", detail)))
+}
+
+/// A beacon names a checkpoint that this log published. An invented one would make every later audit
+/// find two trees where there is one; an honest device has it from a receipt that it verified.
+pub(super) fn check_beacon(
+    store: &dyn LogStore,
+    beacon: &Beacon,
+) -> Result<Result<(), Problem>, StoreError> {
+    let published = store.checkpoint(beacon.size)?;
+    if published.is_some_and(|checkpoint| checkpoint.root.0 == beacon.root.0) {
+        return Ok(Ok(()));
+    }
+    let (size, root) = (beacon.size, beacon.root);
+    let detail = format!("this log published no checkpoint of size {size} with root `{root}`");
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(Err(Problem::new(
+        status,
+        "unknown-beacon",
+        Family::Refused,
+        detail,
+    )))
 }
 
 /// An erasure is about digests of the entry it names. `target` are the bytes at its index.

@@ -11,6 +11,7 @@ use crate::stage::NewEntry;
 use axum::http::StatusCode;
 use cairn_event::administrative::{Fork, ObservedGap};
 use cairn_event::body::Body;
+use cairn_event::payload::Beacon;
 use cairn_event::{Context, Entry, EntryError, Frame, Kid, Payload, Sha256, freeze};
 use cairn_identity::{Admission, Flag, Refusal};
 use cairn_tlog::Hash;
@@ -38,6 +39,8 @@ pub(super) struct Round<'a> {
     by_place: HashMap<(Kid, u64), usize>,
     applied: Applied,
     forks: BTreeSet<(Kid, u64)>,
+    /// The last beacon that was found true.
+    beacon: Option<Beacon>,
 }
 
 impl<'a> Round<'a> {
@@ -49,6 +52,7 @@ impl<'a> Round<'a> {
             by_place: HashMap::new(),
             applied: Vec::new(),
             forks: BTreeSet::new(),
+            beacon: None,
         }
     }
 
@@ -109,9 +113,17 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn check_references(&self, frame: &Frame) -> Result<Result<(), Problem>, SequenceError> {
+    fn check_references(&mut self, frame: &Frame) -> Result<Result<(), Problem>, SequenceError> {
         if let Err(problem) = reference::check_complete(frame) {
             return Ok(Err(problem));
+        }
+        // The entries of one upload usually name the same checkpoint.
+        let beacon = frame.entry().payload().context.beacon.as_ref();
+        if let Some(beacon) = beacon.filter(|beacon| self.beacon.as_ref() != Some(*beacon)) {
+            match reference::check_beacon(self.of.store.as_ref(), beacon)? {
+                Ok(()) => self.beacon = Some(beacon.clone()),
+                Err(problem) => return Ok(Err(problem)),
+            }
         }
         match &frame.entry().payload().body {
             Body::Policy(statement) => {

@@ -47,6 +47,27 @@ async fn an_erasure_is_about_digests_of_the_entry_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_cannot_have_seen_a_checkpoint_that_this_log_never_published() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    let mut published = log.published();
+    let seen = published.wait_for(|checkpoint| checkpoint.size > 1).await;
+    let seen = seen.unwrap().clone();
+    let root = Sha256(seen.root.0);
+    for (size, root) in [
+        (seen.size, Sha256([9; 32])),
+        (seen.size + 1_000, root),
+        (u64::MAX >> 12, root),
+    ] {
+        let invented = chain.having_seen(size, root);
+        assert_eq!(refuse(&log, invented).await, "unknown-beacon");
+    }
+    let honest = chain.having_seen(seen.size, root);
+    let honest = chain.adopt(&honest);
+    accept(&log, vec![honest]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_entry_waits_for_its_bundle() {
     let (world, engine) = (World::new(), Memory::new());
     let (log, _) = world.enrolled(&engine).await;

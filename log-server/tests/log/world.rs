@@ -5,7 +5,7 @@ use cairn_event::administrative::{
 };
 use cairn_event::body::{Body, ChainStart, Gap, Heartbeat, PreviousChain};
 use cairn_event::encoding::to_base64url;
-use cairn_event::payload::possession_message;
+use cairn_event::payload::{Beacon, possession_message};
 use cairn_event::{
     Context, Disclosure, EntrySigner, Isolation, KeyProtection, Kid, Link, Payload, PersonRole,
     PublicKey, Sha256, SoftwareKey, frame, freeze,
@@ -251,6 +251,13 @@ impl Chain {
         payload.sd = vec![to_base64url(&Sha256::of(encoded.as_bytes()).0)];
         let frozen = freeze(&payload, &self.key).unwrap();
         frame::present(&frozen.entry, [encoded.as_str()])
+    }
+
+    /// An entry for the next place, by a device that says which checkpoint it saw; the place stays free.
+    pub fn having_seen(&self, size: u64, root: Sha256) -> String {
+        let mut payload = self.payload(heartbeat(self.seq));
+        payload.context.beacon = Some(Beacon { root, size });
+        frozen(payload, &self.key).0
     }
 
     /// Another entry for the place that `next` will take.
