@@ -3,7 +3,7 @@
 //! Owns [`Log`]: cheap to clone, safe to share. Does not own the sequencer (`sequence`) or the
 //! publisher (`publish`); it hands work to the first and watches the second.
 
-use crate::admit;
+use crate::admit::{self, Verifiers};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosures::DisclosureStore;
@@ -12,8 +12,8 @@ use crate::metrics::Metrics;
 use crate::outcome::{Level, SubmitError, SubmitResult, Wait};
 use crate::pool::{Pool, Verdict};
 use crate::problem::Problem;
-use crate::receipts::{ReceiptError, ReceiptMaker};
-use crate::store::{LogStore, PublishedCheckpoint, StoreError};
+use crate::receipts::{FoldedTiles, ReceiptError, ReceiptMaker};
+use crate::store::{Entries, LogStore, PublishedCheckpoint, StoreError, entries};
 use cairn_event::{EntrySigner, Frame};
 use cairn_identity::Ledger;
 use cairn_tlog::{Hash, TrustPolicy};
@@ -23,6 +23,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// Receipts that are made without leaving the async thread: a few point reads at most.
+const RECEIPTS_IN_PLACE: usize = 4;
 
 /// A view of the ledger as of the sequenced head. Do not hold it across an await.
 pub type LedgerView<'a> = RwLockReadGuard<'a, Ledger>;
@@ -34,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     pub(crate) store: Arc<dyn LogStore>,
     pub(crate) pool: Pool,
+    pub(crate) verifiers: Verifiers,
+    pub(crate) tiles: FoldedTiles,
     pub(crate) ledger: Arc<RwLock<Ledger>>,
     pub(crate) size: watch::Receiver<u64>,
     pub(crate) published: watch::Receiver<PublishedCheckpoint>,
@@ -42,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) trust: Option<Arc<TrustPolicy>>,
     pub(crate) trust_text: Option<String>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) quotas: crate::quota::Quotas,
+    pub(crate) lag: crate::reads::Lag,
     pub(crate) clock: Clock,
 }
 
@@ -69,12 +76,12 @@ impl Log {
         let until = Instant::now() + deadline;
         let ticket = self.0.pool.reserve(&frames)?;
         let ledger = self.0.ledger.clone();
-        let admitted = crate::blocking::run(move || admit::admit(&frames, &ledger));
-        let admitted = admitted.await.map_err(|_| SubmitError::Stopped)?;
+        let admitted = admit::admit(frames, ledger, &self.0.verifiers).await?;
         let (accepted, refused) = split(admitted);
         self.0
             .metrics
             .refused(refused.iter().flatten().map(Problem::code));
+        self.0.quotas.charge(&accepted, self.now_ms())?;
         let verdicts = self.0.pool.sequence(accepted, ticket).await?;
         let results = merge(verdicts, refused);
         Ok(self.wait_and_receipt(results, wait, until).await)
@@ -106,17 +113,11 @@ impl Log {
         self.0.store.entry(index)
     }
 
-    /// Entries of a range in order, clipped to the sequenced end. Each item reads the store: not
-    /// for async threads when the range is long.
-    pub fn entries(
-        &self,
-        range: Range<u64>,
-    ) -> impl Iterator<Item = Result<(u64, Vec<u8>), StoreError>> + '_ {
+    /// Entries of a range in order, clipped to the sequenced end. It reads the store a bundle at a
+    /// time: not for async threads when the range is long.
+    pub fn entries(&self, range: Range<u64>) -> Entries<'_> {
         let end = range.end.min(self.size());
-        (range.start..end).map_while(|index| match self.entry(index) {
-            Ok(bytes) => bytes.map(|bytes| Ok((index, bytes))),
-            Err(error) => Some(Err(error)),
-        })
+        entries(self.store(), range.start..end)
     }
 
     /// Where an entry is, by leaf hash.
@@ -134,7 +135,7 @@ impl Log {
     /// The store's, or a tree that does not hold together.
     pub fn receipt(&self, index: u64) -> Result<Option<String>, ReceiptError> {
         let checkpoint = self.0.published.borrow().clone();
-        ReceiptMaker::new(self.0.store.as_ref(), &checkpoint).receipt(index)
+        ReceiptMaker::new(self.store(), &self.0.tiles, &checkpoint).receipt(index)
     }
 
     /// The earliest published checkpoint that covers `index`: the upper bound of its time.
@@ -255,7 +256,8 @@ impl Log {
         wait: Wait,
         until: Instant,
     ) -> Vec<SubmitResult> {
-        let Some(last) = results.iter().filter_map(SubmitResult::index).max() else {
+        let indices = || results.iter().filter_map(SubmitResult::index);
+        let (Some(first), Some(last)) = (indices().min(), indices().max()) else {
             return results;
         };
         if wait > Wait::Sequenced {
@@ -263,6 +265,13 @@ impl Log {
             let covered = published.wait_for(|checkpoint| checkpoint.size > last);
             // A deadline is an answer like any other: each result says how far it has come.
             let _ = tokio::time::timeout_at(until, covered).await;
+        }
+        if self.0.published.borrow().size <= first {
+            return results;
+        }
+        if results.len() <= RECEIPTS_IN_PLACE {
+            self.attach_receipts(&mut results);
+            return results;
         }
         let log = self.clone();
         let fallback = results.clone();
@@ -275,7 +284,7 @@ impl Log {
 
     fn attach_receipts(&self, results: &mut [SubmitResult]) {
         let checkpoint = self.0.published.borrow().clone();
-        let maker = ReceiptMaker::new(self.store(), &checkpoint);
+        let maker = ReceiptMaker::new(self.store(), &self.0.tiles, &checkpoint);
         let reached = if checkpoint.witnessed {
             Level::Witnessed
         } else {

@@ -71,6 +71,20 @@ pub struct Ticket {
     bytes: u64,
 }
 
+impl Ticket {
+    /// Entries for which this room was taken.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Entries of everybody who has room now, from before admission to the end of their round.
+    #[must_use]
+    pub fn in_the_pool(&self) -> u64 {
+        self.load.entries.load(Ordering::SeqCst)
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.load.entries.fetch_sub(self.entries, Ordering::SeqCst);

@@ -3,10 +3,13 @@
 //! Owns reading nodes from a [`LogStore`]. Does not own proof arithmetic (`cairn-tlog`).
 
 use crate::store::{LogStore, PublishedCheckpoint, StoreError};
-use cairn_tlog::tile::TileNodeError;
-use cairn_tlog::{ProofError, Receipt, TileId, TileNodes, TileReader, inclusion_proof};
+use cairn_tlog::hash::HASH_BYTES;
+use cairn_tlog::nodes::NodeReader;
+use cairn_tlog::tile::{NodeLocation, TILE_HEIGHT, TileNodeError};
+use cairn_tlog::{Hash, ProofError, Receipt, TileId, TileReader, inclusion_proof, node_hash};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a receipt or proof could not be made. Fatal for trust in the store, not for the process.
 #[derive(Debug, thiserror::Error)]
@@ -57,18 +60,95 @@ impl TileReader for StoreTiles<'_> {
     }
 }
 
+/// A full or partial tile with every inner node it holds, bottom row first.
+type Folded = Arc<Vec<Vec<Hash>>>;
+
+/// Tiles kept with their inner nodes: 16 KiB each, so 8 MiB at most.
+const FOLDED_MAX: usize = 512;
+
+/// Tiles out of which receipts were made, folded once. A tile of one width never changes.
+#[derive(Default)]
+pub struct FoldedTiles(Mutex<BTreeMap<TileId, Folded>>);
+
+impl FoldedTiles {
+    fn get(
+        &self,
+        id: TileId,
+        read: impl FnOnce() -> Result<Vec<u8>, TileError>,
+    ) -> Result<Folded, TileError> {
+        if let Some(known) = self.lock().get(&id) {
+            return Ok(known.clone());
+        }
+        let bytes = read()?;
+        if bytes.len() != id.byte_len() {
+            return Err(TileError::Missing(id));
+        }
+        let folded = Arc::new(fold(&bytes));
+        let mut kept = self.lock();
+        if kept.len() >= FOLDED_MAX {
+            kept.clear();
+        }
+        kept.insert(id, folded.clone());
+        Ok(folded)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TileId, Folded>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn fold(tile: &[u8]) -> Vec<Vec<Hash>> {
+    let (hashes, _) = tile.as_chunks::<HASH_BYTES>();
+    let mut rows = vec![hashes.iter().map(|bytes| Hash(*bytes)).collect::<Vec<_>>()];
+    while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+        let (pairs, _) = row.as_chunks::<2>();
+        let above = pairs.iter().map(|[left, right]| node_hash(left, right));
+        let above = above.collect();
+        rows.push(above);
+    }
+    rows
+}
+
+/// Reads nodes of a tree of a fixed size out of folded tiles.
+struct FoldedNodes<'a> {
+    store: &'a dyn LogStore,
+    tiles: &'a FoldedTiles,
+    size: u64,
+}
+
+impl NodeReader for FoldedNodes<'_> {
+    type Error = TileNodeError<TileError>;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, Self::Error> {
+        let size = self.size;
+        let missing = || TileNodeError::Missing { level, index, size };
+        let place = NodeLocation::of(level, index).ok_or_else(missing)?;
+        let id = TileId::at_size(place.level, place.index, size).ok_or_else(missing)?;
+        let read = || self.store.tile(id)?.ok_or(TileError::Missing(id));
+        let tile = self.tiles.get(id, read).map_err(TileNodeError::Read)?;
+        let row = tile.get(usize::from(level % TILE_HEIGHT));
+        let at = usize::from(place.offset / place.count);
+        row.and_then(|row| row.get(at)).copied().ok_or_else(missing)
+    }
+}
+
 /// Makes receipts against one checkpoint.
 pub struct ReceiptMaker<'a> {
-    nodes: TileNodes<StoreTiles<'a>>,
+    nodes: FoldedNodes<'a>,
     checkpoint: &'a PublishedCheckpoint,
 }
 
 impl<'a> ReceiptMaker<'a> {
     /// For a checkpoint that the store has published.
     #[must_use]
-    pub fn new(store: &'a dyn LogStore, checkpoint: &'a PublishedCheckpoint) -> Self {
+    pub fn new(
+        store: &'a dyn LogStore,
+        tiles: &'a FoldedTiles,
+        checkpoint: &'a PublishedCheckpoint,
+    ) -> Self {
+        let size = checkpoint.size;
         Self {
-            nodes: TileNodes::new(StoreTiles::new(store), checkpoint.size),
+            nodes: FoldedNodes { store, tiles, size },
             checkpoint,
         }
     }

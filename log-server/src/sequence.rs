@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::disclosures::{DisclosureStore, DisclosureStoreError};
 use crate::metrics::Metrics;
 use crate::pool::{Verdict, Waiting};
+use crate::recover::{KEEP_EVERY, LedgerFile};
 use crate::stage::{Edge, StageError, stage};
 use crate::store::{Head, LogStore, StoreError};
 use cairn_event::EntrySigner;
@@ -52,6 +53,9 @@ pub enum SequenceError {
 pub struct Sequencer {
     pub(crate) store: Arc<dyn LogStore>,
     pub(crate) disclosures: Arc<DisclosureStore>,
+    /// Where the ledger is kept for the next start, and the size it was kept at.
+    pub(crate) kept: LedgerFile,
+    pub(crate) kept_size: u64,
     /// As of the last *placed* entry, one round ahead of what readers see.
     pub(crate) working: Ledger,
     /// As of the sequenced head, for readers.
@@ -100,35 +104,45 @@ impl Sequencer {
         false
     }
 
-    /// Waits for a first submission, then a little longer for others.
+    /// Waits for a first submission, then a little longer while others are on their way: those who
+    /// have room in the pool and are being admitted. Who comes alone does not wait.
     fn collect(&self, waiting: &mpsc::Receiver<Waiting>) -> Option<Vec<Waiting>> {
         let first = waiting.recv().ok()?;
         let until = Instant::now() + self.limits.wait;
         let (mut entries, mut bytes) = weight(&first);
+        let mut held = first.ticket.entries();
         let mut batch = vec![first];
         while entries < self.limits.entries && bytes < self.limits.bytes {
-            let left = until.saturating_duration_since(Instant::now());
-            let Ok(next) = waiting.recv_timeout(left) else {
-                break;
+            let next = match waiting.try_recv() {
+                Ok(next) => next,
+                Err(_) if on_their_way(&batch, held) == 0 => break,
+                Err(_) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let Ok(next) = waiting.recv_timeout(left) else {
+                        break;
+                    };
+                    next
+                }
             };
             let (more, larger) = weight(&next);
             entries += more;
             bytes += larger;
+            held += next.ticket.entries();
             batch.push(next);
         }
         Some(batch)
     }
 
     /// One round: place, stage, commit, then tell.
-    fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), SequenceError> {
+    fn sequence(&mut self, mut batch: Vec<Waiting>) -> Result<(), SequenceError> {
         let now_ms = (self.clock)();
         let disclosures = self.disclosures.clone();
-        let mut plan = disclosures.plan(now_ms);
+        let mut plan = disclosures.plan(self.head.size(), now_ms);
         let mut round = Round::new(self, now_ms);
         let mut verdicts = Vec::with_capacity(batch.len());
-        for waiting in &batch {
+        for waiting in &mut batch {
             let mut of_one = Vec::with_capacity(waiting.frames.len());
-            for frame in &waiting.frames {
+            for frame in std::mem::take(&mut waiting.frames) {
                 of_one.push(round.place(frame, &mut plan)?);
             }
             verdicts.push(of_one);
@@ -155,16 +169,34 @@ impl Sequencer {
             // A submitter that went away learns its index by submitting again.
             let _ = waiting.reply.send(of_one);
         }
+        self.keep();
         Ok(())
+    }
+
+    /// Keeps the ledger now and then, so that the next start is short.
+    fn keep(&mut self) {
+        if self.head.size() - self.kept_size.min(self.head.size()) < KEEP_EVERY {
+            return;
+        }
+        let observer = self.observer.as_ref();
+        if let Err(error) = self.kept.write(&self.working, &self.head, observer) {
+            // The next start reads more; nothing is lost.
+            tracing::warn!(cause = chain(&error), "the ledger is not kept");
+        }
+        self.kept_size = self.head.size();
     }
 
     /// Lets readers see the committed round: the ledger first, then the size that refers to it.
     fn show(&self, applied: round::Applied) {
         let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        for (entry, admission) in applied {
+        let apply = |(entry, admission)| {
             shared.apply(&entry, admission);
-        }
+            entry
+        };
+        let entries: Vec<_> = applied.into_iter().map(apply).collect();
         drop(shared);
+        // Freeing them is no work to keep readers waiting for.
+        drop(entries);
         self.size.send_replace(self.head.size());
         self.heads.send_replace(self.head.clone());
     }
@@ -186,6 +218,12 @@ impl Sequencer {
         });
         self.metrics.duplicates.add(duplicates.count() as u64);
     }
+}
+
+/// Entries that have room in the pool and are not among the `held` of a batch.
+fn on_their_way(batch: &[Waiting], held: u64) -> u64 {
+    let all = batch.first().map_or(0, |one| one.ticket.in_the_pool());
+    all.saturating_sub(held)
 }
 
 fn weight(waiting: &Waiting) -> (usize, usize) {

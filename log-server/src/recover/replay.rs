@@ -1,10 +1,15 @@
 //! Reading the whole log once: hashes, and the ledger.
 
+use super::kept::Base;
 use crate::publish::{Verified, VerifyError};
+use crate::receipts::{StoreTiles, TileError};
 use crate::store::{Head, LogStore};
 use cairn_event::{Entry, EntryError};
 use cairn_identity::{Ledger, Refusal};
-use cairn_tlog::{Frontier, Hash, leaf_hash};
+use cairn_tlog::tile::TileNodeError;
+use cairn_tlog::{
+    Frontier, Hash, ProofError, TileNodes, consistency_proof, leaf_hash, verify_consistency,
+};
 use std::collections::BTreeMap;
 
 /// Why the stored log is not a log. All are fatal.
@@ -39,6 +44,20 @@ pub enum ReplayError {
         /// Of the head.
         root: Hash,
     },
+    /// The tiles give no proof about a size before the kept ledger's.
+    #[error("the stored tiles give no consistency proof")]
+    Tiles(#[from] ProofError<TileNodeError<TileError>>),
+    /// What was signed at a size before the kept ledger's is no beginning of the stored tree.
+    #[error("at size {size} root `{root}` was signed, which is no beginning of the stored tree")]
+    SignedHistory {
+        /// The size.
+        size: u64,
+        /// Signed.
+        root: Hash,
+        /// Why.
+        #[source]
+        source: cairn_tlog::VerifyError,
+    },
     /// At a size that was signed or published the entries hash to another root.
     #[error("at size {size} the stored entries hash to `{computed}`, `{root}` was signed")]
     SignedRoot {
@@ -51,8 +70,10 @@ pub enum ReplayError {
     },
 }
 
-/// A log read from end to end.
+/// A log read to its end.
 pub struct Replayed {
+    /// Where reading began: 0, or the size of a kept ledger.
+    pub read_from: u64,
     /// The ledger after the last entry.
     pub ledger: Ledger,
     /// The tree recomputed from stored entries.
@@ -68,7 +89,8 @@ pub enum Signatures {
     Verify,
 }
 
-/// Reads every entry of `head`, and compares the root at each of the `signed` sizes.
+/// Reads every entry of `head` after `base`, and compares the root at each of the `signed` sizes. Those
+/// before the base are compared through the stored tiles.
 ///
 /// # Errors
 /// [`ReplayError`].
@@ -78,16 +100,23 @@ pub fn replay(
     origin: &str,
     signed: &BTreeMap<u64, Hash>,
     signatures: Signatures,
+    base: Option<Base>,
 ) -> Result<Replayed, ReplayError> {
-    let mut state = State {
+    let base = base.unwrap_or_else(|| Base {
         ledger: Ledger::new(origin),
         frontier: Frontier::new(),
+    });
+    let read_from = base.frontier.size();
+    check_signed(store, head, signed.range(..read_from))?;
+    let mut state = State {
+        ledger: base.ledger,
+        frontier: base.frontier,
         signed,
         signatures,
         failure: None,
     };
     state.compare();
-    crate::publish::for_each_entry(store, 0, head.size(), |index, bytes| {
+    crate::publish::for_each_entry(store, read_from, head.size(), |index, bytes| {
         state.add(index, bytes)
     })?;
     if let Some(failure) = state.failure {
@@ -101,9 +130,27 @@ pub fn replay(
         });
     }
     Ok(Replayed {
+        read_from,
         ledger: state.ledger,
         verified: Verified::from_frontier(state.frontier),
     })
+}
+
+/// Proves from the stored tiles that what was signed is a beginning of the tree of `head`.
+fn check_signed<'a>(
+    store: &dyn LogStore,
+    head: &Head,
+    signed: impl Iterator<Item = (&'a u64, &'a Hash)>,
+) -> Result<(), ReplayError> {
+    let nodes = TileNodes::new(StoreTiles::new(store), head.size());
+    for (&size, root) in signed {
+        let proof = consistency_proof(&nodes, size, head.size())?;
+        verify_consistency(size, head.size(), root, &head.root, &proof).map_err(|source| {
+            let root = *root;
+            ReplayError::SignedHistory { size, root, source }
+        })?;
+    }
+    Ok(())
 }
 
 struct State<'a> {

@@ -20,8 +20,9 @@ use cairn_identity::Ledger;
 use cairn_identity::enrolment::Address;
 use std::collections::{BTreeMap, HashMap};
 
-/// Rows kept in memory, about 400 bytes each; older events stay readable one by one.
-pub const MAX_ROWS: usize = 1_000_000;
+/// Rows kept in memory, with their calls about 800 bytes each: a third of what the server may take in all.
+/// Older events stay readable one by one.
+pub const MAX_ROWS: usize = 200_000;
 
 /// A device and the agent's identifier of a call.
 pub type Call = (String, String);

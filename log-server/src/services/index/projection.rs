@@ -38,8 +38,21 @@ impl Index {
         self.note_session(&row, entry);
         self.note_mcp(&row, entry);
         self.rows.insert(index, row);
-        if self.rows.len() > MAX_ROWS {
-            self.rows.pop_first();
+        if self.rows.len() > MAX_ROWS
+            && let Some((_, oldest)) = self.rows.pop_first()
+        {
+            self.forget_call(oldest);
+        }
+    }
+
+    /// Forgets the call of a row that is no longer kept.
+    fn forget_call(&mut self, row: Row) {
+        if let (Some(device), Some(use_id)) = (row.device, row.use_id) {
+            let call = (device, use_id);
+            if self.decided.get(&call) == Some(&row.index) {
+                self.decided.remove(&call);
+            }
+            self.outcomes.remove(&call);
         }
     }
 
@@ -117,7 +130,11 @@ impl Index {
             .entry(key)
             .or_insert_with(|| Session::begin(row, person));
         known.add(row, entry.payload().context.agent.as_ref());
+        // In a session older than the rows kept, the decision may have been forgotten.
+        let oldest = self.rows.keys().next().copied().unwrap_or_default();
+        let is_whole = known.entries.first().is_some_and(|first| *first >= oldest);
         if row.kind == "tool.outcome"
+            && is_whole
             && let Some(use_id) = &row.use_id
             && !self.decided.contains_key(&(device.clone(), use_id.clone()))
         {
