@@ -98,12 +98,7 @@ impl Walker {
     ) -> Result<(), Unreadable> {
         use ast::IoFileRedirectKind as K;
         use ast::IoFileRedirectTarget as T;
-        if !matches!(redirect, ast::IoRedirect::HereDocument(..)) {
-            let text = redirect.to_string();
-            command
-                .redirections
-                .push(text.split_whitespace().collect::<Vec<_>>().join(" "));
-        }
+        note_as_written(redirect, command);
         match redirect {
             ast::IoRedirect::File(_, kind, target) => {
                 let accesses: &[Access] = match kind {
@@ -176,6 +171,15 @@ impl Walker {
             self.redirect(redirect, &mut command, around)?;
         }
         self.finish(command, around)
+    }
+}
+
+/// Keeps a redirection's text for deny patterns; the text of a here-document is no part of the line.
+fn note_as_written(redirect: &ast::IoRedirect, command: &mut Command) {
+    if !matches!(redirect, ast::IoRedirect::HereDocument(..)) {
+        let text = redirect.to_string();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        command.redirections.push(words.join(" "));
     }
 }
 
