@@ -135,12 +135,11 @@ impl Lookout {
         if process.argv.len() == 2 && process.argv.iter().any(|word| word == "--version") {
             return true;
         }
-        let (mut next, mut stat) = (pid, process.stat.clone());
+        if self.is_wrapped(pid, process) {
+            return true;
+        }
+        let mut next = process.stat.parent;
         for _ in 0..ANCESTORS_MAX {
-            if self.is_wrapped(next, &stat) {
-                return true;
-            }
-            next = stat.parent;
             if next <= 1 {
                 return false;
             }
@@ -151,23 +150,38 @@ impl Lookout {
             let Some(parent) = self.process(next) else {
                 return false;
             };
-            if parent.exe == self.own {
+            if parent.exe == self.own || self.is_wrapped(next, &parent) {
                 return true;
             }
-            stat = parent.stat;
+            next = parent.stat.parent;
         }
         false
     }
 
     /// Whether the wrapper wrote settings for this very process: since it started, because numbers
-    /// are used again.
-    fn is_wrapped(&self, pid: u32, stat: &Stat) -> bool {
-        let settings = self.settings.join(format!("{pid}.settings.json"));
-        let Ok(written) = std::fs::metadata(settings).and_then(|meta| meta.modified()) else {
-            return false;
-        };
-        self.started(stat)
-            .is_none_or(|started| written + START_SLACK >= started)
+    /// are used again. A wrapper with another state folder of the same user counts, for another
+    /// daemon records what that one starts.
+    fn is_wrapped(&self, pid: u32, process: &Process) -> bool {
+        let name = format!("{pid}.settings.json");
+        let mut words = process.argv.iter();
+        let given = words
+            .find(|word| *word == "--settings")
+            .and_then(|_| words.next())
+            .map(PathBuf::from)
+            .filter(|path| path.file_name().is_some_and(|last| last == name.as_str()))
+            .filter(|path| is_in_a_state_folder(path));
+        [Some(self.settings.join(&name)), given]
+            .into_iter()
+            .flatten()
+            .filter_map(|file| {
+                std::fs::metadata(file)
+                    .and_then(|meta| meta.modified())
+                    .ok()
+            })
+            .any(|written| {
+                self.started(&process.stat)
+                    .is_none_or(|started| written + START_SLACK >= started)
+            })
     }
 
     fn started(&self, stat: &Stat) -> Option<SystemTime> {
@@ -195,6 +209,12 @@ impl Lookout {
             argv,
         })
     }
+}
+
+/// Whether a settings file lies where a wrapper puts it, in the folder of an enrolled device.
+fn is_in_a_state_folder(settings: &Path) -> bool {
+    let state = settings.parent().and_then(Path::parent);
+    state.is_some_and(|state| state.join("identity.json").is_file())
 }
 
 /// The agent that a program is, by where it is installed; `None` for any other program.

@@ -103,6 +103,27 @@ fn what_the_wrapper_started_is_managed_with_all_below_it() {
 }
 
 #[test]
+fn what_another_device_of_the_same_user_started_is_managed() {
+    let mut world = World::new();
+    let state = world.dir.path().join("other");
+    std::fs::create_dir_all(state.join("claude")).unwrap();
+    let file = state.join("claude/20.settings.json");
+    std::fs::write(&file, "{}").unwrap();
+    let argv = ["claude", "--settings", file.to_str().unwrap()];
+    world.process(20, 1, &argv, "/usr/bin/claude");
+    assert_eq!(
+        world.found(),
+        [(20, "claude-code")],
+        "not the folder of a device"
+    );
+    std::fs::write(state.join("identity.json"), "{}").unwrap();
+    assert_eq!(world.lookout.look().ended.len(), 1);
+    let argv = ["claude", "--settings", "/elsewhere/21.settings.json"];
+    world.process(21, 1, &argv, "/usr/bin/claude");
+    assert_eq!(world.found(), [(21, "claude-code")]);
+}
+
+#[test]
 fn settings_left_by_an_older_process_of_that_number_prove_nothing() {
     let mut world = World::new();
     let file = world.dir.path().join("settings/20.settings.json");
