@@ -194,6 +194,9 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
             .iter()
             .map(Vec::as_slice),
     ));
+    // A word that expands to nothing is no word at all.
+    let present = view.iter().filter(|word| word.value != [Sym::Any]);
+    texts.push(join(present.map(|word| word.value.as_slice())));
     let with_base = |arguments: &[Word]| {
         let rest = arguments.iter().map(|word| word.value.as_slice());
         join(std::iter::once(base.as_slice()).chain(rest))

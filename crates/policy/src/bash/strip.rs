@@ -31,6 +31,11 @@ const NEVER_BY_PATTERN: &[&str] = &["eval", "exec", "coproc", "nocorrect", "trap
 /// Programs that only an exact rule allows.
 const ONLY_EXACT: &[&str] = &["watch", "setsid", "ionice", "flock", "chrt", "strace"];
 
+/// Programs that come off before a pattern is compared, by name.
+const WRAPPERS: &[&str] = &[
+    "nohup", "builtin", "noglob", "time", "command", "nice", "stdbuf", "timeout", "xargs",
+];
+
 /// Actions of `find` that run or remove something.
 const FIND_ACTIONS: &[&str] = &[
     "-exec", "-execdir", "-ok", "-okdir", "-delete", "-fprint", "-fprint0", "-fprintf", "-fls",
@@ -71,6 +76,12 @@ pub(crate) fn only_exact(command: &Command) -> Option<&'static str> {
     let program = words.first().and_then(Word::literal)?;
     if ONLY_EXACT.contains(&program.as_str()) {
         return Some("what it starts cannot be checked");
+    }
+    let unknown_option = |word: &Word| {
+        word.raw.starts_with('-') && !word.raw.starts_with("-F") && !word.raw.starts_with("-v")
+    };
+    if program == "awk" && words.iter().any(unknown_option) {
+        return Some("awk with an option");
     }
     if program == "find" {
         if words
@@ -121,6 +132,8 @@ fn unwrap(words: &[Word]) -> Option<&[Word]> {
             options
         }
         "timeout" => timeout_arguments(&texts)?,
+        // Behind it Claude Code looks at the program itself, not at another wrapper.
+        "xargs" if WRAPPERS.contains(&text(0)) => return None,
         "xargs" => 0,
         _ => return None,
     };
