@@ -194,9 +194,14 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
             .iter()
             .map(Vec::as_slice),
     ));
-    // A word that expands to nothing is no word at all.
+    // A word that expands to nothing is no word at all; and Claude Code denies what stands before the
+    // first one that it cannot read.
     let present = view.iter().filter(|word| word.value != [Sym::Any]);
     texts.push(join(present.map(|word| word.value.as_slice())));
+    let read = view
+        .iter()
+        .take_while(|word| !word.value.contains(&Sym::Any));
+    texts.push(join(read.map(|word| word.value.as_slice())));
     let with_base = |arguments: &[Word]| {
         let rest = arguments.iter().map(|word| word.value.as_slice());
         join(std::iter::once(base.as_slice()).chain(rest))
