@@ -105,7 +105,7 @@ impl World {
             let asked = async {
                 let _ = ended.await;
             };
-            app::serve(listener, router, &opened.log, asked)
+            app::serve(listener, None, router, &opened.log, asked)
                 .await
                 .unwrap();
         });
