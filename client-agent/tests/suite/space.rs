@@ -1,9 +1,9 @@
 //! No room for the record: the action is refused, the loss counted and declared.
 
-use std::io::Write as _;
 use super::device::{Device, assert_chains, bundle, two_rules, verdict};
 use cairn_event::body::Body;
 use serde_json::json;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
