@@ -88,16 +88,21 @@ impl World {
         config.public_url = base.clone();
         let data = dir.path().join("data");
         // After a restart the last request of the old server may still hold the folder.
+        let held = std::sync::Mutex::new(String::new());
         let opening = async {
             loop {
                 match app::open(&data, config.clone(), genesis.as_deref()).await {
                     Ok(opened) => return opened,
                     Err(error) if genesis.is_some() => panic!("{error}"),
-                    Err(_) => tokio::task::yield_now().await,
+                    Err(error) => {
+                        *held.lock().unwrap() = format!("{error:?}");
+                        tokio::task::yield_now().await;
+                    }
                 }
             }
         };
-        let opened = tokio::time::timeout(PATIENCE, opening).await.unwrap();
+        let opened = tokio::time::timeout(PATIENCE, opening).await;
+        let opened = opened.unwrap_or_else(|_| panic!("{}", held.lock().unwrap()));
         let log = opened.log.clone();
         let router = app::router(log.clone(), services::start(&log).unwrap());
         let (end, ended) = oneshot::channel::<()>();
