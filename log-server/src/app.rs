@@ -20,8 +20,8 @@ use cairn_durable::read_limited;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// Folder of the store inside the data folder.
@@ -32,6 +32,10 @@ const MAX_TEXT_BYTES: u64 = 1_048_576;
 
 /// How long open requests may go on after the end was asked for. Streams never end by themselves.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// How long the store may take to close: a round of the largest size on a slow disk. After that the
+/// process ends all the same; it is safe against being killed.
+const LAST_ROUND: Duration = Duration::from_secs(10);
 
 /// Why a folder is not served.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +100,19 @@ pub struct Opened {
     pub log: Log,
     /// Released when dropped.
     pub lock: FolderLock,
+    /// Gone when the last round has ended and the store is closed.
+    pub store: Weak<Rocks>,
+}
+
+/// Waits until the store is closed, which the thread of the sequencer does after its last round.
+///
+/// A process that ends before takes the ground from under RocksDB's own threads. Nothing is lost by
+/// that, but it looks like a crash. Call it outside the runtime, when that is gone.
+pub fn wait_until_closed(store: &Weak<Rocks>) {
+    let begun = Instant::now();
+    while store.strong_count() > 0 && begun.elapsed() < LAST_ROUND {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Locks a data folder, judges what is in it, and starts its log.
@@ -124,8 +141,10 @@ pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<
     };
     let log = start(parts).await?;
     let socket = snapshot::bind(dir)?;
-    tokio::spawn(snapshot::answer(socket, dir.to_owned(), rocks));
-    Ok(Opened { log, lock })
+    let store = Arc::downgrade(&rocks);
+    drop(rocks);
+    tokio::spawn(snapshot::answer(socket, dir.to_owned(), store.clone()));
+    Ok(Opened { log, lock, store })
 }
 
 /// The whole HTTP surface: the log's own routes and those of the services, each request counted,

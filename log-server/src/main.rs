@@ -11,14 +11,14 @@ use cairn_server::backup::{self, RestoreOptions};
 use cairn_server::config::Config;
 use cairn_server::keys::Keys;
 use cairn_server::snapshot::Snapshot;
-use cairn_server::store::HeadFile;
+use cairn_server::store::{HeadFile, Rocks};
 use cairn_server::tls::Tls;
 use cairn_server::{init, mirror, services, traces};
 use clap::Parser as _;
 use cli::{CheckArgs, Cli, Command, RestoreArgs, ServeArgs};
 use serde::Serialize;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -54,7 +54,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             args.listen,
             &args.public_url,
         )?),
-        Command::Serve(args) => runtime()?.block_on(serve(args)),
+        Command::Serve(args) => serve_to_the_end(args),
         Command::Check(args) => check_folder(&args),
         Command::Backup(args) => print(&backup::backup(&args.data, &args.backup)?),
         Command::Restore(args) => restore(args),
@@ -73,7 +73,16 @@ fn print(report: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+fn serve_to_the_end(args: ServeArgs) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let mut store = Weak::new();
+    let ended = runtime.block_on(serve(args, &mut store));
+    drop(runtime);
+    app::wait_until_closed(&store);
+    ended
+}
+
+async fn serve(args: ServeArgs, store: &mut Weak<Rocks>) -> anyhow::Result<()> {
     let mut config = Config::load(&args.data)?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.public_url = args.public_url.unwrap_or(config.public_url);
@@ -96,6 +105,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         config.public_url = format!("{scheme}://{address}");
     }
     let opened = app::open(&args.data, config, args.genesis.as_deref()).await?;
+    *store = opened.store.clone();
     let services = services::start(&opened.log)?;
     let router = app::router(opened.log.clone(), services);
     if let Some(tls) = &tls {

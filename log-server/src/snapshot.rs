@@ -19,7 +19,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
@@ -183,11 +183,14 @@ fn sweep(data: &Path) -> io::Result<()> {
     absent_is_fine(std::fs::remove_dir_all(data.join(FOLDER)))
 }
 
-/// Answers requests, one at a time, for as long as the process lives.
-pub async fn answer(listener: UnixListener, data: PathBuf, rocks: Arc<Rocks>) {
+/// Answers requests, one at a time, for as long as somebody else holds the store.
+pub async fn answer(listener: UnixListener, data: PathBuf, rocks: Weak<Rocks>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => serve_one(stream, &data, &rocks).await,
+            Ok((stream, _)) => match rocks.upgrade() {
+                Some(rocks) => serve_one(stream, &data, &rocks).await,
+                None => return,
+            },
             Err(error) => {
                 tracing::error!(%error, "the admin socket failed");
                 return;

@@ -10,7 +10,7 @@ pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
     match body {
         Body::SessionStart(start) => authentication(source, entry, 1, true).with(
             "message",
-            json!(format!("session began under cairn ({})", start.adoption)),
+            json!(format!("session began ({})", start.adoption)),
         ),
         Body::SessionEnd(end) => authentication(source, entry, 2, true)
             .with("message", json!(format!("session ended: {}", end.reason))),

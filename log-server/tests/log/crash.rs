@@ -1,8 +1,8 @@
 //! The real program killed under load, and on a disk that fills up.
 
-use std::io::Write as _;
 use crate::program::{Server, check};
 use crate::world::{Chain, World, entry_of};
+use std::io::Write as _;
 use std::process::Command;
 
 /// Kills of the loop; each meets another moment of a round.

@@ -99,7 +99,7 @@ async fn a_kept_ledger_of_another_history_is_passed_over() {
     // The same server and organisation; HEAD of the first history must not hinder the second.
     let signed = std::fs::read(world.data().join("HEAD")).unwrap();
     std::fs::remove_file(world.data().join("HEAD")).unwrap();
-    let (log, mut chain) = world.enrolled(&other).await;
+    let (log, chain) = world.enrolled(&other).await;
     accept(&log, vec![chain.rival(1)]).await;
     drop(log);
     keep(&world, &other);

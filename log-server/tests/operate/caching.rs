@@ -1,8 +1,8 @@
 //! Behind a caching proxy: what is final is kept, and what is not is never kept as if it were.
 
-use std::io::Write as _;
 use crate::programs::{Running, serve};
 use crate::world::{PATIENCE, World, write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 

@@ -149,7 +149,8 @@ async fn before_the_range_only_what_says_whose_rows_are_is_given() {
     let mut ann = Device::enrol(&world, "ann@example.com").await;
     ann.work(&world, "s-1").await;
     let start = world.log.size();
-    ann.work(&world, "s-2").await;
+    let mut ben = Device::enrol(&world, "ben@example.com").await;
+    ben.work(&world, "s-2").await;
     let auditor = world.person(2, &[Auditor], "aud@example.org").await;
     let token = world.forge(&auditor, &[Auditor], None);
     let end = world.log.size();
