@@ -169,7 +169,11 @@ impl Store {
     }
 
     fn open_any(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::create(path).map_err(|error| match error {
+        // Every page is verified: a flipped bit in a stored origin would make it one that was never
+        // cosigned, and any history of it would be believed.
+        let mut builder = Database::builder();
+        let opened = builder.set_check_integrity_on_open(true).create(path);
+        let database = opened.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.to_owned(),
             },

@@ -150,7 +150,10 @@ pub fn run(context: &Context, toolbox: &Toolbox<'_>, suite: &Suite) -> Result<Co
         .dir(context.checkout.join(suite.folder))
         .path_first(&folders)
         .env("GOTOOLCHAIN", "local")
-        .env("CAIRN_TOOLS", context.cache.root().join("tools/interop-log"));
+        .env(
+            "CAIRN_TOOLS",
+            context.cache.root().join("tools/interop-log"),
+        );
     let mut closing = None;
     let success = with_tools(context, toolbox, process, suite.needs)
         .pulse(suite.name)

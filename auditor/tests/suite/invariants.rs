@@ -13,6 +13,9 @@ use cairn_event::{DecisionMode, Effect, Payload, Redaction};
 use cairn_policy::{Bundle, Request, SettingsSource, import_settings};
 use serde_json::json;
 
+/// A change to a payload.
+type Edit = fn(&mut Payload);
+
 /// Imported rules, rules with posture conditions, MCP lists, and the default world's rules.
 fn bundle() -> Bundle {
     let settings = json!({ "permissions": {
@@ -182,7 +185,7 @@ fn i14_every_recorded_decision_replays_or_says_why_it_cannot() {
 
 #[test]
 fn i14_a_decision_that_was_changed_is_a_mismatch_with_its_index() {
-    let edits: [(fn(&mut Payload), &str); 5] = [
+    let edits: [(Edit, &str); 5] = [
         (
             |it| decision(it).effect = Effect::Allow,
             "replay gives Deny",

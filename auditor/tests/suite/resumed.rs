@@ -8,6 +8,9 @@ use cairn_event::body::{Body, ChainHead, Gap, Heartbeat};
 use cairn_event::{EntrySigner as _, Isolation, KeyProtection, Payload, SoftwareKey};
 use cairn_identity::Flag;
 
+/// A change to a payload.
+type Edit = fn(&mut Payload);
+
 /// What judging an entry gave: flags, or the reason.
 type Verdict = Result<Vec<Flag>, String>;
 
@@ -83,7 +86,7 @@ fn an_untouched_history_is_judged_alike_wherever_one_begins() {
 
 #[test]
 fn false_claims_are_refused_for_the_same_reason() {
-    let edits: [(fn(&mut Payload), &str); 6] = [
+    let edits: [(Edit, &str); 6] = [
         (|it| it.context.teams = vec!["security".into()], "`teams`"),
         (|it| it.context.person = Some(person_id(2)), "`person`"),
         (

@@ -140,10 +140,7 @@ fn check_as(name: &str, payload: &Payload, signer: &SoftwareKey) {
     entry.verify(&signer.public_key()).unwrap();
     assert_eq!(entry.payload(), payload);
     assert_eq!(entry.leaf(), frozen.leaf);
-    golden(
-        &format!("{name}.entry"),
-        frozen.entry.as_bytes(),
-    );
+    golden(&format!("{name}.entry"), frozen.entry.as_bytes());
     golden(
         &format!("{name}.payload.json"),
         &payload.to_bytes().unwrap(),

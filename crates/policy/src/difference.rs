@@ -24,9 +24,9 @@ pub enum RuleChange {
     /// Both have one of this id.
     Changed {
         /// As it was.
-        from: Rule,
+        from: Box<Rule>,
         /// As it is.
-        to: Rule,
+        to: Box<Rule>,
     },
 }
 
@@ -58,8 +58,8 @@ pub fn changed_rules(old: &Bundle, new: &Bundle) -> Vec<RuleChange> {
             (None, Some(rule)) => Some(RuleChange::Added(rule.clone())),
             (Some(rule), None) => Some(RuleChange::Removed(rule.clone())),
             (Some(from), Some(to)) if from != to => Some(RuleChange::Changed {
-                from: from.clone(),
-                to: to.clone(),
+                from: Box::new((*from).clone()),
+                to: Box::new((*to).clone()),
             }),
             _ => None,
         })
@@ -251,9 +251,9 @@ pub fn may_widen(change: &RuleChange) -> bool {
         RuleChange::Changed { from, to } => {
             let told_apart = Rule {
                 note: to.note.clone(),
-                ..from.clone()
+                ..from.as_ref().clone()
             };
-            told_apart != *to
+            told_apart != **to
         }
     }
 }

@@ -54,7 +54,7 @@ async fn offer(client: u64, url: String, key: VerifierKey, told: mpsc::Unbounded
     for turn in 0.. {
         let size = (known + 1 + (client + turn) % 3).min(LEAVES);
         // Every third client now and then shows another history of the size it knows.
-        let fork = client % 3 == 0 && turn % 4 == 3 && known > 0;
+        let fork = client.is_multiple_of(3) && turn % 4 == 3 && known > 0;
         let (body, checkpoint) = match fork {
             true => forged(&log, known),
             false => (log.request(known, size), log.checkpoint(size)),

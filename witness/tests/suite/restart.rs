@@ -9,7 +9,7 @@ use crate::log::{TestLog, witness};
 
 const ED25519: KeyAlgorithm = KeyAlgorithm::Ed25519Cosignature;
 
-fn timestamp(signatures: &Vec<cairn_tlog::NoteSignature>) -> u64 {
+fn timestamp(signatures: &[cairn_tlog::NoteSignature]) -> u64 {
     assert_eq!(signatures.len(), 1);
     u64::from_be_bytes(signatures[0].blob[..8].try_into().unwrap())
 }
@@ -54,7 +54,7 @@ fn i6_cosignature_times_never_go_backwards() {
         .add_checkpoint(log.request(2, 2).as_bytes(), 6_000)
         .unwrap();
     assert_eq!(
-        [&first, &clock_went_back, &later].map(timestamp),
+        [&first[..], &clock_went_back, &later].map(timestamp),
         [5_000, 5_000, 6_000]
     );
 }

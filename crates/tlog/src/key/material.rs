@@ -33,7 +33,7 @@ pub(super) enum PublicKey {
 /// A secret key; both kinds wipe themselves when dropped.
 #[derive(Clone)]
 pub(super) enum SecretKey {
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     MlDsa44(Arc<ml_dsa::SigningKey<MlDsa44>>),
 }
 
@@ -99,7 +99,7 @@ impl SecretKey {
     pub(super) fn from_seed(algorithm: KeyAlgorithm, seed: &[u8; SEED_BYTES]) -> Self {
         match algorithm {
             KeyAlgorithm::Ed25519 | KeyAlgorithm::Ed25519Cosignature => {
-                Self::Ed25519(ed25519_dalek::SigningKey::from_bytes(seed))
+                Self::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
             }
             KeyAlgorithm::MlDsa44Cosignature => {
                 Self::MlDsa44(Arc::new(ml_dsa::SigningKey::from_seed(seed.into())))
