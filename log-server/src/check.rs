@@ -92,7 +92,14 @@ pub fn check(
     keys: &Keys,
     now_ms: u64,
 ) -> Result<CheckReport, CheckError> {
-    let found = examine(store.as_ref(), signed, keys, now_ms, Signatures::Verify, None)?;
+    let found = examine(
+        store.as_ref(),
+        signed,
+        keys,
+        now_ms,
+        Signatures::Verify,
+        None,
+    )?;
     let size = found.head.size();
     let tree = check_entries(store.as_ref(), size)?;
     let tiles = check_tiles(store.as_ref(), &tree, size)?;
