@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -163,8 +165,16 @@ func fsck(folder, tools, url, vkey string) error {
 	if err := os.WriteFile(key, []byte(vkey), 0o644); err != nil {
 		return err
 	}
-	_, err := output(filepath.Join(tools, "fsck"), "--storage_url="+url+"/", "--public_key="+key, "--ui=false")
-	return err
+	// It ends with 0 whatever it found, and says what it found on its standard error.
+	command := exec.Command(filepath.Join(tools, "fsck"), "--storage_url="+url+"/", "--public_key="+key, "--ui=false", "-v=1")
+	told, err := command.CombinedOutput()
+	switch {
+	case err != nil:
+		return fmt.Errorf("fsck: %w\n%s", err, told)
+	case bytes.Contains(told, []byte("fsck failed")), !bytes.Contains(told, []byte("Completed ranges")):
+		return fmt.Errorf("fsck: %s", told)
+	}
+	return nil
 }
 
 // world is a log with the two witnesses that its trust policy wants.
