@@ -58,6 +58,14 @@ impl<E: Engine> KeyedStore<E> {
     }
 }
 
+/// The entry with this index out of its full bundle.
+fn entry_of(full: &[u8], index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let entries =
+        bundle::decode(full, TILE_WIDTH).map_err(|_| damaged(Table::Bundle, "not 256 entries"))?;
+    let position = usize::try_from(index % u64::from(TILE_WIDTH)).unwrap_or(usize::MAX);
+    Ok(entries.get(position).map(|bytes| bytes.to_vec()))
+}
+
 impl<E: Engine> LogStore for KeyedStore<E> {
     fn head(&self) -> Result<Option<Head>, StoreError> {
         let value = self.engine.get(Table::Meta, HEAD_KEY)?;
@@ -76,14 +84,18 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let width = u64::from(TILE_WIDTH);
-        let Some(full) = self.engine.get(Table::Bundle, &key(index / width))? else {
-            return self.engine.get(Table::Edge, &key(index));
-        };
-        let entries = bundle::decode(&full, TILE_WIDTH)
-            .map_err(|_| damaged(Table::Bundle, "not 256 entries"))?;
-        let position = usize::try_from(index % width).unwrap_or(usize::MAX);
-        Ok(entries.get(position).map(|bytes| bytes.to_vec()))
+        let number = key(index / u64::from(TILE_WIDTH));
+        if let Some(full) = self.engine.get(Table::Bundle, &number)? {
+            return entry_of(&full, index);
+        }
+        if let Some(entry) = self.engine.get(Table::Edge, &key(index))? {
+            return Ok(Some(entry));
+        }
+        // Between the two looks a round may have made the bundle full, which takes its rows away.
+        match self.engine.get(Table::Bundle, &number)? {
+            Some(full) => entry_of(&full, index),
+            None => Ok(None),
+        }
     }
 
     fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
@@ -99,7 +111,9 @@ impl<E: Engine> LogStore for KeyedStore<E> {
             .engine
             .scan(Table::Edge, &key(first), &key(end), limit)?;
         if rows.len() != limit || limit == 0 {
-            return Ok(None);
+            // Between the two looks a round may have made the bundle full, which takes its rows away.
+            let full = self.engine.get(Table::Bundle, &key(index))?;
+            return Ok(full.and_then(|full| bundle::prefix(&full, width).map(<[u8]>::to_vec)));
         }
         let mut bytes = Vec::new();
         for (_, entry) in &rows {

@@ -18,6 +18,7 @@ mod foreign;
 mod histories;
 mod invariants;
 mod kept;
+mod moving;
 mod program;
 mod reference;
 mod refusals;
