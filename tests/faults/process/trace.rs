@@ -88,7 +88,10 @@ fn is_answer(call: &str) -> bool {
         let hex: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
         call.contains(&format!("\"{hex}"))
     };
-    sends.iter().any(|name| call.starts_with(name)) && (begins("HTTP/1.1 2") || begins(TOLD))
+    // A send that failed is made again.
+    let sent = !call.contains(") = -1");
+    sent && sends.iter().any(|name| call.starts_with(name))
+        && (begins("HTTP/1.1 2") || begins(TOLD))
 }
 
 fn event(call: &str) -> Option<Event> {
