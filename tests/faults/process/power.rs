@@ -7,7 +7,7 @@
 use super::copied::{WitnessProcess, witness};
 use super::office::Office;
 use super::programs::{Launch, Running, has_tool, log_alone, restart_and_judge};
-use super::trace::{CALLS, DiskModel, Event, STRACE, Survival, read};
+use super::trace::{self, CALLS, DiskModel, Event, STRACE, Survival, read};
 use crate::oracle::Acknowledged;
 use cairn_witness::Store;
 use std::path::{Path, PathBuf};
@@ -60,12 +60,14 @@ async fn i3_i12_after_a_power_cut_everything_acknowledged_is_there() {
         assert!(office.work(&server, 1).await);
         told.push(office.acknowledged.clone());
     }
-    let events = read(&end(server, &trace).await);
+    let text = end(server, &trace).await;
+    let events = read(&text);
     let answers = events
         .iter()
         .filter(|event| **event == Event::Answer)
         .count();
-    assert_eq!(answers, BATCHES, "an answer is missing in the trace");
+    let found = trace::answers(&text);
+    assert_eq!(answers, BATCHES, "not every answer once: {found:#?}");
     play(&office, model, &events, &told).await;
 }
 

@@ -88,10 +88,23 @@ fn is_answer(call: &str) -> bool {
         let hex: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
         call.contains(&format!("\"{hex}"))
     };
-    // A send that failed is made again.
-    let sent = !call.contains(") = -1");
+    // A send that failed or was interrupted is made again.
+    let sent = ![") = -1", ") = ?"].iter().any(|end| call.contains(end));
     sent && sends.iter().any(|name| call.starts_with(name))
         && (begins("HTTP/1.1 2") || begins(TOLD))
+}
+
+/// The lines of a trace that count as answers, for the message of a test that finds too many or few.
+pub fn answers(text: &str) -> Vec<String> {
+    let calls = text.lines().filter_map(|line| line.split_once(' '));
+    let answers = calls.filter(|(_, call)| is_answer(call.trim_start()));
+    let readable = |(process, call): (&str, &str)| {
+        let sent = quoted(call).next().unwrap_or_default();
+        let end: String = call.chars().rev().take(40).collect();
+        let (sent, end) = (String::from_utf8_lossy(&sent), end.chars().rev());
+        format!("{process}: {sent} … {}", end.collect::<String>())
+    };
+    answers.map(readable).collect()
 }
 
 fn event(call: &str) -> Option<Event> {
