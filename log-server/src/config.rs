@@ -7,7 +7,8 @@
 mod serving;
 
 pub use serving::{
-    ClientCertificates, ConnectionsConfig, HealthConfig, QuotaConfig, TlsConfig, TraceConfig,
+    ClientCertificates, ConnectionsConfig, ForwardHeader, HealthConfig, ProxiesConfig, QuotaConfig,
+    TlsConfig, TraceConfig,
 };
 
 use cairn_durable::file::ReadFileError;
@@ -62,6 +63,9 @@ pub struct Config {
     /// How many connections there may be, and how slow.
     #[serde(default)]
     pub connections: ConnectionsConfig,
+    /// Which proxies are believed about whom they serve.
+    #[serde(default)]
+    pub proxies: ProxiesConfig,
     /// What one device may submit.
     #[serde(default)]
     pub quota: QuotaConfig,
@@ -254,6 +258,7 @@ impl Config {
             },
             tls: None,
             connections: ConnectionsConfig::default(),
+            proxies: ProxiesConfig::default(),
             quota: QuotaConfig::default(),
             health: HealthConfig::default(),
             trace: None,

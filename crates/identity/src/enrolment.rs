@@ -19,7 +19,7 @@ pub mod words;
 
 pub use address::{Address, AddressError};
 pub use challenge::{Answer, Challenge, ChallengeTerms};
-pub use limits::{AttemptLimits, LimitError};
+pub use limits::{AttemptLimits, LimitError, source_of};
 pub use words::fingerprint_words;
 
 use cairn_event::{Isolation, KeyProtection, PublicKey};
@@ -130,6 +130,14 @@ impl Enrolment {
         &self.state
     }
 
+    /// The code that is out, where one is.
+    pub fn challenge(&self) -> Option<&Challenge> {
+        match &self.state {
+            State::CodeSent(challenge) => Some(challenge),
+            _ => None,
+        }
+    }
+
     /// Whether its time is over and it did not finish.
     pub fn is_expired(&self, now_ms: u64) -> bool {
         let finished = matches!(self.state, State::Admitted(_) | State::Refused(_));
@@ -154,20 +162,22 @@ impl Enrolment {
         Ok(())
     }
 
-    /// Somebody typed a code. With [`Answer::Right`] the enrolment is verified.
+    /// Somebody typed a code. With [`Answer::Right`] the enrolment is verified; `eligible` is whether the
+    /// address that [`Enrolment::challenge`] names may enrol now, and without it no code is right.
     ///
     /// Errors: `Expired`, `Over`, `NoCode`.
     pub fn answer(
         &mut self,
         terms: &ChallengeTerms<'_>,
         code: &str,
+        eligible: bool,
         now_ms: u64,
     ) -> Result<Answer, EnrolmentError> {
         self.still_open(now_ms)?;
         let State::CodeSent(challenge) = &mut self.state else {
             return Err(EnrolmentError::NoCode);
         };
-        let answer = challenge.answer(terms, code, now_ms);
+        let answer = challenge.answer(terms, code, eligible, now_ms);
         if answer == Answer::Right {
             self.state = State::Verified(challenge.address().clone());
         }

@@ -1,9 +1,10 @@
-//! How the server faces the network: TLS, connections, quotas, readiness, traces.
+//! How the server faces the network: TLS, connections, proxies, quotas, readiness, traces.
 //!
 //! Owns these sections of `config.toml`, their defaults and reasons.
 
 use super::ConfigProblem;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// TLS of the listener.
@@ -45,6 +46,39 @@ pub struct ConnectionsConfig {
     pub head_s: u64,
     /// Seconds after which a connection on which nothing moves is closed.
     pub idle_s: u64,
+}
+
+/// Reverse proxies that are believed about the address they serve. The limits on codes and enrolments count
+/// by it; without the list everybody behind a proxy is one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxiesConfig {
+    /// Addresses of the proxies as this server sees them. Empty by default: anybody can send the header.
+    pub addresses: Vec<IpAddr>,
+    /// The one header that they write. Only one is read: a proxy passes on what a client put into the other.
+    pub header: ForwardHeader,
+}
+
+/// The header in which a proxy names whom it serves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardHeader {
+    /// `X-Forwarded-For`, which most proxies write.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl ForwardHeader {
+    /// Its name in a request, lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+        }
+    }
 }
 
 /// What one device may submit.

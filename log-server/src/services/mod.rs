@@ -22,6 +22,7 @@ pub mod reading;
 pub mod request;
 pub mod sign_in;
 pub mod site;
+pub mod source;
 pub mod surface;
 pub mod tokens;
 

@@ -6,6 +6,7 @@
 use super::access::unauthorised;
 use super::mail::Mail;
 use super::request::{Body, internal};
+use super::source::Source;
 use super::tokens::issue;
 use super::{Services, random};
 use crate::problem::{Family, Problem};
@@ -21,10 +22,6 @@ use std::collections::HashMap;
 
 /// Sign-ins under way; at 20 codes an hour from one source this is 500 sources.
 pub const MAX_SIGN_INS: usize = 10_000;
-
-/// Where a request came from, for the limits; absent where the listener does not say.
-#[derive(Clone, Debug)]
-pub struct Source(pub Option<String>);
 
 /// The sign-ins under way.
 #[derive(Debug, Default)]
@@ -116,7 +113,9 @@ pub(super) async fn code(
         transaction: &request.login,
     };
     let wrong = |detail: &str| unauthorised("wrong-code", detail);
-    let person = {
+    let mut limits = services.limits();
+    limits.try_code(now_ms).map_err(|error| too_many(&error))?;
+    let subject = {
         let mut sign_ins = services.sign_ins();
         let Some(sign_in) = sign_ins.open.get_mut(&request.login) else {
             return Err(wrong("the sign-in is not known or is over"));
@@ -130,19 +129,27 @@ pub(super) async fn code(
                 detail,
             ));
         }
-        match sign_in.challenge.answer(&terms, &request.code, now_ms) {
-            Answer::Right => {
-                let person = sign_in.person.clone();
+        let person = sign_in.person.clone();
+        let subject = person.and_then(|person| subject_of(&services, person));
+        let challenge = &mut sign_in.challenge;
+        let tries = challenge.tries_left();
+        let answer = challenge.answer(&terms, &request.code, subject.is_some(), now_ms);
+        if answer != Answer::Right && challenge.tries_left() < tries {
+            limits.note_wrong(now_ms);
+        }
+        match (answer, subject) {
+            (Answer::Right, Some(subject)) => {
                 sign_ins.open.remove(&request.login);
-                person
+                subject
             }
-            Answer::Wrong { .. } => return Err(wrong("the code is wrong")),
-            Answer::Burnt => return Err(wrong("too many wrong codes; start again")),
-            Answer::Expired => return Err(wrong("the code has expired; start again")),
+            (Answer::Right, None) | (Answer::Wrong { .. }, _) => {
+                return Err(wrong("the code is wrong"));
+            }
+            (Answer::Burnt, _) => return Err(wrong("too many wrong codes; start again")),
+            (Answer::Expired, _) => return Err(wrong("the code has expired; start again")),
         }
     };
-    let subject = person.and_then(|person| subject_of(&services, person));
-    let subject = subject.ok_or_else(|| wrong("the code is wrong"))?;
+    drop(limits);
     issue(&services, subject).map(Json)
 }
 
@@ -184,6 +191,7 @@ pub(super) fn too_many(error: &LimitError) -> Problem {
     let after_s = error.retry_after_s();
     let code = match error {
         LimitError::Starts { .. } => "too-many-enrolments",
+        LimitError::WrongCodes { .. } => "too-many-wrong-codes",
         _ => "too-many-codes",
     };
     let problem = Problem::new(

@@ -7,11 +7,11 @@ use super::access::{self, ADMINS, Access, CONFIDENTIAL_READERS, EVERY_ROLE, POLI
 use super::enroll::{device, page};
 use super::reading::range;
 use super::request::MAX_BODY_BYTES;
-use super::sign_in::Source;
+use super::source::Source;
 use super::tokens::JWKS;
 use super::{Services, console, erasure, install, openapi, policy, sign_in, site, tokens};
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -122,7 +122,7 @@ pub(super) fn router(services: Services) -> Router {
     router
         // Layers run from the last to the first: the gate stands before everything else.
         .route_layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .route_layer(from_fn(name_source))
+        .route_layer(from_fn_with_state(services.clone(), name_source))
         .route_layer(from_fn(common_headers))
         .route_layer(from_fn_with_state(services.clone(), access::gate))
         .with_state(services)
@@ -130,9 +130,15 @@ pub(super) fn router(services: Services) -> Router {
 }
 
 /// Notes where the request came from, where the listener says it.
-async fn name_source(mut request: Request, next: Next) -> Response {
+async fn name_source(
+    State(services): State<Services>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let source = Source(peer.map(|ConnectInfo(address)| address.ip().to_string()));
+    let peer = peer.map(|ConnectInfo(address)| *address);
+    let proxies = &services.log().config().proxies;
+    let source = Source::of(peer, request.headers(), proxies);
     request.extensions_mut().insert(source);
     next.run(request).await
 }

@@ -12,6 +12,7 @@ mod console;
 mod distribution;
 mod enrolment;
 mod erasure;
+mod limits;
 mod mail_sink;
 mod person;
 mod readings;

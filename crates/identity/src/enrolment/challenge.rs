@@ -80,8 +80,22 @@ impl Challenge {
         &self.address
     }
 
+    /// Tries left; 0 once it is burnt or used up.
+    pub fn tries_left(&self) -> u32 {
+        self.tries_left
+    }
+
     /// Judges a typed code; spaces in it are ignored. Comparing takes the same time for each.
-    pub fn answer(&mut self, terms: &ChallengeTerms<'_>, typed: &str, now_ms: u64) -> Answer {
+    ///
+    /// `eligible` is whether the address may have a code now. Where it may not, no mail was sent and no code
+    /// is right: somebody who guesses it gets the answer of a wrong one.
+    pub fn answer(
+        &mut self,
+        terms: &ChallengeTerms<'_>,
+        typed: &str,
+        eligible: bool,
+        now_ms: u64,
+    ) -> Answer {
         if now_ms >= self.expires_ms {
             return Answer::Expired;
         }
@@ -93,7 +107,7 @@ impl Challenge {
             .filter(|letter| !letter.is_whitespace())
             .collect();
         let typed_digest = digest(terms, &self.address, &typed);
-        if bool::from(typed_digest.ct_eq(&self.digest)) {
+        if bool::from(typed_digest.ct_eq(&self.digest)) & eligible {
             self.tries_left = 0;
             return Answer::Right;
         }

@@ -1,7 +1,8 @@
-//! How often codes may be asked for, per address and per source, and enrolments started, per source; in
-//! a sliding window.
+//! How often codes may be asked for, per address and per source, enrolments started, per source, and wrong
+//! codes given, by everybody together; in a sliding window.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Codes for one address in an hour.
 pub const CODES_PER_ADDRESS_HOUR: usize = 5;
@@ -16,6 +17,11 @@ pub const CODES_PER_SOURCE_HOUR: usize = 20;
 /// [`CODES_PER_SOURCE_HOUR`]; three starts for a code leave room for devices that try again. It keeps one
 /// source from filling the table of enrolments under way, which has room for 160 such sources.
 pub const STARTS_PER_SOURCE_HOUR: usize = 60;
+
+/// Wrong codes in an hour, of everybody together. A code has a million values, so that guessing from any
+/// number of sources at full speed hits once in a thousand hours; 10,000 people who enrol within an hour
+/// may mistype one code in ten.
+pub const WRONG_CODES_HOUR: usize = 1_000;
 
 /// Addresses and sources remembered; beyond it new ones are refused rather than old ones forgotten.
 pub const MAX_REMEMBERED: usize = 100_000;
@@ -44,6 +50,12 @@ pub enum LimitError {
         /// Seconds to wait.
         retry_after_s: u64,
     },
+    /// Too many wrong codes, whoever gave them.
+    #[error("too many wrong codes were given, try again in {retry_after_s} s")]
+    WrongCodes {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
     /// Too many different addresses or sources at once.
     #[error("too many requests, try again in {retry_after_s} s")]
     Everybody {
@@ -59,6 +71,7 @@ impl LimitError {
             Self::Address { retry_after_s }
             | Self::Source { retry_after_s }
             | Self::Starts { retry_after_s }
+            | Self::WrongCodes { retry_after_s }
             | Self::Everybody { retry_after_s } => retry_after_s,
         }
     }
@@ -70,6 +83,7 @@ pub struct AttemptLimits {
     addresses: HashMap<String, VecDeque<u64>>,
     sources: HashMap<String, VecDeque<u64>>,
     starts: HashMap<String, VecDeque<u64>>,
+    wrong: VecDeque<u64>,
 }
 
 impl AttemptLimits {
@@ -119,6 +133,25 @@ impl AttemptLimits {
         Ok(())
     }
 
+    /// Whether a code may be tried now. Ask before the code is looked at.
+    ///
+    /// Errors: [`LimitError::WrongCodes`]; the code is not looked at and costs no try.
+    pub fn try_code(&self, now_ms: u64) -> Result<(), LimitError> {
+        match wait_for(Some(&self.wrong), HOUR_MS, WRONG_CODES_HOUR, now_ms) {
+            Some(retry_after_s) => Err(LimitError::WrongCodes { retry_after_s }),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a wrong code that cost a try. A guess at a burnt or expired code is none: it cannot hit,
+    /// and counting it would let one browser use up everybody's.
+    pub fn note_wrong(&mut self, now_ms: u64) {
+        self.wrong.push_back(now_ms);
+        while self.wrong.len() > WRONG_CODES_HOUR {
+            self.wrong.pop_front();
+        }
+    }
+
     fn forget(&mut self, now_ms: u64) {
         // Walking everything on each request would cost more than it frees.
         let most = self.addresses.len().max(self.sources.len());
@@ -160,4 +193,17 @@ fn wait_for(
     let oldest = times.len().checked_sub(most).and_then(|at| times.get(at))?;
     let free_ms = oldest.saturating_add(window_ms);
     (free_ms > now_ms).then(|| (free_ms - now_ms).div_ceil(1_000))
+}
+
+/// The source that limits count an address under: an IPv4 address itself, of an IPv6 address the network of
+/// 64 bits. One subscriber holds at least a /64 and may use each of its addresses once
+/// (RFC 4291 section 2.5.4, RFC 6177).
+pub fn source_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Tests of the enrolment machine, its challenge and its limits.
 
 use super::challenge::{CODE_MS, MAX_TRIES};
-use super::limits::{CODES_PER_ADDRESS_DAY, CODES_PER_ADDRESS_HOUR, CODES_PER_SOURCE_HOUR};
+use super::limits::{
+    CODES_PER_ADDRESS_DAY, CODES_PER_ADDRESS_HOUR, CODES_PER_SOURCE_HOUR, WRONG_CODES_HOUR,
+};
 use super::*;
 use cairn_event::{EntrySigner, SoftwareKey};
 use proptest::prelude::*;
@@ -42,10 +44,13 @@ fn the_straight_way_leads_to_admission() {
     let (challenge, code) = challenge(1);
     assert_eq!(code.len(), 6);
     enrolment.send_code(challenge, NOW).unwrap();
-    assert_eq!(enrolment.answer(&TERMS, &code, NOW), Ok(Answer::Right));
+    assert_eq!(
+        enrolment.answer(&TERMS, &code, true, NOW),
+        Ok(Answer::Right)
+    );
     assert_eq!(*enrolment.state(), State::Verified(address()));
     assert_eq!(
-        enrolment.answer(&TERMS, &code, NOW),
+        enrolment.answer(&TERMS, &code, true, NOW),
         Err(EnrolmentError::Over),
         "single use"
     );
@@ -69,7 +74,7 @@ fn only_the_newest_code_is_good() {
     assert_ne!(first_code, second_code);
     enrolment.send_code(first, NOW).unwrap();
     enrolment.send_code(second, NOW).unwrap();
-    let old = enrolment.answer(&TERMS, &first_code, NOW);
+    let old = enrolment.answer(&TERMS, &first_code, true, NOW);
     assert_eq!(
         old,
         Ok(Answer::Wrong {
@@ -77,7 +82,7 @@ fn only_the_newest_code_is_good() {
         })
     );
     assert_eq!(
-        enrolment.answer(&TERMS, &second_code, NOW),
+        enrolment.answer(&TERMS, &second_code, true, NOW),
         Ok(Answer::Right)
     );
 }
@@ -87,16 +92,68 @@ fn a_code_burns_after_five_wrong_tries() {
     let (mut challenge, code) = challenge(1);
     for left in (1..MAX_TRIES).rev() {
         assert_eq!(
-            challenge.answer(&TERMS, &wrong(&code), NOW),
+            challenge.answer(&TERMS, &wrong(&code), true, NOW),
             Answer::Wrong { left }
         );
     }
-    assert_eq!(challenge.answer(&TERMS, &wrong(&code), NOW), Answer::Burnt);
     assert_eq!(
-        challenge.answer(&TERMS, &code, NOW),
+        challenge.answer(&TERMS, &wrong(&code), true, NOW),
+        Answer::Burnt
+    );
+    assert_eq!(
+        challenge.answer(&TERMS, &code, true, NOW),
         Answer::Burnt,
         "even the right one"
     );
+}
+
+#[test]
+fn no_code_is_right_for_an_address_that_may_have_none() {
+    let (mut guessed, code) = challenge(1);
+    let (mut missed, _) = challenge(1);
+    for _ in 0..=MAX_TRIES {
+        let (right, wrong) = (
+            guessed.answer(&TERMS, &code, false, NOW),
+            missed.answer(&TERMS, &wrong(&code), true, NOW),
+        );
+        assert_eq!(right, wrong, "the same answers to the end");
+    }
+    let mut enrolment = enrolment();
+    let (challenge, code) = challenge(2);
+    enrolment.send_code(challenge, NOW).unwrap();
+    let left = MAX_TRIES - 1;
+    assert_eq!(
+        enrolment.answer(&TERMS, &code, false, NOW),
+        Ok(Answer::Wrong { left })
+    );
+    assert!(matches!(enrolment.state(), State::CodeSent(_)));
+}
+
+#[test]
+fn wrong_codes_have_a_limit_over_all_sources() {
+    let mut limits = AttemptLimits::default();
+    for number in 0..WRONG_CODES_HOUR as u64 {
+        limits.try_code(NOW + number).unwrap();
+        limits.note_wrong(NOW + number);
+    }
+    let refused = limits.try_code(NOW + 1_000).unwrap_err();
+    assert_eq!(refused.retry_after_s(), 3_599);
+    let after = NOW + 3_600_000;
+    limits.try_code(after).unwrap();
+    limits.note_wrong(after);
+    limits.note_wrong(after);
+    limits.note_wrong(after);
+    limits.try_code(after).unwrap_err();
+}
+
+#[test]
+fn a_subscriber_is_one_source() {
+    let of = |text: &str| source_of(text.parse().unwrap());
+    assert_eq!(of("192.0.2.7"), "192.0.2.7");
+    assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+    assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    assert_eq!(of("2001:db8:1:2:ffff::"), of("2001:db8:1:2::1"));
+    assert_ne!(of("2001:db8:1:3::1"), of("2001:db8:1:2::1"));
 }
 
 #[test]
@@ -107,7 +164,7 @@ fn a_code_is_bound_to_its_transaction_and_time() {
         ..TERMS
     };
     assert!(matches!(
-        challenge.answer(&elsewhere, &code, NOW),
+        challenge.answer(&elsewhere, &code, true, NOW),
         Answer::Wrong { .. }
     ));
     let other_server = ChallengeTerms {
@@ -115,16 +172,16 @@ fn a_code_is_bound_to_its_transaction_and_time() {
         ..TERMS
     };
     assert!(matches!(
-        challenge.answer(&other_server, &code, NOW),
+        challenge.answer(&other_server, &code, true, NOW),
         Answer::Wrong { .. }
     ));
     assert_eq!(
-        challenge.clone().answer(&TERMS, &code, NOW + CODE_MS),
+        challenge.clone().answer(&TERMS, &code, true, NOW + CODE_MS),
         Answer::Expired
     );
     let spaced = format!(" {} {} ", &code[..3], &code[3..]);
     assert_eq!(
-        challenge.answer(&TERMS, &spaced, NOW + CODE_MS - 1),
+        challenge.answer(&TERMS, &spaced, true, NOW + CODE_MS - 1),
         Answer::Right
     );
 }
@@ -133,7 +190,7 @@ fn a_code_is_bound_to_its_transaction_and_time() {
 fn steps_out_of_order_are_refused() {
     let mut fresh = enrolment();
     assert_eq!(
-        fresh.answer(&TERMS, "000000", NOW),
+        fresh.answer(&TERMS, "000000", true, NOW),
         Err(EnrolmentError::NoCode)
     );
     let admission = Admission {
@@ -153,7 +210,7 @@ fn steps_out_of_order_are_refused() {
     let late = NOW + ENROLMENT_MS;
     assert!(fresh.is_expired(late));
     assert_eq!(
-        fresh.answer(&TERMS, "000000", late),
+        fresh.answer(&TERMS, "000000", true, late),
         Err(EnrolmentError::Expired)
     );
     fresh.refuse("no");
@@ -245,13 +302,13 @@ proptest! {
     fn codes_are_six_digits_and_their_own_answer(random: [u8; 16]) {
         let (mut challenge, code) = Challenge::issue(&TERMS, address(), random, NOW);
         prop_assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()));
-        prop_assert_eq!(challenge.answer(&TERMS, &code, NOW), Answer::Right);
+        prop_assert_eq!(challenge.answer(&TERMS, &code, true, NOW), Answer::Right);
     }
 
     #[test]
     fn no_text_makes_a_challenge_panic(text in "\\PC*") {
         let (mut challenge, _) = challenge(1);
-        challenge.answer(&TERMS, &text, NOW);
+        challenge.answer(&TERMS, &text, true, NOW);
         let _ = Address::parse(&text);
     }
 }

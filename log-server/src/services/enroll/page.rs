@@ -9,7 +9,8 @@ use super::{Delivery, Open, digest, secret};
 use crate::problem::Problem;
 use crate::services::mail::Mail;
 use crate::services::request::{Name, internal};
-use crate::services::sign_in::{Source, ask_limits};
+use crate::services::sign_in::ask_limits;
+use crate::services::source::Source;
 use crate::services::{Services, random};
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -175,11 +176,26 @@ pub(in crate::services) async fn code(
         transaction: &id,
     };
     let answered = {
+        let mut limits = services.limits();
+        if let Err(error) = limits.try_code(now_ms) {
+            drop(limits);
+            let minutes = error.retry_after_s().div_ceil(60);
+            let message =
+                format!("Too many wrong codes were given. Try again in {minutes} minutes.");
+            return again(StatusCode::TOO_MANY_REQUESTS, &message);
+        }
         let mut enrolments = services.enrolments();
         match enrolments.get(&id, now_ms) {
             Some(open) if !has_cookie(open, &headers) => None,
             Some(open) => {
-                let answer = open.machine.answer(&terms, &form.code, now_ms);
+                let tries = tries_left(open);
+                // Asked again: whoever may not enrol got no mail, and cannot guess their way in either.
+                let address = open.machine.challenge().map(Challenge::address);
+                let eligible = address.is_some_and(|address| may_enrol(&services, address));
+                let answer = open.machine.answer(&terms, &form.code, eligible, now_ms);
+                if answer != Ok(Answer::Right) && tries_left(open) < tries {
+                    limits.note_wrong(now_ms);
+                }
                 Some(answer.map(|answer| (answer, verified(open))))
             }
             None => Some(Err(EnrolmentError::Expired)),
@@ -208,6 +224,10 @@ pub(in crate::services) async fn code(
         ),
         Ok((Answer::Right, None)) | Err(_) => again(StatusCode::CONFLICT, ""),
     }
+}
+
+fn tries_left(open: &Open) -> Option<u32> {
+    open.machine.challenge().map(Challenge::tries_left)
 }
 
 fn verified(open: &Open) -> Option<(cairn_identity::enrolment::Applicant, Address)> {
