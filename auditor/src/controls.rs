@@ -1,7 +1,7 @@
 //! Control tests that a pack can answer, run natively over its tables.
 //!
 //! Owns one function for each test and the rule that turns counts into a result. Which control of
-//! which framework a test supports is the exporter's catalogue; the same tests in SQL are there too,
+//! which framework a test supports is the catalogue; the same tests in SQL are there too,
 //! so that an auditor can run them without this program.
 //! Source: `docs/formats/pack.md`, "controls".
 

@@ -18,6 +18,7 @@ pub mod replay;
 pub mod evidence;
 pub mod walk;
 
+pub mod catalogue;
 pub mod controls;
 
 pub mod log;

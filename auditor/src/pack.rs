@@ -5,6 +5,7 @@
 
 pub mod beacons;
 pub mod columns;
+pub mod derived;
 pub mod events;
 pub mod folder;
 pub mod manifest;
@@ -13,7 +14,9 @@ mod outside;
 pub mod proofs;
 pub mod results;
 pub mod second;
+mod sheet;
 pub mod small;
+mod texts;
 mod trust;
 
 pub use trust::check_log_key;
@@ -161,11 +164,12 @@ impl Pack<'_> {
         }
         merge(report, walked.report);
         report.push(small::check(self.folder, &tables));
-        let results = self.folder.read(names::RESULTS);
-        let results = results.map_err(|error| Failure::of_file(names::RESULTS, error))?;
-        let results: results::Results = serde_json::from_slice(&results)
-            .map_err(|error| Failure::of_file(names::RESULTS, error))?;
-        report.push(results.check(&tables, &verdicts));
+        report.fact("frameworks", self.folder.manifest.frameworks.join(", "));
+        for row in &tables.params {
+            report.fact(&format!("parameter {}", row.name), &row.value);
+        }
+        report.push(derived::check_listed(&self.folder.manifest));
+        report.push(derived::check(self.folder, &tables, &verdicts));
         Ok(())
     }
 

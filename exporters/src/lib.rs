@@ -10,8 +10,9 @@ pub mod period;
 pub mod scan;
 pub mod verified;
 
-pub mod catalogue;
 pub mod pack;
+
+pub use cairn_audit::catalogue;
 
 pub mod cursor;
 pub mod ocsf;

@@ -7,8 +7,6 @@ mod basis;
 mod conclusion;
 pub mod folder;
 pub mod parquet;
-mod sheet;
-mod texts;
 
 use crate::catalogue::{CatalogueError, Framework};
 use crate::period::{Bound, PeriodError, resolve};

@@ -12,9 +12,10 @@ mod world;
 use cairn_audit::Report;
 use cairn_audit::controls::TestResult;
 use cairn_audit::pack::folder::digest;
-use cairn_audit::pack::manifest::Manifest;
+use cairn_audit::pack::manifest::{FileDigest, Manifest};
 use cairn_audit::pack::results::Results;
 use cairn_audit::source::folder::Folder;
+use cairn_event::json::to_canonical;
 use cairn_export::catalogue::Framework;
 use cairn_export::pack::{ExportError, Options, Summary, export};
 use cairn_export::period::Bound;
@@ -271,6 +272,153 @@ fn an_edited_manifest_does_not_help_a_forger() {
     assert_named(&report, "policy-blobs", "another SHA-256");
     bench.reseal("pack");
     assert!(bench.verify("pack").is_good());
+}
+
+#[test]
+fn no_control_result_is_left_out_or_added() {
+    let bench = Bench::new(world::busy(40));
+    bench.pack("pack");
+    let path = bench.out("pack").join("controls/results.json");
+    let honest = fs::read(&path).unwrap();
+    let forged = |change: &dyn Fn(&mut Results)| {
+        let mut bent = results(&bench.out("pack"));
+        change(&mut bent);
+        let bytes = to_canonical(&serde_json::to_value(&bent).unwrap());
+        assert_ne!(bytes, honest);
+        fs::write(&path, bytes).unwrap();
+        bench.reseal("pack");
+        let report = bench.verify("pack");
+        fs::write(&path, &honest).unwrap();
+        report
+    };
+    // A failed test goes, and with it every control that rests on it.
+    let report = forged(&|results| {
+        results.tests.retain(|test| test.result != TestResult::Fail);
+        let left: Vec<String> = results.tests.iter().map(|test| test.id.clone()).collect();
+        let whole = |id: &String| left.contains(id);
+        results
+            .controls
+            .retain(|control| control.tests.iter().all(whole));
+        assert!(
+            !results.controls.is_empty(),
+            "some controls do not rest on it"
+        );
+    });
+    assert_named(
+        &report,
+        "controls",
+        "test T-IDN-05 of the catalogue is left out",
+    );
+    assert_named(&report, "controls", "control ");
+    let report = forged(&|results| {
+        let control = results.controls.pop().unwrap();
+        results.controls.insert(0, control);
+    });
+    assert_named(&report, "controls", "not in the order of the catalogue");
+    let report = forged(&|results| {
+        let control = results.controls.first_mut().unwrap();
+        control.tests.retain(|id| id == "T-INT-01");
+        control.tests.push("T-INT-01".into());
+        control.result = TestResult::Pass;
+    });
+    assert!(!report.is_good(), "a control on other tests\n{report}");
+    let report = forged(&|results| {
+        let mut made_up = results.tests.first().unwrap().clone();
+        (made_up.id, made_up.result) = ("T-ZZZ-01".into(), TestResult::Unanswered);
+        made_up.outcome = None;
+        results.tests.push(made_up);
+    });
+    assert_named(&report, "controls", "T-ZZZ-01 is listed twice or is none");
+    let report = forged(&|results| results.note = "Every control is certified.".into());
+    assert_named(
+        &report,
+        "controls",
+        "not the bytes that follow from the evidence",
+    );
+    bench.reseal("pack");
+    assert!(bench.verify("pack").is_good());
+}
+
+#[test]
+fn sheet_catalogue_and_texts_are_derived_again() {
+    let bench = Bench::new(world::busy(12));
+    bench.pack("pack");
+    let manifest = bench.out("pack").join("manifest.json");
+    for (name, from, to) in [
+        ("controls/results.csv", "\"fail\"", "\"pass\""),
+        (
+            "controls/controls.yaml",
+            "on_empty: fail",
+            "on_empty: did-not-occur",
+        ),
+        ("verify.sql", "count(*) FILTER (bad) = 0", "true"),
+        (
+            "VERIFY.md",
+            "cairn-audit verify PACK",
+            "curl https://evil.example",
+        ),
+    ] {
+        let path = bench.out("pack").join(name);
+        let honest = fs::read_to_string(&path).unwrap();
+        assert!(honest.contains(from), "{name}");
+        fs::write(&path, honest.replacen(from, to, 1)).unwrap();
+        bench.reseal("pack");
+        assert_named(&bench.verify("pack"), "controls", name);
+        // Naming another version explains the difference and excuses nothing.
+        let sealed = fs::read_to_string(&manifest).unwrap();
+        let version = format!("\"cairn-export\":\"{}\"", env!("CARGO_PKG_VERSION"));
+        let other = sealed.replace(&version, "\"cairn-export\":\"9.9.9\"");
+        assert_ne!(other, sealed);
+        fs::write(&manifest, other).unwrap();
+        assert_named(
+            &bench.verify("pack"),
+            "controls",
+            "cairn-audit of that version",
+        );
+        fs::write(&manifest, sealed).unwrap();
+        fs::write(&path, honest).unwrap();
+    }
+    bench.reseal("pack");
+    assert!(bench.verify("pack").is_good());
+}
+
+#[test]
+fn a_pack_has_the_files_of_a_pack_and_no_other() {
+    let bench = Bench::new(world::busy(12));
+    let summary = bench.pack("pack");
+    let path = |name: &str| bench.out("pack").join(name);
+    let seal = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = summary.manifest.clone();
+        change(&mut manifest);
+        manifest.files.sort_unstable();
+        fs::write(path("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
+        bench.verify("pack")
+    };
+    fs::write(path("CERTIFIED.txt"), b"").unwrap();
+    let (bytes, sha256) = digest(&path("CERTIFIED.txt")).unwrap();
+    let named = "CERTIFIED.txt".to_owned();
+    let more = FileDigest {
+        path: named,
+        bytes,
+        sha256,
+    };
+    let report = seal(&|manifest| manifest.files.push(more.clone()));
+    assert_named(&report, "file-names", "a pack has no such file");
+    fs::remove_file(path("CERTIFIED.txt")).unwrap();
+    let report = seal(&|manifest| manifest.frameworks.clear());
+    assert_named(&report, "controls", "none of the choices");
+    let report = seal(&|manifest| manifest.frameworks = vec!["HIPAA".into()]);
+    assert_named(&report, "controls", "none of the catalogue");
+    let sheet = fs::read(path("controls/results.csv")).unwrap();
+    fs::remove_file(path("controls/results.csv")).unwrap();
+    let report = seal(&|manifest| manifest.files.retain(|file| !file.path.ends_with(".csv")));
+    assert_named(
+        &report,
+        "file-names",
+        "controls/results.csv: the file is not there",
+    );
+    fs::write(path("controls/results.csv"), sheet).unwrap();
+    assert!(seal(&|_| ()).is_good());
 }
 
 #[test]

@@ -242,21 +242,36 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Names of every table but `events`, sorted.
+    pub const NAMES: [&'static str; 10] = [
+        "checkpoints",
+        "device_keys",
+        "devices",
+        "heartbeats",
+        "mcp_servers",
+        "params",
+        "period",
+        "policies",
+        "policy_rules",
+        "roster",
+    ];
+
     /// Every table but `events`, each with its name and as one batch.
     ///
     /// Errors: Arrow's, when the values cannot be arrays.
     pub fn small(&self) -> Result<Vec<(&'static str, RecordBatch)>, ArrowError> {
-        Ok(vec![
-            ("checkpoints", CheckpointRow::batch(&self.checkpoints)?),
-            ("device_keys", DeviceKeyRow::batch(&self.device_keys)?),
-            ("devices", DeviceRow::batch(&self.devices)?),
-            ("heartbeats", HeartbeatRow::batch(&self.heartbeats)?),
-            ("mcp_servers", McpServerRow::batch(&self.mcp_servers)?),
-            ("params", ParamRow::batch(&self.params)?),
-            ("period", PeriodRow::batch(&self.period)?),
-            ("policies", PolicyRow::batch(&self.policies)?),
-            ("policy_rules", PolicyRuleRow::batch(&self.policy_rules)?),
-            ("roster", RosterRow::batch(&self.roster)?),
-        ])
+        let batches = [
+            CheckpointRow::batch(&self.checkpoints)?,
+            DeviceKeyRow::batch(&self.device_keys)?,
+            DeviceRow::batch(&self.devices)?,
+            HeartbeatRow::batch(&self.heartbeats)?,
+            McpServerRow::batch(&self.mcp_servers)?,
+            ParamRow::batch(&self.params)?,
+            PeriodRow::batch(&self.period)?,
+            PolicyRow::batch(&self.policies)?,
+            PolicyRuleRow::batch(&self.policy_rules)?,
+            RosterRow::batch(&self.roster)?,
+        ];
+        Ok(Self::NAMES.into_iter().zip(batches).collect())
     }
 }

@@ -16,6 +16,12 @@ pub const EVENTS: &str = "data/events.parquet";
 pub const RESULTS: &str = "controls/results.json";
 /// The same as a sheet.
 pub const RESULTS_CSV: &str = "controls/results.csv";
+/// The catalogue: every test in SQL, every control.
+pub const CATALOGUE: &str = "controls/controls.yaml";
+/// Checks that need no program of ours, in SQL.
+pub const VERIFY_SQL: &str = "verify.sql";
+/// How to verify a pack, for people.
+pub const VERIFY_MD: &str = "VERIFY.md";
 
 /// The file of a table.
 pub fn table(name: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Owns reading both before any row is. Source: `docs/formats/pack.md`, "Context entries".
 
-use super::{Pack, events, names};
+use super::{Pack, derived, events, names};
 use crate::evidence::Context;
 use crate::pack::proofs::ProvenEntry;
 use crate::report::{Check, Failure};
@@ -68,11 +68,7 @@ impl Pack<'_> {
     pub(super) fn bundles(&self, check: &mut Check) -> BTreeMap<Sha256, Vec<u8>> {
         let mut bundles = BTreeMap::new();
         for file in &self.folder.manifest.files {
-            let name = file
-                .path
-                .strip_prefix("policy/")
-                .and_then(|name| name.strip_suffix(".json"));
-            let Some(digest) = name.and_then(Sha256::from_hex) else {
+            let Some(digest) = derived::digest_in(&file.path) else {
                 continue;
             };
             let read = self.folder.read(&file.path);

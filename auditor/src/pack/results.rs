@@ -1,12 +1,11 @@
-//! `controls/results.json`: what the exporter says the control tests gave, and the comparison.
+//! `controls/results.json`: what the exporter says the control tests gave, and the comparison with what the
+//! catalogue gives for the same evidence.
 //!
 //! Source: `docs/formats/pack.md`, "controls".
 
-use crate::controls::{Outcome, TestResult, Verdicts, control_result, find};
-use crate::evidence::Tables;
+use crate::controls::{Outcome, TestResult};
 use crate::report::{Check, Failure};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 use super::names;
 
@@ -59,55 +58,85 @@ pub struct TestRow {
 }
 
 impl Results {
-    /// Recomputes every test and every control and compares.
-    pub fn check(&self, tables: &Tables, verdicts: &Verdicts) -> Check {
-        let mut check = Check::new("controls");
-        let mut results = BTreeMap::new();
+    /// Compares every test and every control with `derived`, which the catalogue gives for the evidence:
+    /// none may be missing, none more, and each in its place.
+    pub(super) fn compare(&self, derived: &Self, check: &mut Check) {
+        let place = |line: usize, reason: String| Failure {
+            row: Some(line as u64),
+            ..file(reason)
+        };
+        let rows = |results: &Self| results.tests.iter().map(|row| row.id.clone()).collect();
+        same_names("test", rows(self), rows(derived), check);
         for (line, row) in self.tests.iter().enumerate() {
-            let (result, outcome) = match find(&row.id) {
-                None => (TestResult::Unanswered, None),
-                Some(test) => {
-                    let outcome = test.run(tables, verdicts);
-                    (test.judge(&outcome), Some(outcome))
-                }
-            };
-            results.insert(row.id.as_str(), result);
-            let verdict = if row.result != result {
-                Err(format!(
-                    "test {} says {:?}, recomputed {result:?}",
-                    row.id, row.result
-                ))
-            } else if row.outcome != outcome {
-                Err(format!("test {} has other counts than recomputed", row.id))
-            } else {
-                Ok(())
-            };
-            let place = |reason: String| Failure {
-                row: Some(line as u64),
-                ..file(reason)
-            };
-            check.record(verdict, place);
+            if let Some(wanted) = derived.tests.iter().find(|wanted| wanted.id == row.id) {
+                check.record(row.compare(wanted), |reason| place(line, reason));
+            }
         }
+        let rows = |results: &Self| results.controls.iter().map(|row| row.id.clone()).collect();
+        same_names("control", rows(self), rows(derived), check);
         for row in &self.controls {
-            let tests: Option<Vec<TestResult>> = row
-                .tests
-                .iter()
-                .map(|id| results.get(id.as_str()).copied())
-                .collect();
-            let verdict = match tests.as_deref().map(control_result) {
-                None => Err(format!(
-                    "control {} names a test that is not listed",
-                    row.id
-                )),
-                Some(result) if result != row.result => Err(format!(
-                    "control {} says {:?}, its tests give {result:?}",
-                    row.id, row.result
-                )),
-                Some(_) => Ok(()),
-            };
-            check.record(verdict, file);
+            if let Some(wanted) = derived.controls.iter().find(|wanted| wanted.id == row.id) {
+                check.record(row.compare(wanted), file);
+            }
         }
-        check
+    }
+}
+
+impl TestRow {
+    fn compare(&self, wanted: &Self) -> Result<(), String> {
+        let Self { id, result, .. } = self;
+        if *result != wanted.result {
+            let recomputed = wanted.result;
+            return Err(format!(
+                "test {id} says {result:?}, recomputed {recomputed:?}"
+            ));
+        }
+        if self.outcome != wanted.outcome {
+            return Err(format!("test {id} has other counts than recomputed"));
+        }
+        (self.title == wanted.title)
+            .then_some(())
+            .ok_or_else(|| format!("test {id} has another title than in the catalogue"))
+    }
+}
+
+impl ControlRow {
+    fn compare(&self, wanted: &Self) -> Result<(), String> {
+        let Self { id, result, .. } = self;
+        if *result != wanted.result {
+            let recomputed = wanted.result;
+            return Err(format!(
+                "control {id} says {result:?}, its tests give {recomputed:?}"
+            ));
+        }
+        (self == wanted)
+            .then_some(())
+            .ok_or_else(|| format!("control {id} is described otherwise than in the catalogue"))
+    }
+}
+
+/// Fails once for each name that is missing, too many or not in its place.
+fn same_names(kind: &str, listed: Vec<String>, wanted: Vec<String>, check: &mut Check) {
+    if listed == wanted {
+        check.pass();
+        return;
+    }
+    let mut more = listed.clone();
+    for name in &wanted {
+        match more.iter().position(|one| one == name) {
+            Some(at) => drop(more.remove(at)),
+            None => check.fail(file(format!("{kind} {name} of the catalogue is left out"))),
+        }
+    }
+    for name in &more {
+        check.fail(file(format!(
+            "{kind} {name} is listed twice or is none of the catalogue"
+        )));
+    }
+    if listed.len() == wanted.len() && more.is_empty() {
+        check.fail(file(format!(
+            "the {kind}s are not in the order of the catalogue"
+        )));
     }
 }
 

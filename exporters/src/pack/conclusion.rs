@@ -3,10 +3,11 @@
 //! Source: `docs/formats/pack.md`, "Manifest" and "Controls".
 
 use super::parquet::{WriteError, write_table};
-use super::{Export, ExportError, Summary, Written, json_bytes, sheet, texts};
+use super::{Export, ExportError, Summary, Written};
 use crate::catalogue::Catalogue;
 use cairn_audit::controls::Verdicts;
 use cairn_audit::evidence::tables::ParamRow;
+use cairn_audit::pack::derived;
 use cairn_audit::pack::manifest::{FORMAT, Manifest, RangeOf, SCHEMA, Totals, TreeOf};
 use cairn_audit::pack::names;
 use cairn_event::Sha256;
@@ -44,15 +45,9 @@ impl Export<'_> {
         };
         let catalogue = Catalogue::embedded()?;
         let results = catalogue.run(self.options.framework, &tables, &verdicts);
-        self.folder.write(names::RESULTS, &json_bytes(&results)?)?;
-        self.folder
-            .write(names::RESULTS_CSV, sheet::csv(&results).as_bytes())?;
-        self.folder
-            .write("controls/controls.yaml", Catalogue::text().as_bytes())?;
-        self.folder
-            .write("verify.sql", texts::VERIFY_SQL.as_bytes())?;
-        self.folder
-            .write("VERIFY.md", texts::VERIFY_MD.as_bytes())?;
+        for (name, bytes) in derived::files(&results)? {
+            self.folder.write(name, &bytes)?;
+        }
         let manifest = self.manifest(catalogue.frameworks(self.options.framework), written.totals);
         let bytes = manifest.to_bytes()?;
         let pack_root = Sha256::of(&bytes);

@@ -1,8 +1,8 @@
 //! Control results as a sheet: one line for each control and test, for people who work in Excel.
 
-use cairn_audit::controls::TestResult;
-use cairn_audit::evidence::derive::word;
-use cairn_audit::pack::results::Results;
+use crate::controls::TestResult;
+use crate::evidence::derive::word;
+use crate::pack::results::Results;
 
 /// The sheet, RFC 4180 with a header line.
 pub fn csv(results: &Results) -> String {

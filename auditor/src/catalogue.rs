@@ -1,11 +1,12 @@
 //! The catalogue of control tests and of the controls they support.
 //!
-//! Owns the embedded file `data/controls.yaml` and the choice of frameworks. A result supports a
-//! control; whether a control is met is for the auditor to say.
+//! Owns the embedded file `data/controls.yaml`, the choice of frameworks, and the results that follow from
+//! both and the evidence. Whoever writes a pack takes them from here, and whoever verifies one derives them
+//! again. A result supports a control; whether a control is met is for the auditor to say.
 
-use cairn_audit::controls::{TestResult, Verdicts, control_result, find};
-use cairn_audit::evidence::Tables;
-use cairn_audit::pack::results::{ControlRow, Results, TestRow};
+use crate::controls::{TestResult, Verdicts, control_result, find};
+use crate::evidence::Tables;
+use crate::pack::results::{ControlRow, Results, TestRow};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,9 @@ pub enum Framework {
 }
 
 impl Framework {
+    /// Every choice there is.
+    pub const EVERY: [Self; 5] = [Self::Soc2, Self::Fedramp, Self::Pci, Self::Hipaa, Self::All];
+
     /// The catalogue's words for it; empty for all.
     pub fn words(self) -> &'static [&'static str] {
         match self {
@@ -113,6 +117,12 @@ impl Catalogue {
         chosen.sort_unstable();
         chosen.dedup();
         chosen
+    }
+
+    /// The choice that covers exactly these frameworks, in this order; `None` when no choice does.
+    pub fn choice_of(&self, frameworks: &[String]) -> Option<Framework> {
+        let mut choices = Framework::EVERY.into_iter();
+        choices.find(|choice| self.frameworks(*choice) == frameworks)
     }
 
     /// Runs every test that data can answer, and says of the others that they are unanswered.
@@ -177,12 +187,12 @@ mod tests {
     #[test]
     fn every_native_test_is_in_the_catalogue_with_the_same_rule() {
         let catalogue = Catalogue::embedded().unwrap();
-        for test in cairn_audit::controls::TESTS {
+        for test in crate::controls::TESTS {
             let entry = catalogue.tests.iter().find(|entry| entry.id == test.id);
             let entry = entry.unwrap_or_else(|| panic!("{} is not in the catalogue", test.id));
             let wanted = match test.on_empty {
-                cairn_audit::controls::OnEmpty::Fail => "fail",
-                cairn_audit::controls::OnEmpty::DidNotOccur => "did-not-occur",
+                crate::controls::OnEmpty::Fail => "fail",
+                crate::controls::OnEmpty::DidNotOccur => "did-not-occur",
             };
             assert_eq!(entry.on_empty, wanted, "{}", test.id);
         }
