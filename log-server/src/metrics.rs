@@ -61,6 +61,8 @@ pub struct Metrics {
     pub witness_failures: Number,
     /// Submissions turned away for lack of room, disk or quota.
     pub turned_away: Number,
+    /// Times the projection of published entries ended for good.
+    pub index_failures: Number,
     /// Connections now open.
     pub connections: Number,
     /// Connections closed as they came because all places were taken.
@@ -108,7 +110,7 @@ impl Metrics {
         text
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, &Number); 12] {
+    fn counters(&self) -> [(&'static str, &'static str, &Number); 13] {
         [
             (
                 "cairn_entries_sequenced_total",
@@ -151,6 +153,11 @@ impl Metrics {
                 "cairn_witness_alarms_total",
                 "Witness answers that contradict this log.",
                 &self.witness_alarms,
+            ),
+            (
+                "cairn_index_failures_total",
+                "Times the services lost their index and refuse until a restart.",
+                &self.index_failures,
             ),
             (
                 "cairn_connections_refused_total",

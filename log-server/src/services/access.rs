@@ -5,7 +5,7 @@
 //! handlers ask [`Caller::sees_person`].
 
 use super::Services;
-use super::surface;
+use super::surface::{self, Route};
 use crate::log::Log;
 use crate::problem::{Family, Problem};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
@@ -97,8 +97,8 @@ pub async fn gate(State(services): State<Services>, mut request: Request, next: 
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
-    let access = path.and_then(|path| access_of(request.method(), path));
-    let Some(access) = access else {
+    let route = path.and_then(|path| route_of(request.method(), path));
+    let Some(route) = route else {
         let methods = path.map(methods_of).unwrap_or_default();
         return if methods.is_empty() {
             forbidden("the route has no entry in the table of access").into_response()
@@ -106,8 +106,13 @@ pub async fn gate(State(services): State<Services>, mut request: Request, next: 
             not_a_method(&methods)
         };
     };
-    match judge(&services, access, request.headers()) {
+    match judge(&services, route.access, request.headers()) {
         Ok(caller) => {
+            if route.needs_index
+                && let Err(reason) = services.index_stands()
+            {
+                return Problem::from(reason).into_response();
+            }
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
@@ -117,17 +122,14 @@ pub async fn gate(State(services): State<Services>, mut request: Request, next: 
     }
 }
 
-fn access_of(method: &Method, path: &str) -> Option<Access> {
+fn route_of(method: &Method, path: &str) -> Option<&'static Route> {
     let method = if method == Method::HEAD {
         &Method::GET
     } else {
         method
     };
-    let routes = surface::ROUTES.iter();
-    routes
-        .clone()
-        .find(|route| route.path == path && route.method == method.as_str())
-        .map(|route| route.access)
+    let mut routes = surface::ROUTES.iter();
+    routes.find(|route| route.path == path && route.method == method.as_str())
 }
 
 /// The methods that the table has for a path.

@@ -37,6 +37,9 @@ pub enum AuthorityError {
     /// The log took nothing. Retry.
     #[error(transparent)]
     Submit(#[from] SubmitError),
+    /// What is to be said hangs on something that is not known yet. Retry.
+    #[error("what the entry is to say is not known yet")]
+    NotYet,
     /// The ledger refused the entry, for example because genesis delegates no such right.
     #[error("the log refused the entry: {}", .0.body)]
     Refused(Box<Problem>),
@@ -92,19 +95,21 @@ impl AuthorityWriter {
         }
     }
 
-    /// Writes the statement that `say` makes of the ledger as it is, and waits as `wait` asks.
+    /// Writes the statement that `say` makes of the ledger as it is, and waits as `wait` asks. Where
+    /// `say` makes none, nothing is written ([`AuthorityError::NotYet`]).
     ///
     /// # Errors
     /// [`AuthorityError`]; nothing is in the log, except after `Submit(Stopped)`, which leaves it open.
     pub async fn write(
         &self,
         wait: Wait,
-        say: impl Fn(&Ledger) -> Statement + Send,
+        say: impl Fn(&Ledger) -> Option<Statement> + Send,
     ) -> Result<Written, AuthorityError> {
         let _turn = self.turn.lock().await;
         let mut refused = Box::new(Problem::internal("no attempt was made"));
         for _ in 0..MAX_ATTEMPTS {
             let statement = say(&self.log.ledger());
+            let statement = statement.ok_or(AuthorityError::NotYet)?;
             let line = self.freeze(statement)?;
             let results = self.log.submit(vec![line], wait, PUBLISH_WAIT).await?;
             match results.into_iter().next() {

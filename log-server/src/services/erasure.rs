@@ -37,16 +37,18 @@ pub(super) async fn erase(
     let reader = services.clone();
     let (digests, leaf) = blocking(move || plan(&reader, index, request.digests)).await?;
     let ordered_by = caller.claims.sub.clone();
-    let say = |_: &cairn_identity::Ledger| Statement {
-        body: body::Body::Erasure(Erasure {
-            digests: digests.clone(),
-            index,
-            leaf,
-            ordered_by: ordered_by.clone(),
-            reason: reason.clone(),
-        }),
-        confidential: Vec::new(),
-        ext: None,
+    let say = |_: &cairn_identity::Ledger| {
+        Some(Statement {
+            body: body::Body::Erasure(Erasure {
+                digests: digests.clone(),
+                index,
+                leaf,
+                ordered_by: ordered_by.clone(),
+                reason: reason.clone(),
+            }),
+            confidential: Vec::new(),
+            ext: None,
+        })
     };
     let written = services.0.authority.write(Wait::Published, say).await?;
     let named = digests.clone();

@@ -33,7 +33,8 @@ use axum::Router;
 use cairn_identity::enrolment::AttemptLimits;
 use cairn_identity::token::{TokenIssuer, TokenVerifier};
 use enroll::Enrolments;
-use index::Index;
+use index::standing::NotStanding;
+use index::{Index, Standing};
 use mail::{MailSetupError, Mailer};
 use policy::Heads;
 use sign_in::SignIns;
@@ -71,7 +72,10 @@ struct Inner {
     readings: Mutex<ReadingRecord>,
     digests: Mutex<install::Digests>,
     index: Arc<RwLock<Index>>,
+    standing: Arc<Standing>,
     heads: watch::Receiver<Heads>,
+    /// One roster entry of an enrolment after another, until the index knows it.
+    admissions: tokio::sync::Mutex<()>,
 }
 
 impl Services {
@@ -79,8 +83,15 @@ impl Services {
         &self.0.log
     }
 
+    /// The index. Trap: whoever needs the log's ledger too locks that first.
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.0.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the index may be asked; the gate asks this for every route that reads it.
+    pub(crate) fn index_stands(&self) -> Result<(), NotStanding> {
+        let size = self.index().size();
+        self.0.standing.judge(size)
     }
 
     /// Adds something to the index that the follower will learn later.
@@ -133,7 +144,8 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
     let keys = log.keys();
     let issuer = TokenIssuer::new(&keys.origin, &keys.token);
     let index = Arc::new(RwLock::new(Index::new(&keys.origin)));
-    let heads = index::follow(log, index.clone());
+    let standing = Arc::new(Standing::new(log.published().borrow().size));
+    let heads = index::follow(log, index.clone(), standing.clone());
     let inner = Inner {
         verifier: issuer.verifier(),
         issuer,
@@ -148,7 +160,9 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
         readings: Mutex::default(),
         digests: Mutex::default(),
         index,
+        standing,
         heads,
+        admissions: tokio::sync::Mutex::default(),
         log: log.clone(),
     };
     Ok(surface::router(Services(Arc::new(inner))))

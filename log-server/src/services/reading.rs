@@ -54,14 +54,16 @@ pub(super) async fn record(
     if known {
         return Ok(());
     }
-    let say = |_: &cairn_identity::Ledger| Statement {
-        body: Body::AdminAction(AdminAction {
-            action: ACTION.to_owned(),
-            object: object.to_owned(),
-            person: caller.claims.sub.clone(),
-        }),
-        confidential: Vec::new(),
-        ext: None,
+    let say = |_: &cairn_identity::Ledger| {
+        Some(Statement {
+            body: Body::AdminAction(AdminAction {
+                action: ACTION.to_owned(),
+                object: object.to_owned(),
+                person: caller.claims.sub.clone(),
+            }),
+            confidential: Vec::new(),
+            ext: None,
+        })
     };
     services.0.authority.write(Wait::Sequenced, say).await?;
     let mut readings = locked(&services.0.readings);

@@ -28,45 +28,58 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether its answer hangs on the index: then it waits for one that stands.
+    pub needs_index: bool,
 }
 
+/// A route that asks only the log and its ledger. The enrolment pages ask the index too, and say in HTML
+/// that it does not stand.
 const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
     Route {
         method,
         path,
         access,
+        needs_index: false,
+    }
+}
+
+/// A route whose answer hangs on the index.
+const fn indexed(method: &'static str, path: &'static str, access: Access) -> Route {
+    Route {
+        needs_index: true,
+        ..route(method, path, access)
     }
 }
 
 /// Every route of the services.
 pub const ROUTES: &[Route] = &[
     route("PUT", paths::BLOB, POLICY_WRITERS),
-    route("GET", paths::ROSTER, Access::AnyToken),
-    route("GET", paths::POLICY, Access::AnyToken),
-    route("GET", paths::POLICY_STREAM, Access::AnyToken),
+    indexed("GET", paths::ROSTER, Access::AnyToken),
+    indexed("GET", paths::POLICY, Access::AnyToken),
+    indexed("GET", paths::POLICY_STREAM, Access::AnyToken),
     route("POST", paths::TOKEN, Access::OwnSecret),
     route("GET", JWKS, Access::Public),
-    route("POST", paths::LOGIN_EMAIL, Access::Public),
-    route("POST", paths::LOGIN_CODE, Access::OwnSecret),
-    route("POST", paths::ENROLL, Access::OwnSecret),
+    indexed("POST", paths::LOGIN_EMAIL, Access::Public),
+    indexed("POST", paths::LOGIN_CODE, Access::OwnSecret),
+    indexed("POST", paths::ENROLL, Access::OwnSecret),
     route("GET", paths::ENROLLMENT, Access::OwnSecret),
     route("GET", paths::ENROLL_PAGE, Access::Public),
     route("POST", paths::ENROLL_PAGE_EMAIL, Access::Public),
     route("POST", paths::ENROLL_PAGE_CODE, Access::OwnSecret),
-    route("GET", paths::ME, EVERY_ROLE),
-    route("GET", paths::OVERVIEW, EVERY_ROLE),
-    route("GET", paths::SESSIONS, EVERY_ROLE),
-    route("GET", paths::SESSION, EVERY_ROLE),
-    route("GET", paths::EVENTS, EVERY_ROLE),
-    route("GET", paths::EVENT, EVERY_ROLE),
+    indexed("GET", paths::ME, EVERY_ROLE),
+    indexed("GET", paths::OVERVIEW, EVERY_ROLE),
+    indexed("GET", paths::SESSIONS, EVERY_ROLE),
+    indexed("GET", paths::SESSION, EVERY_ROLE),
+    indexed("GET", paths::EVENTS, EVERY_ROLE),
+    indexed("GET", paths::EVENT, EVERY_ROLE),
     route("POST", paths::EVENT_ERASURE, ADMINS),
     route("POST", paths::READINGS, CONFIDENTIAL_READERS),
     route("GET", paths::READING_DISCLOSURES, CONFIDENTIAL_READERS),
-    route("GET", paths::DEVICES, EVERY_ROLE),
-    route("GET", paths::PEOPLE, EVERY_ROLE),
-    route("GET", paths::TEAMS, EVERY_ROLE),
-    route("GET", paths::MCP, EVERY_ROLE),
-    route("GET", paths::POLICIES, EVERY_ROLE),
+    indexed("GET", paths::DEVICES, EVERY_ROLE),
+    indexed("GET", paths::PEOPLE, EVERY_ROLE),
+    indexed("GET", paths::TEAMS, EVERY_ROLE),
+    indexed("GET", paths::MCP, EVERY_ROLE),
+    indexed("GET", paths::POLICIES, EVERY_ROLE),
     route("GET", paths::INSTALL, Access::Public),
     route("GET", paths::DIST, Access::Public),
     route("GET", paths::OPENAPI, Access::Public),

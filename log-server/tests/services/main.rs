@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod behind;
 mod console;
 mod distribution;
 mod enrolment;

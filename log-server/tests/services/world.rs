@@ -73,7 +73,9 @@ impl World {
         config.checkpoint.interval_ms = 5;
         config.allowed_domains = vec!["example.com".into()];
         adjust(&mut config);
-        Self::serve(dir, public, admin, config, Some(genesis)).await
+        let world = Self::serve(dir, public, admin, config, Some(genesis), || ()).await;
+        world.follow(1).await;
+        world
     }
 
     async fn serve(
@@ -82,6 +84,7 @@ impl World {
         admin: SoftwareKey,
         mut config: Config,
         genesis: Option<PathBuf>,
+        before_services: impl FnOnce(),
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -104,6 +107,7 @@ impl World {
         let opened = tokio::time::timeout(PATIENCE, opening).await;
         let opened = opened.unwrap_or_else(|_| panic!("{}", held.lock().unwrap()));
         let log = opened.log.clone();
+        before_services();
         let router = app::router(log.clone(), services::start(&log).unwrap());
         let (end, ended) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
@@ -119,7 +123,7 @@ impl World {
             .no_proxy()
             .build()
             .unwrap();
-        let world = Self {
+        Self {
             dir,
             public,
             admin,
@@ -129,13 +133,19 @@ impl World {
             config,
             end,
             serving,
-        };
-        world.follow(1).await;
-        world
+        }
     }
 
     /// The same data folder under a new server.
     pub async fn restarted(self) -> Self {
+        let world = self.restarted_after(|| ()).await;
+        world.follow(1).await;
+        world
+    }
+
+    /// The same data folder under a new server, whose services start after `before_services` and are
+    /// not waited for.
+    pub async fn restarted_after(self, before_services: impl FnOnce()) -> Self {
         let Self {
             dir,
             public,
@@ -151,7 +161,7 @@ impl World {
         end.send(()).unwrap();
         serving.await.unwrap();
         drop(log);
-        Self::serve(dir, public, admin, config, None).await
+        Self::serve(dir, public, admin, config, None, before_services).await
     }
 
     pub fn data(&self) -> PathBuf {
@@ -186,9 +196,13 @@ impl World {
             published.wait_for(|one| one.size >= size).await.unwrap();
             // The newest event listed is the newest one projected.
             loop {
-                let events = self.json("/v1/events?limit=1", &token).await;
-                if events["events"][0]["index"].as_u64() >= Some(size - 1) {
-                    return;
+                let answer = self.get("/v1/events?limit=1", &token).send().await.unwrap();
+                // After a start the index is not asked before it has come so far.
+                if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+                    let events = expect(answer, StatusCode::OK).await;
+                    if events["events"][0]["index"].as_u64() >= Some(size - 1) {
+                        return;
+                    }
                 }
                 tokio::task::yield_now().await;
             }
@@ -247,10 +261,15 @@ impl World {
 
     /// Writes an administrative entry as the administrator; gives its index once followed.
     pub async fn administer(&self, body: Body, confidential: &[(&str, &str)]) -> u64 {
-        let line = sealed(body, confidential, &self.admin);
+        let line = self.sealed(body, confidential);
         let index = self.submit(vec![line]).await;
         self.follow(index + 1).await;
         index
+    }
+
+    /// An administrative entry as the administrator would write it.
+    pub fn sealed(&self, body: Body, confidential: &[(&str, &str)]) -> String {
+        sealed(body, confidential, &self.admin)
     }
 
     /// Submits frames that must all be taken; gives the last index.

@@ -22,6 +22,8 @@ pub(in crate::services) async fn overview(
         let newest = published.borrow();
         (newest.size, newest.time_ms)
     };
+    // The ledger is locked before the index, here as everywhere.
+    let organisation = services.organisation();
     let index = services.index();
     let roster = index.ledger().roster();
     let sees = |person: &str| caller.sees_person(Some(person));
@@ -52,7 +54,7 @@ pub(in crate::services) async fn overview(
     let counts = index.counts(own);
     let ledger = index.ledger();
     Ok(Json(Overview {
-        organisation: services.organisation(),
+        organisation,
         origin: log.origin().to_owned(),
         genesis: ledger.genesis_leaf().unwrap_or(Sha256([0; 32])),
         published_size,

@@ -8,10 +8,12 @@ use crate::services::mail::Mail;
 use cairn_event::PersonRole;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::body::Body;
+use cairn_identity::Ledger;
 use cairn_identity::enrolment::{
     Address, Admission, Applicant, ENROLMENT_MS, State, fingerprint_words,
 };
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How the person was verified, as the roster names it.
@@ -21,6 +23,8 @@ const METHOD: &str = "email-otp";
 const PUBLISH_WAIT: Duration = Duration::from_millis(ENROLMENT_MS);
 
 /// Whether a person with this address may enrol a device.
+///
+/// Trap: only an index that stands knows; ask [`Services::index_stands`] before.
 pub(super) fn may_enrol(services: &Services, address: &Address) -> bool {
     let known = services.index().person_of(address).map(str::to_owned);
     match known {
@@ -77,8 +81,18 @@ enum AdmitError {
     Authority(#[from] AuthorityError),
     #[error("no randomness from the operating system")]
     Randomness(#[from] getrandom::Error),
-    #[error("the roster entry was not published in time")]
+    #[error("a roster entry was not published in time")]
     NotPublished,
+    #[error("the address may not enrol any more")]
+    NotEligible,
+    #[error("the index has failed")]
+    NoIndex,
+}
+
+/// The names that the entry gives to what is new.
+struct Fresh {
+    device: Arc<str>,
+    person: Arc<str>,
 }
 
 async fn write(
@@ -86,64 +100,121 @@ async fn write(
     applicant: &Applicant,
     email: &Address,
 ) -> Result<Admission, AdmitError> {
-    let device = identifier("d_")?;
-    let fresh_person = identifier("p_")?;
-    let known = || services.index().person_of(email).map(str::to_owned);
-    let say = |ledger: &cairn_identity::Ledger| {
-        let person = known().unwrap_or_else(|| fresh_person.to_string());
-        let mut changes = Vec::with_capacity(2);
-        let mut confidential = Vec::with_capacity(2);
-        if !ledger.roster().people.contains_key(&person) {
-            let roles = vec![PersonRole::Developer];
-            let person = person.clone();
-            confidential.push((format!("email:{person}"), Value::from(email.as_str())));
-            changes.push(RosterChange::AddPerson {
-                person,
-                roles,
-                teams: Vec::new(),
-            });
-        }
-        confidential.push((
-            format!("host:{device}"),
-            Value::from(applicant.host.as_str()),
-        ));
-        changes.push(RosterChange::AdmitDevice {
-            device: device.to_string(),
-            isolation: applicant.isolation,
-            key: applicant.key.clone(),
-            methods: vec![METHOD.to_owned()],
-            person,
-            protection: applicant.protection,
-        });
-        let revision = ledger.roster().revision + 1;
-        let body = Body::Roster(RosterStatement { changes, revision });
-        Statement {
-            body,
-            confidential,
-            ext: None,
-        }
+    let fresh = Fresh {
+        device: identifier("d_")?,
+        person: identifier("p_")?,
     };
-    let Written { index, published } = services.0.authority.write(Wait::Published, say).await?;
+    let Written { index, .. } = write_once_known(services, applicant, email, &fresh).await?;
+    let device = fresh.device.to_string();
     let person = {
         let ledger = services.log().ledger();
-        let admitted = ledger.roster().devices.get(device.as_ref());
-        admitted.map_or_else(|| fresh_person.to_string(), |one| one.person.clone())
+        let admitted = ledger.roster().devices.get(&device);
+        admitted.map_or_else(|| fresh.person.to_string(), |one| one.person.clone())
     };
-    // The follower learns it from the published entry; a second enrolment may come before that.
-    services.learn(|known| known.note_address(&person, email, index));
-    if !published {
-        let mut checkpoints = services.log().published();
-        let covered = checkpoints.wait_for(|checkpoint| checkpoint.size > index);
-        let waited = tokio::time::timeout(PUBLISH_WAIT, covered).await;
-        waited
-            .map_err(|_| AdmitError::NotPublished)?
-            .map_err(|_| AdmitError::NotPublished)?;
-    }
-    let device = device.to_string();
+    let mut checkpoints = services.log().published();
+    let covered = checkpoints.wait_for(|checkpoint| checkpoint.size > index);
+    let waited = tokio::time::timeout(PUBLISH_WAIT, covered).await;
+    waited
+        .map_err(|_| AdmitError::NotPublished)?
+        .map_err(|_| AdmitError::NotPublished)?;
     Ok(Admission {
         device,
         person,
         email: email.clone(),
         roster_index: index,
+    })
+}
+
+/// Writes the entry when the index knows every person there is: an address that it does not know yet
+/// may be that of somebody whom a roster entry not yet followed adds, or added before a restart.
+async fn write_once_known(
+    services: &Services,
+    applicant: &Applicant,
+    email: &Address,
+    fresh: &Fresh,
+) -> Result<Written, AdmitError> {
+    let _turn = services.0.admissions.lock().await;
+    let say = |ledger: &Ledger| statement(services, ledger, applicant, email, fresh);
+    let written = loop {
+        wait_for_index(services).await?;
+        if !may_enrol(services, email) {
+            return Err(AdmitError::NotEligible);
+        }
+        match services.0.authority.write(Wait::Sequenced, say).await {
+            // An administrator's entry came in between.
+            Err(AuthorityError::NotYet) => {}
+            written => break written?,
+        }
+    };
+    let person = {
+        let ledger = services.log().ledger();
+        let admitted = ledger.roster().devices.get(fresh.device.as_ref());
+        admitted.map(|device| device.person.clone())
+    };
+    // The follower learns it from the published entry; a second enrolment may come before that.
+    if let Some(person) = person {
+        services.learn(|known| known.note_address(&person, email, written.index));
+    }
+    Ok(written)
+}
+
+/// Waits until the index knows every roster entry of the log.
+async fn wait_for_index(services: &Services) -> Result<(), AdmitError> {
+    let mut heads = services.0.heads.clone();
+    // The heads change with every roster entry that was followed.
+    let known = heads.wait_for(|_| {
+        let roster = services.log().ledger().roster().clone();
+        services.index().knows_roster(&roster)
+    });
+    let waited = tokio::time::timeout(PUBLISH_WAIT, known).await;
+    let known = waited.map_err(|_| AdmitError::NotPublished)?;
+    known.map(|_| ()).map_err(|_| AdmitError::NoIndex)
+}
+
+/// The roster entry; `None` while the index does not know everybody whom `ledger` has.
+fn statement(
+    services: &Services,
+    ledger: &Ledger,
+    applicant: &Applicant,
+    email: &Address,
+    fresh: &Fresh,
+) -> Option<Statement> {
+    let known = {
+        let index = services.index();
+        if !index.knows_roster(ledger.roster()) {
+            return None;
+        }
+        index.person_of(email).map(str::to_owned)
+    };
+    let person = known.unwrap_or_else(|| fresh.person.to_string());
+    let mut changes = Vec::with_capacity(2);
+    let mut confidential = Vec::with_capacity(2);
+    if !ledger.roster().people.contains_key(&person) {
+        let person = person.clone();
+        confidential.push((format!("email:{person}"), Value::from(email.as_str())));
+        changes.push(RosterChange::AddPerson {
+            person,
+            roles: vec![PersonRole::Developer],
+            teams: Vec::new(),
+        });
+    }
+    confidential.push((
+        format!("host:{}", fresh.device),
+        Value::from(applicant.host.as_str()),
+    ));
+    changes.push(RosterChange::AdmitDevice {
+        device: fresh.device.to_string(),
+        isolation: applicant.isolation,
+        key: applicant.key.clone(),
+        methods: vec![METHOD.to_owned()],
+        person,
+        protection: applicant.protection,
+    });
+    let revision = ledger.roster().revision + 1;
+    let body = Body::Roster(RosterStatement { changes, revision });
+    Some(Statement {
+        body,
+        confidential,
+        ext: None,
     })
 }

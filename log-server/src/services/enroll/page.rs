@@ -7,6 +7,7 @@ use super::admission::{admit, may_enrol};
 use super::template::{self, html};
 use super::{Delivery, Open, digest, secret};
 use crate::problem::Problem;
+use crate::services::index::standing::NotStanding;
 use crate::services::mail::Mail;
 use crate::services::request::{Name, internal};
 use crate::services::sign_in::ask_limits;
@@ -76,6 +77,9 @@ pub(in crate::services) async fn email(
     let now_ms = services.log().now_ms();
     if services.enrolments().get(&id, now_ms).is_none() {
         return again(StatusCode::NOT_FOUND, "");
+    }
+    if let Err(reason) = services.index_stands() {
+        return later(reason, again);
     }
     if let Err(problem) = ask_limits(&services, &address, &source, now_ms) {
         let minutes = problem.retry_after_s.unwrap_or(60).div_ceil(60);
@@ -170,6 +174,9 @@ pub(in crate::services) async fn code(
         Ok(Form(form)) => form,
         Err(rejection) => return again(rejection.status(), "The form could not be read."),
     };
+    if let Err(reason) = services.index_stands() {
+        return later(reason, again);
+    }
     let now_ms = services.log().now_ms();
     let terms = ChallengeTerms {
         pepper: &services.0.pepper,
@@ -224,6 +231,22 @@ pub(in crate::services) async fn code(
         ),
         Ok((Answer::Right, None)) | Err(_) => again(StatusCode::CONFLICT, ""),
     }
+}
+
+/// The page again, because nobody can say now who may enrol.
+fn later(reason: NotStanding, again: impl Fn(StatusCode, &str) -> Response) -> Response {
+    let problem = Problem::from(reason);
+    let message = match reason {
+        NotStanding::Behind { .. } => "The server has just started. Try again in a few seconds.",
+        NotStanding::Failed => "The server cannot enrol devices now. Tell your administrator.",
+    };
+    let mut response = again(StatusCode::SERVICE_UNAVAILABLE, message);
+    if let Some(after_s) = problem.retry_after_s {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(after_s));
+    }
+    response
 }
 
 fn tries_left(open: &Open) -> Option<u32> {

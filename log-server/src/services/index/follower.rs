@@ -2,8 +2,9 @@
 //!
 //! It also finishes erasures that a crash cut off between their entry and the destruction.
 
-use super::Index;
+use super::{Index, Standing};
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::services::policy::Heads;
 use cairn_api::distribution::{PolicyNotice, RosterNotice};
 use cairn_event::body::Body;
@@ -11,6 +12,7 @@ use cairn_event::{Disclosure, Entry};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Entries projected before readers get a turn at the lock.
 const ENTRIES_PER_TURN: u64 = 256;
@@ -18,10 +20,15 @@ const ENTRIES_PER_TURN: u64 = 256;
 /// Pause after a failed read; the log itself stops when its store is broken.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Follows the log until it is gone. The heads change only once the index holds their entries.
+/// Follows the log until it is gone. The heads change only once the index holds their entries. After a
+/// panic in the projection `standing` has failed and the heads are closed.
 ///
 /// Trap: the task holds the log weakly between two rounds, or the log would never be gone.
-pub fn follow(log: &Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
+pub fn follow(
+    log: &Log,
+    index: Arc<RwLock<Index>>,
+    standing: Arc<Standing>,
+) -> watch::Receiver<Heads> {
     let (heads, receiver) = watch::channel(Heads::default());
     let weak = Arc::downgrade(&log.0);
     let mut published = log.published();
@@ -32,22 +39,22 @@ pub fn follow(log: &Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
                 return;
             };
             let projected = index.clone();
+            let metrics = log.0.metrics.clone();
             let work = tokio::task::spawn_blocking(move || catch_up(&log, &projected, size));
-            match work.await {
-                Ok(Ok(newest)) => {
+            match ended(work, &index, &standing, &metrics).await {
+                Some(Ok(newest)) => {
                     heads.send_if_modified(|known| {
                         let changed = *known != newest;
                         *known = newest;
                         changed
                     });
                 }
-                Ok(Err(error)) => {
+                Some(Err(error)) => {
                     tracing::error!(%error, "the index cannot read the log");
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
-                // A panic in the projection would repeat: the index stays where it is.
-                Err(_) => return,
+                None => return,
             }
             if published.changed().await.is_err() {
                 return;
@@ -55,6 +62,31 @@ pub fn follow(log: &Log, index: Arc<RwLock<Index>>) -> watch::Receiver<Heads> {
         }
     });
     receiver
+}
+
+/// What the work gave; `None` when it will never give anything again. A panic in the projection would
+/// repeat, so the index stays where it is, and must not be asked as if it went on.
+async fn ended<T>(
+    work: JoinHandle<T>,
+    index: &RwLock<Index>,
+    standing: &Standing,
+    metrics: &Metrics,
+) -> Option<T> {
+    match work.await {
+        Ok(given) => Some(given),
+        Err(error) => {
+            if error.is_panic() {
+                let at = index.read().unwrap_or_else(PoisonError::into_inner).size();
+                tracing::error!(
+                    at,
+                    "the index cannot project a published entry: the services refuse until a restart"
+                );
+                metrics.index_failures.add(1);
+                standing.fail();
+            }
+            None
+        }
+    }
 }
 
 fn catch_up(
@@ -132,5 +164,25 @@ fn heads_of(index: &Index) -> Heads {
             index: *index,
             revision: roster.revision,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::index::standing::NotStanding;
+
+    #[tokio::test]
+    async fn a_projection_that_panics_makes_the_services_refuse() {
+        let (standing, metrics) = (Standing::new(0), Metrics::default());
+        let index = RwLock::new(Index::new("log.example.com"));
+        let good = tokio::task::spawn_blocking(|| 7);
+        assert_eq!(ended(good, &index, &standing, &metrics).await, Some(7));
+        standing.judge(0).unwrap();
+        let none: Option<u8> = None;
+        let bad = tokio::task::spawn_blocking(move || none.unwrap());
+        assert_eq!(ended(bad, &index, &standing, &metrics).await, None);
+        assert_eq!(standing.judge(9), Err(NotStanding::Failed));
+        assert_eq!(metrics.index_failures.get(), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! The index: what the console asks for, projected from the published entries.
 //!
-//! Owns rows, joins and counts in memory. It is derived: a restart rebuilds it, and nothing that
-//! matters is decided by it. It holds no confidential content but the address and host names of
+//! Owns rows, joins and counts in memory. It is derived: a restart rebuilds it. It says whose an address
+//! is, which decides who enrols and who signs in, so that nobody asks it before it stands ([`standing`]).
+//! Authority is never decided by it. It holds no confidential content but the address and host names of
 //! the roster; everything else confidential is read from the disclosure store when it is shown.
 
 mod directory;
@@ -9,16 +10,18 @@ mod follower;
 mod projection;
 mod row;
 mod session;
+pub mod standing;
 
 pub use directory::Directory;
 pub use follower::follow;
 pub use row::Row;
 pub use session::Session;
+pub use standing::Standing;
 
 use cairn_event::{Effect, OutcomeState, Posture, Sha256};
-use cairn_identity::Ledger;
 use cairn_identity::enrolment::Address;
-use std::collections::{BTreeMap, HashMap};
+use cairn_identity::{Ledger, Roster};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Rows kept in memory, with their calls about 800 bytes each: a third of what the server may take in all.
 /// Older events stay readable one by one.
@@ -79,6 +82,8 @@ pub struct McpFacts {
 pub struct Index {
     ledger: Ledger,
     directory: Directory,
+    /// Roster entries not yet followed whose addresses are known all the same.
+    noted: BTreeSet<u64>,
     rows: BTreeMap<u64, Row>,
     sessions: BTreeMap<(String, String), Session>,
     outcomes: HashMap<Call, OutcomeState>,
@@ -98,6 +103,7 @@ impl Index {
         Self {
             ledger: Ledger::new(origin),
             directory: Directory::default(),
+            noted: BTreeSet::new(),
             rows: BTreeMap::new(),
             sessions: BTreeMap::new(),
             outcomes: HashMap::new(),
@@ -153,6 +159,19 @@ impl Index {
     /// Learns an address from an entry that is sequenced and not yet followed.
     pub fn note_address(&mut self, person: &str, address: &Address, at: u64) {
         self.directory.learn_email(person, address.as_str(), at);
+        if at >= self.size() {
+            self.noted.insert(at);
+        }
+    }
+
+    /// Whether every entry of `roster`, which may be ahead, was followed or noted: only then does an
+    /// address without a person belong to nobody.
+    #[must_use]
+    pub fn knows_roster(&self, roster: &Roster) -> bool {
+        let size = self.size();
+        let newest = roster.indices.iter().rev();
+        let mut unread = newest.take_while(|index| **index >= size);
+        unread.all(|index| self.noted.contains(index))
     }
 
     /// All rows by index.

@@ -23,6 +23,7 @@ impl Index {
             }
         };
         self.note_names(index, entry, disclosures);
+        self.noted.remove(&index);
         let link = entry.payload().link.as_ref();
         let person = link.and_then(|link| {
             self.ledger

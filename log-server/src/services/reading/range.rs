@@ -65,14 +65,16 @@ pub(in crate::services) async fn announce(
         count.map_err(|error| internal(&error, "counting disclosures"))
     });
     let disclosures = count.await?;
-    let say = |_: &cairn_identity::Ledger| Statement {
-        body: body::Body::AdminAction(AdminAction {
-            action: super::ACTION.to_owned(),
-            object: format!("range:{}-{}", range.start, range.end),
-            person: caller.claims.sub.clone(),
-        }),
-        confidential: Vec::new(),
-        ext: Some(json!({ "reading": { "disclosures": disclosures, "purpose": purpose } })),
+    let say = |_: &cairn_identity::Ledger| {
+        Some(Statement {
+            body: body::Body::AdminAction(AdminAction {
+                action: super::ACTION.to_owned(),
+                object: format!("range:{}-{}", range.start, range.end),
+                person: caller.claims.sub.clone(),
+            }),
+            confidential: Vec::new(),
+            ext: Some(json!({ "reading": { "disclosures": disclosures, "purpose": purpose } })),
+        })
     };
     let written = services.0.authority.write(Wait::Sequenced, say).await?;
     Ok(Json(ReadingStarted {
