@@ -49,6 +49,7 @@ pub mod witnesses;
 pub mod log;
 pub mod recover;
 
+pub mod chain_starts;
 pub mod metrics;
 pub mod quota;
 pub mod reads;

@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) trust_text: Option<String>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) quotas: crate::quota::Quotas,
+    pub(crate) chain_starts: crate::chain_starts::ChainStarts,
     pub(crate) lag: crate::reads::Lag,
     pub(crate) clock: Clock,
 }
@@ -81,6 +82,8 @@ impl Log {
         self.0
             .metrics
             .refused(refused.iter().flatten().map(Problem::code));
+        let starts = &self.0.chain_starts;
+        starts.charge(&accepted, &self.0.ledger, self.now_ms())?;
         self.0.quotas.charge(&accepted, self.now_ms())?;
         let verdicts = self.0.pool.sequence(accepted, ticket).await?;
         let results = merge(verdicts, refused);

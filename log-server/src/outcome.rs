@@ -90,6 +90,9 @@ pub enum SubmitError {
     /// A device submits more than its quota. Retry after the pause.
     #[error(transparent)]
     Quota(#[from] crate::quota::QuotaExceeded),
+    /// A device starts too many chains. Retry after the pause.
+    #[error(transparent)]
+    ChainStarts(#[from] crate::chain_starts::TooManyStarts),
     /// The log stopped after a fatal error. What was submitted may or may not be sequenced:
     /// submit the same bytes again after the restart, duplicates are success.
     #[error("the log has stopped")]

@@ -127,21 +127,17 @@ impl From<&FrameError> for Problem {
 
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
-        if let SubmitError::Quota(exceeded) = &error {
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            let after_s = exceeded.retry_after_s;
-            return Self::retry(status, "quota", after_s, error.to_string());
-        }
-        let (code, after_s) = match &error {
-            SubmitError::PoolFull { retry_after_s } => ("pool-full", *retry_after_s),
-            SubmitError::DiskReserve { .. } => ("disk-reserve", RETRY_AFTER_STOPPED_S),
-            SubmitError::Stopped | SubmitError::Quota(_) => ("stopped", RETRY_AFTER_STOPPED_S),
-        };
-        Self::retry(
+        let (many, none) = (
+            StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
-            code,
-            after_s,
-            error.to_string(),
-        )
+        );
+        let (status, code, after_s) = match &error {
+            SubmitError::Quota(exceeded) => (many, "quota", exceeded.retry_after_s),
+            SubmitError::ChainStarts(many_more) => (many, "chain-starts", many_more.retry_after_s),
+            SubmitError::PoolFull { retry_after_s } => (none, "pool-full", *retry_after_s),
+            SubmitError::DiskReserve { .. } => (none, "disk-reserve", RETRY_AFTER_STOPPED_S),
+            SubmitError::Stopped => (none, "stopped", RETRY_AFTER_STOPPED_S),
+        };
+        Self::retry(status, code, after_s, error.to_string())
     }
 }

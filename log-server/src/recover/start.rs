@@ -357,6 +357,7 @@ fn wire(
         trust_text: parts.trust_text,
         metrics: shared.metrics,
         quotas,
+        chain_starts: crate::chain_starts::ChainStarts::default(),
         lag: crate::reads::Lag::default(),
         clock: parts.clock,
     };

@@ -1,7 +1,9 @@
 //! What keeps a log down at its start, and what is turned away while it runs.
 
-use crate::world::{PATIENCE, World, accept, refuse};
+use crate::world::{DEVICE, PATIENCE, World, accept, refuse};
 use cairn_event::administrative::Right;
+use cairn_server::chain_starts::{CHAIN_STARTS_AT_ONCE, CHAIN_STARTS_PER_HOUR};
+use cairn_server::problem::Problem;
 use cairn_server::recover::{StartError, StateError, start};
 use cairn_server::store::{HeadFile, Memory, SignedHead};
 use cairn_server::{SubmitError, Wait};
@@ -173,6 +175,33 @@ async fn a_full_pool_and_a_nearly_full_disk_turn_submissions_away() {
         .submit(vec![chain.next()], Wait::Sequenced, PATIENCE)
         .await;
     assert!(matches!(refused, Err(SubmitError::DiskReserve { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_starts_so_many_chains_and_its_others_go_on() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    // One was started already.
+    let starts = (1..CHAIN_STARTS_AT_ONCE).map(|number| world.chain_numbered(number).1);
+    let starts: Vec<String> = starts.collect();
+    accept(&log, starts.clone()).await;
+    let more = world.chain_numbered(CHAIN_STARTS_AT_ONCE).1;
+    let refused = log.submit(vec![more], Wait::Sequenced, PATIENCE).await;
+    let Err(SubmitError::ChainStarts(refused)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(refused.device, DEVICE);
+    let pause = 1..=3_600 / CHAIN_STARTS_PER_HOUR + 1;
+    assert!(pause.contains(&refused.retry_after_s), "{refused}");
+    let problem = Problem::from(SubmitError::ChainStarts(refused));
+    assert_eq!((problem.code(), problem.body.status), ("chain-starts", 429));
+    // What the log has may be sent again by anybody, and a chain that runs goes on.
+    accept(&log, starts).await;
+    accept(&log, vec![chain.next()]).await;
+    // The budget is at the door: a start judges what is on record without it.
+    drop(log);
+    let log = world.start(&engine.reopen()).await.unwrap();
+    assert_eq!(log.ledger().chains().count() as u64, CHAIN_STARTS_AT_ONCE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,6 +130,13 @@ impl World {
 
     /// A new chain and the frame that starts it.
     pub fn chain(&self, seed: u8) -> (Chain, String) {
+        self.chain_with([seed; 32], None)
+    }
+
+    /// A new chain of which there are more than seeds.
+    pub fn chain_numbered(&self, number: u64) -> (Chain, String) {
+        let mut seed = [0xc4; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
         self.chain_with(seed, None)
     }
 
@@ -140,11 +147,11 @@ impl World {
             head: before.prev.unwrap(),
             seq: before.seq - 1,
         };
-        self.chain_with(seed, Some(previous))
+        self.chain_with([seed; 32], Some(previous))
     }
 
-    fn chain_with(&self, seed: u8, previous: Option<PreviousChain>) -> (Chain, String) {
-        let key = SoftwareKey::from_seed(&[seed; 32]);
+    fn chain_with(&self, seed: [u8; 32], previous: Option<PreviousChain>) -> (Chain, String) {
+        let key = SoftwareKey::from_seed(&seed);
         let chain = key.public_key().kid();
         let message = possession_message(DEVICE, &chain, ORIGIN);
         let body = Body::ChainStart(ChainStart {

@@ -27,6 +27,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Older events stay readable one by one.
 pub const MAX_ROWS: usize = 200_000;
 
+/// MCP servers kept, by name and definition; a large organisation has some hundreds. Beyond it those go
+/// that nobody has seen for longest.
+pub const MAX_MCP: usize = 10_000;
+
+/// Longest name, tool or source kept of an entry, in bytes: what a device says of itself fills 64 KiB if
+/// it likes, and is shown in lists.
+pub const MAX_SHOWN_BYTES: usize = 256;
+
 /// A device and the agent's identifier of a call.
 pub type Call = (String, String);
 
@@ -75,6 +83,8 @@ pub struct McpFacts {
     pub last_seen_ms: u64,
     /// Index of the first entry that saw it.
     pub first_index: u64,
+    /// Index of the last entry that saw it.
+    pub last_index: u64,
 }
 
 /// The projection of the published log.
@@ -90,7 +100,15 @@ pub struct Index {
     decided: HashMap<Call, u64>,
     devices: HashMap<String, DeviceFacts>,
     mcp: BTreeMap<(String, Sha256), McpFacts>,
+    /// The same servers by the last entry that saw each.
+    mcp_by_last: BTreeMap<u64, (String, Sha256)>,
     counts: BTreeMap<String, Counts>,
+}
+
+/// What is kept of a text that a device chose.
+fn shown(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 /// The key of counts that belong to no person.
@@ -110,6 +128,7 @@ impl Index {
             decided: HashMap::new(),
             devices: HashMap::new(),
             mcp: BTreeMap::new(),
+            mcp_by_last: BTreeMap::new(),
             counts: BTreeMap::new(),
         }
     }
@@ -224,3 +243,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

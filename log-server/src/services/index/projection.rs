@@ -1,9 +1,12 @@
 //! Projecting one published entry into the index.
 
-use super::{DeviceFacts, Index, MAX_ROWS, McpFacts, NOBODY, Row, Session};
+use super::{DeviceFacts, Index, MAX_MCP, MAX_ROWS, McpFacts, NOBODY, Row, Session, shown};
 use cairn_event::body::Body;
 use cairn_event::{Disclosure, Effect, Entry};
 use cairn_identity::Flag;
+
+/// Sources kept of one MCP server on one device; agents know six places to configure one.
+const MAX_SOURCES: usize = 16;
 
 impl Index {
     /// Projects the next entry. `disclosures` are those of a roster entry, or for an erasure those
@@ -42,12 +45,20 @@ impl Index {
         if self.rows.len() > MAX_ROWS
             && let Some((_, oldest)) = self.rows.pop_first()
         {
-            self.forget_call(oldest);
+            self.forget(oldest);
         }
     }
 
-    /// Forgets the call of a row that is no longer kept.
-    fn forget_call(&mut self, row: Row) {
+    /// Forgets the call of a row that is no longer kept, and its session with the last row of it.
+    fn forget(&mut self, row: Row) {
+        if let (Some(device), Some(session)) = (&row.device, &row.session) {
+            let key = (session.clone(), device.clone());
+            if let Some(known) = self.sessions.get_mut(&key)
+                && known.forget(row.index)
+            {
+                self.sessions.remove(&key);
+            }
+        }
         if let (Some(device), Some(use_id)) = (row.device, row.use_id) {
             let call = (device, use_id);
             if self.decided.get(&call) == Some(&row.index) {
@@ -132,10 +143,8 @@ impl Index {
             .or_insert_with(|| Session::begin(row, person));
         known.add(row, entry.payload().context.agent.as_ref());
         // In a session older than the rows kept, the decision may have been forgotten.
-        let oldest = self.rows.keys().next().copied().unwrap_or_default();
-        let is_whole = known.entries.first().is_some_and(|first| *first >= oldest);
         if row.kind == "tool.outcome"
-            && is_whole
+            && known.is_whole
             && let Some(use_id) = &row.use_id
             && !self.decided.contains_key(&(device.clone(), use_id.clone()))
         {
@@ -147,23 +156,33 @@ impl Index {
         let Body::McpSeen(seen) = &entry.payload().body else {
             return;
         };
-        let key = (seen.name.clone(), seen.fingerprint);
-        let facts = self.mcp.entry(key).or_insert_with(|| McpFacts {
-            transport: seen.transport.clone(),
+        let key = (shown(&seen.name), seen.fingerprint);
+        let facts = self.mcp.entry(key.clone()).or_insert_with(|| McpFacts {
+            transport: shown(&seen.transport),
             effect: seen.effect,
             seen: std::collections::BTreeMap::new(),
             first_seen_ms: row.time_ms,
             last_seen_ms: row.time_ms,
             first_index: row.index,
+            last_index: row.index,
         });
+        self.mcp_by_last.remove(&facts.last_index);
+        self.mcp_by_last.insert(row.index, key);
+        facts.last_index = row.index;
         facts.effect = seen.effect;
         facts.last_seen_ms = facts.last_seen_ms.max(row.time_ms);
         facts.first_seen_ms = facts.first_seen_ms.min(row.time_ms);
         let device = row.device.clone().unwrap_or_default();
         let sources = facts.seen.entry(device).or_default();
-        if !sources.contains(&seen.source) {
-            sources.push(seen.source.clone());
+        let source = shown(&seen.source);
+        if sources.len() < MAX_SOURCES && !sources.contains(&source) {
+            sources.push(source);
             sources.sort_unstable();
+        }
+        if self.mcp.len() > MAX_MCP
+            && let Some((_, longest_unseen)) = self.mcp_by_last.pop_first()
+        {
+            self.mcp.remove(&longest_unseen);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One row of the index: what a list shows of an entry, without anything confidential.
 
+use super::shown;
 use cairn_event::body::Body;
 use cairn_event::{DecisionMode, Effect, Entry, RuleRef};
 use cairn_identity::Flag;
@@ -68,23 +69,23 @@ impl Row {
     fn fill(&mut self, body: &Body) {
         match body {
             Body::ToolDecision(decision) => {
-                self.tool = Some(decision.tool.clone());
+                self.tool = Some(shown(&decision.tool));
                 self.use_id = Some(decision.use_id.clone());
                 self.effect = Some(decision.effect);
                 self.mode = Some(decision.mode);
                 self.rule = decision.rule.clone();
             }
             Body::ToolOutcome(outcome) => {
-                self.tool = Some(outcome.tool.clone());
+                self.tool = Some(shown(&outcome.tool));
                 self.use_id = Some(outcome.use_id.clone());
             }
             Body::McpSeen(seen) => {
-                self.tool = Some(seen.name.clone());
+                self.tool = Some(shown(&seen.name));
                 self.effect = Some(seen.effect);
             }
             Body::AdminAction(action) => {
                 self.person = Some(action.person.clone());
-                self.tool = Some(action.action.clone());
+                self.tool = Some(shown(&action.action));
             }
             Body::Erasure(erasure) => self.person = Some(erasure.ordered_by.clone()),
             _ => {}

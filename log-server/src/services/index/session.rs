@@ -3,6 +3,7 @@
 use super::Row;
 use cairn_event::Effect;
 use cairn_event::payload::Agent;
+use std::collections::VecDeque;
 
 /// One agent session on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,10 @@ pub struct Session {
     pub unverdicted: u64,
     /// Whether it ended.
     pub ended: bool,
-    /// Indices of its entries, ascending.
-    pub entries: Vec<u64>,
+    /// Indices of its entries whose rows are kept, ascending.
+    pub entries: VecDeque<u64>,
+    /// Whether these are all.
+    pub is_whole: bool,
 }
 
 impl Session {
@@ -41,7 +44,8 @@ impl Session {
             denied: 0,
             unverdicted: 0,
             ended: false,
-            entries: Vec::new(),
+            entries: VecDeque::new(),
+            is_whole: true,
         }
     }
 
@@ -55,7 +59,7 @@ impl Session {
         }
         self.last_ms = self.last_ms.max(row.time_ms);
         self.last_index = row.index;
-        self.entries.push(row.index);
+        self.entries.push_back(row.index);
         match row.kind {
             "tool.decision" => {
                 self.decisions += 1;
@@ -66,5 +70,14 @@ impl Session {
             "session.end" => self.ended = true,
             _ => {}
         }
+    }
+
+    /// Forgets its oldest entry, whose row is no longer kept; gives whether none is left.
+    pub(super) fn forget(&mut self, index: u64) -> bool {
+        if self.entries.front() == Some(&index) {
+            self.entries.pop_front();
+            self.is_whole = false;
+        }
+        self.entries.is_empty()
     }
 }
