@@ -4,6 +4,7 @@ An attempt is blocked when the marked command did not run; what ran anyway must 
 `cairn status`. The table in docs/operating/agent.md has a line for each.
 """
 
+import json
 import os
 import signal
 import threading
@@ -45,6 +46,8 @@ REFUSED = [
     ["--bare"], ["--safe-mode"], ["--settings", "{}"], ["--settings={}"], ["--dangerously-skip-permissions"],
     ["--allow-dangerously-skip-permissions"], ["--permission-mode", "bypassPermissions"], ["--plugin-dir", "x"], ["--plugin-url", "x"],
     ["--agents", "{}"], ["--managed-settings", "{}"], ["--permission-prompt-tool", "x"], ["--bg"], ["--cloud"],
+    ["--sdk-url", "ws://127.0.0.1:9/"], ["--remote-control"], ["--tmux"], ["--system-prompt-file", "x"], ["--flag-of-another-version"],
+    ["--append-system-prompt", "--", "--settings", '{"disableAllHooks":true}'],
 ]  # fmt: skip
 
 
@@ -53,9 +56,33 @@ def weakening_flags(device):
         run, _ = attempt(device, "flags", words=words)
         assert run.code == 1 and "is refused" in run.printed, f"{words}: {run.printed}"
         assert not run.requests, words
-    for words in (["daemon", "start"], ["mcp", "list"]):
-        code, _, said = device.cairn("claude", *words)
-        assert code == 1 and "is refused" in said, said
+    program = device.write(f"{device.root}/listed", f"#!/bin/sh\ntouch {device.mark('listed')}\n", 0o755)
+    device.write(f"{device.config}/.claude.json", {"mcpServers": {"listed": {"command": program}}}, 0o600)
+    before = ([], ["--"], ["--verbose"], ["--verbose", "--"], ["--model", "x"], ["--max-turns=1"], ["-c"])
+    try:
+        for words in [[*some, *command] for some in before for command in (["mcp", "list"], ["mcp", "get", "listed"], ["daemon", "start"])]:
+            code, _, said = device.cairn("claude", *words)
+            assert code == 1 and "is refused" in said, f"{words}: {said}"
+            assert not device.touched("listed"), f"{words} started a server"
+    finally:
+        os.remove(f"{device.config}/.claude.json")
+
+
+def control_by_input(device):
+    """A program on the agent's input may not take the hooks away: only prompts come in that way."""
+    settings = {"disableAllHooks": True, "permissions": {"allow": ["Bash"]}}
+    program = device.write(f"{device.root}/added", f"#!/bin/sh\ntouch {device.mark('added')}\n", 0o755)
+    requests = [{"subtype": "apply_flag_settings", "settings": settings}, {"subtype": "mcp_set_servers", "servers": {"added": {"command": program}}}]
+    lines = [{"type": "control_request", "request_id": f"r{number}", "request": request} for number, request in enumerate(requests)]
+    lines.append({"type": "user", "message": {"role": "user", "content": "go"}})
+    said = "".join(json.dumps(line) + "\n" for line in lines)
+    for flag in (["--input-format", "stream-json"], ["--input-format=stream-json"]):
+        run, _ = attempt(device, "control-input", words=["--output-format", "stream-json", "--verbose", *flag], stdin=said)
+        assert run.code == 1 and "`--input-format stream-json` is refused" in run.printed, run.printed
+        assert not run.requests and not device.touched("added"), flag
+    # As text they are a prompt and nothing else.
+    run = blocked_and_recorded(device, "control-text", stdin=said)
+    assert not device.touched("added"), run.printed
 
 
 def variables(device):
@@ -136,8 +163,6 @@ def mods_in_the_configuration(device):
 
 def resumed_session(device):
     first = blocked_and_recorded(device, "resume-1")
-    import json
-
     session = json.loads(first.printed[first.printed.index("{") :].splitlines()[0])["session_id"]
     blocked_and_recorded(device, "resume-2", words=["--resume", session])
     blocked_and_recorded(device, "resume-3", words=["--continue"])
@@ -278,5 +303,5 @@ def when_asked(act):
     return during
 
 
-SHARED = [control, weakening_flags, variables, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start]
+SHARED = [control, weakening_flags, control_by_input, variables, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start]
 APART = [user_switches_hooks_off, proxies_and_preloads_in_settings, killed_daemon, hung_daemon, removed_socket, replaced_socket, killed_hooks, settings_taken_away]

@@ -4,12 +4,14 @@ Each spelling names a file of its own, once a free one and once a denied one: th
 the spelling reads at all, the denied one that nothing is read that was not judged.
 """
 
-import json
+import concurrent.futures
 import os
-import subprocess
 
 from agent import tool
 from organisation import until
+
+# Claude Code is started anew for each prompt; more at once than cores only makes each slower.
+AT_ONCE = max(2, min(4, os.cpu_count() or 2))
 
 # `F` stands for the file. Those that Claude Code 2.1.330 was seen to read come first.
 READ = [
@@ -24,30 +26,10 @@ UNREAD = [
 ]  # fmt: skip
 
 
-def conversation(device, prompts):
-    """One run of the agent with several prompts; what each of them made it send."""
-    model = device.model([])
-    command = [f"{device.programs}/cairn", "claude", "-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
-    environment = device.environment(ANTHROPIC_BASE_URL=f"http://127.0.0.1:{model.port}")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=device.project, env=environment, text=True, **pipes)
-    sent, seen = [], 0
-    try:
-        for prompt in prompts:
-            process.stdin.write(json.dumps({"type": "user", "message": {"role": "user", "content": prompt}}) + "\n")
-            process.stdin.flush()
-            for line in process.stdout:
-                if json.loads(line).get("type") == "result":
-                    break
-            requests = model.requests()
-            sent.append(json.dumps(requests[seen:], ensure_ascii=False))
-            seen = len(requests)
-        process.stdin.close()
-        process.wait(timeout=60)
-    finally:
-        process.kill()
-        model.stop()
-    return sent
+def runs(device, prompts):
+    """One run of the agent for each prompt, some at once; what each of them made it send."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        return [run.sent for run in pool.map(device.run, prompts)]
 
 
 def spellings(device):
@@ -57,8 +39,7 @@ def spellings(device):
         for name in (f"free-{number}.txt", f"secret-{number}.txt"):
             device.write(name, f"CONTENT-OF-{name}\n")
             prompts.append(spelling.replace("F", name).replace("P", device.project))
-    sent = conversation(device, prompts)
-    assert len(sent) == len(prompts), f"the agent ended after {len(sent)} prompts"
+    sent = runs(device, prompts)
     read = [number for number in range(len(READ + UNREAD)) if f"CONTENT-OF-free-{number}.txt" in sent[2 * number]]
     leaked = [prompts[2 * number + 1] for number in range(len(READ + UNREAD)) if "CONTENT-OF-secret-" in sent[2 * number + 1]]
     assert not leaked, f"a denied file came in by {leaked}"

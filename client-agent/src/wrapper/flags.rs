@@ -1,6 +1,16 @@
-//! The agent's command line: flags that would take the session out from under Cairn are refused.
+//! The agent's command line: what would take the session out from under Cairn is refused.
+//!
+//! Owns reading the words as the agent reads them: which word is a flag, which is a flag's value and
+//! which comes first of the rest. A flag that is in no list here is refused, because a later version of
+//! the agent may have any. Which flags and commands there are is in [`known`] and [`refused`].
 //!
 //! Source: Claude Code findings 1.8.
+
+mod known;
+mod refused;
+
+use known::{KNOWN, Takes};
+use refused::{COMMANDS, FLAGS, UNKNOWN};
 
 /// A refused flag with the reason, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,184 +31,168 @@ pub struct Flags {
     pub mcp_configs: Vec<String>,
 }
 
-/// Flags that are refused, whatever follows.
-const REFUSED: &[(&str, &str)] = &[
-    (
-        "--agents",
-        "agents given on the command line may bring hooks and servers of their own",
-    ),
-    (
-        "--allow-dangerously-skip-permissions",
-        "it offers a mode that skips the agent's own permission checks",
-    ),
-    (
-        "--background",
-        "a background session does not inherit Cairn's settings",
-    ),
-    (
-        "--bare",
-        "it starts the agent without hooks, so nothing would be decided or recorded",
-    ),
-    (
-        "--bg",
-        "a background session does not inherit Cairn's settings",
-    ),
-    (
-        "--cloud",
-        "the session would run on another machine, outside Cairn",
-    ),
-    (
-        "--dangerously-skip-permissions",
-        "it skips the agent's own permission checks; ask for an allow rule instead",
-    ),
-    ("--managed-settings", "settings come from Cairn's policy"),
-    (
-        "--permission-prompt-tool",
-        "a tool would answer questions that the policy puts to a person",
-    ),
-    (
-        "--plugin-dir",
-        "a plug-in can load code into the agent that overrules every deny",
-    ),
-    (
-        "--plugin-url",
-        "a plug-in can load code into the agent that overrules every deny",
-    ),
-    (
-        "--remote",
-        "the session would run on another machine, outside Cairn",
-    ),
-    (
-        "--safe-mode",
-        "it starts the agent without hooks, so nothing would be decided or recorded",
-    ),
-    (
-        "--settings",
-        "it would replace the settings that Cairn enforces with; use your settings files",
-    ),
-    (
-        "--teleport",
-        "the session comes from another machine, outside Cairn",
-    ),
-];
-
 /// Permission modes that are refused.
 const REFUSED_MODES: &[&str] = &["bypassPermissions"];
+
+/// The one input format in which input is a prompt and never a command to the agent itself.
+const INPUT_FORMAT: &str = "text";
+
+/// Why every other input format is refused.
+const CONTROLLED: &str = "a program on its input could replace the settings that Cairn enforces with and add servers; \
+     give the prompt as text, and `--resume` for the next one";
+
+/// Why a value that looks like a flag is refused.
+const DOUBTFUL_VALUE: &str = "its value begins with two dashes and could be taken for a flag; write it as one word, with `=`";
 
 /// Checks the words after `cairn claude`.
 ///
 /// Errors: every problem at once; the agent is not started.
 pub fn check(words: &[String]) -> Result<Flags, Vec<FlagProblem>> {
-    let mut flags = Flags::default();
-    let mut problems = Vec::new();
-    let mut words = words.iter().peekable();
-    while let Some(word) = words.next() {
-        if word == "--" {
-            flags.pass.push(word.clone());
-            flags.pass.extend(words.by_ref().cloned());
-            break;
+    let mut reader = Reader {
+        words: words.iter().peekable(),
+        flags: Flags::default(),
+        operands: Vec::new(),
+        unknown: Vec::new(),
+        problems: Vec::new(),
+    };
+    reader.read();
+    let operands: Vec<&str> = reader.operands.iter().map(String::as_str).collect();
+    match COMMANDS
+        .iter()
+        .find(|(name, _)| operands.first() == Some(name))
+    {
+        Some((name, commands)) => reader.problems.extend(commands.problem(name, &operands)),
+        // A command has flags of its own, which the agent's first reading passes over.
+        None => reader.problems.append(&mut reader.unknown),
+    }
+    if reader.problems.is_empty() {
+        Ok(reader.flags)
+    } else {
+        Err(reader.problems)
+    }
+}
+
+/// Reads words as the agent does.
+struct Reader<'a> {
+    words: std::iter::Peekable<std::slice::Iter<'a, String>>,
+    flags: Flags,
+    /// Words that are neither flags nor their values.
+    operands: Vec<String>,
+    /// Flags in no list.
+    unknown: Vec<FlagProblem>,
+    problems: Vec<FlagProblem>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) {
+        while let Some(word) = self.words.next() {
+            if word == "--" {
+                self.flags.pass.push(word.clone());
+                for word in self.words.by_ref() {
+                    self.flags.pass.push(word.clone());
+                    self.operands.push(word.clone());
+                }
+            } else if is_flag(word) {
+                self.flag(word);
+            } else {
+                self.flags.pass.push(word.clone());
+                self.operands.push(word.clone());
+            }
         }
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
-            _ => (word.as_str(), None),
+    }
+
+    fn flag(&mut self, word: &str) {
+        let (name, attached) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (word, None),
         };
-        if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-            problems.push(FlagProblem {
-                flag: name.to_owned(),
-                reason,
-            });
-            continue;
+        if let Some((_, reason)) = FLAGS.iter().find(|(refused, _)| *refused == name) {
+            return self.problem(name, reason);
+        }
+        let takes = KNOWN.iter().find(|(known, _)| *known == name);
+        let Some((_, takes)) =
+            takes.filter(|(_, takes)| attached.is_none() || *takes != Takes::Nothing)
+        else {
+            if !is_short_switches(word) {
+                let (flag, reason) = (word.to_owned(), UNKNOWN);
+                self.unknown.push(FlagProblem { flag, reason });
+            }
+            return self.flags.pass.push(word.to_owned());
+        };
+        let (mut own, mut values) = (vec![word.to_owned()], Vec::new());
+        match attached {
+            Some(value) => values.push(value.to_owned()),
+            None => values.extend(self.values(name, *takes)),
         }
         match name {
-            "--mcp-config" => {
-                flags.mcp_configs.extend(value);
-                // The flag takes every word up to the next flag.
-                while let Some(next) = words.next_if(|next| !next.starts_with('-')) {
-                    flags.mcp_configs.push(next.clone());
-                }
+            // Cairn passes both itself.
+            "--mcp-config" => return self.flags.mcp_configs.append(&mut values),
+            "--strict-mcp-config" => return,
+            "--permission-mode"
+                if values
+                    .iter()
+                    .any(|mode| REFUSED_MODES.contains(&mode.as_str())) =>
+            {
+                self.problem(
+                    "--permission-mode bypassPermissions",
+                    "it skips the agent's own permission checks",
+                );
             }
-            // Cairn passes it itself.
-            "--strict-mcp-config" => {}
-            "--permission-mode" => {
-                let mode = value
-                    .clone()
-                    .or_else(|| words.peek().map(|next| (*next).clone()));
-                if mode.is_some_and(|mode| REFUSED_MODES.contains(&mode.as_str())) {
-                    let flag = "--permission-mode bypassPermissions".to_owned();
-                    let reason = "it skips the agent's own permission checks";
-                    problems.push(FlagProblem { flag, reason });
-                }
-                flags.pass.push(word.clone());
+            "--input-format" if values.iter().any(|format| format != INPUT_FORMAT) => {
+                self.problem("--input-format stream-json", CONTROLLED);
             }
-            _ => flags.pass.push(word.clone()),
+            _ => {}
         }
+        if attached.is_none() {
+            own.append(&mut values);
+        }
+        self.flags.pass.append(&mut own);
     }
-    if flags.pass.first().is_some_and(|first| first == "daemon") {
-        let reason = "background sessions do not inherit Cairn's settings";
-        problems.push(FlagProblem {
-            flag: "daemon".to_owned(),
-            reason,
-        });
+
+    /// The words that belong to a flag.
+    fn values(&mut self, name: &str, takes: Takes) -> Vec<String> {
+        let mut values = Vec::new();
+        if matches!(takes, Takes::One | Takes::Several) {
+            values.extend(self.words.next().cloned());
+            if values.iter().any(|value| value.starts_with("--")) {
+                self.problem(name, DOUBTFUL_VALUE);
+            }
+        }
+        if takes == Takes::Perhaps {
+            values.extend(self.words.next_if(|next| !is_flag(next)).cloned());
+        }
+        while takes == Takes::Several
+            && let Some(next) = self.words.next_if(|next| !is_flag(next))
+        {
+            values.push(next.clone());
+        }
+        values
     }
-    let mut first_words = flags.pass.iter().map(String::as_str);
-    if let (Some("mcp"), Some(word @ ("get" | "list" | "serve"))) =
-        (first_words.next(), first_words.next())
-    {
-        let reason = "it starts configured servers without a verdict; use `cairn mcp list`";
-        problems.push(FlagProblem {
-            flag: format!("mcp {word}"),
-            reason,
-        });
+
+    fn problem(&mut self, flag: &str, reason: &'static str) {
+        let flag = flag.to_owned();
+        self.problems.push(FlagProblem { flag, reason });
     }
-    if problems.is_empty() {
-        Ok(flags)
-    } else {
-        Err(problems)
-    }
+}
+
+/// Whether the agent takes a word for a flag where it takes any.
+fn is_flag(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
+}
+
+/// Whether a word is several short switches in one, for example `-pc`.
+fn is_short_switches(word: &str) -> bool {
+    let switch = |letter: char| {
+        KNOWN.iter().any(|(name, takes)| {
+            *takes == Takes::Nothing
+                && name
+                    .strip_prefix('-')
+                    .is_some_and(|name| name.chars().eq([letter]))
+        })
+    };
+    word.strip_prefix('-')
+        .is_some_and(|letters| letters.chars().all(switch))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split_whitespace().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn every_weakening_flag_is_refused_in_both_spellings() {
-        for (flag, _) in REFUSED {
-            for line in [
-                flag.to_string(),
-                format!("-p {flag}=x"),
-                format!("hello {flag} x"),
-            ] {
-                let problems = check(&words(&line)).unwrap_err();
-                assert_eq!(problems[0].flag, *flag, "{line}");
-            }
-        }
-        assert!(check(&words("--permission-mode bypassPermissions")).is_err());
-        assert!(check(&words("--permission-mode=bypassPermissions")).is_err());
-        assert!(check(&words("--permission-mode plan")).is_ok());
-        assert!(check(&words("daemon start")).is_err());
-        assert!(check(&words("mcp list")).is_err());
-        assert!(check(&words("mcp add x y")).is_ok());
-    }
-
-    #[test]
-    fn server_configurations_are_taken_over() {
-        let flags = check(&words("--mcp-config a.json b.json -p hi --mcp-config={}")).unwrap();
-        assert_eq!(flags.mcp_configs, ["a.json", "b.json", "{}"]);
-        assert_eq!(flags.pass, ["-p", "hi"]);
-        assert_eq!(
-            check(&words("--strict-mcp-config -p x")).unwrap().pass,
-            ["-p", "x"]
-        );
-    }
-
-    #[test]
-    fn words_after_the_double_dash_are_a_prompt() {
-        let flags = check(&words("-p -- --bare")).unwrap();
-        assert_eq!(flags.pass, ["-p", "--", "--bare"]);
-    }
-}
+mod tests;

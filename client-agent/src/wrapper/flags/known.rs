@@ -1,0 +1,91 @@
+//! Flags of the agent that leave Cairn's hold on the session as it is, and what each takes.
+//!
+//! From the help and the option table of Claude Code 2.1.330. A flag is listed here only when it
+//! changes neither the settings, nor the servers, nor who controls the session.
+
+/// What follows a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing.
+    Nothing,
+    /// The next word, whatever it looks like.
+    One,
+    /// The next word, unless it is a flag.
+    Perhaps,
+    /// The next word, whatever it looks like, and all that follow up to a flag.
+    Several,
+}
+
+/// Known flags, in order of the alphabet.
+pub(super) const KNOWN: &[(&str, Takes)] = &[
+    ("--add-dir", Takes::Several),
+    ("--advisor", Takes::One),
+    ("--agent", Takes::One),
+    ("--allowed-tools", Takes::Several),
+    ("--allowedTools", Takes::Several),
+    ("--append-subagent-system-prompt", Takes::One),
+    ("--append-system-prompt", Takes::One),
+    ("--autocompact", Takes::One),
+    ("--ax-screen-reader", Takes::Nothing),
+    ("--betas", Takes::Several),
+    ("--brief", Takes::Nothing),
+    ("-c", Takes::Nothing),
+    ("--chrome", Takes::Nothing),
+    ("--continue", Takes::Nothing),
+    ("-d", Takes::Perhaps),
+    ("-d2e", Takes::Nothing),
+    ("--debug", Takes::Perhaps),
+    ("--debug-file", Takes::One),
+    ("--debug-to-stderr", Takes::Nothing),
+    ("--disable-slash-commands", Takes::Nothing),
+    ("--disallowed-tools", Takes::Several),
+    ("--disallowedTools", Takes::Several),
+    ("--effort", Takes::One),
+    ("--exclude-dynamic-system-prompt-sections", Takes::Nothing),
+    ("--fallback-model", Takes::One),
+    ("--fast-mode", Takes::One),
+    ("--fork-session", Takes::Nothing),
+    ("--forward-subagent-text", Takes::Nothing),
+    ("--from-pr", Takes::Perhaps),
+    ("-h", Takes::Nothing),
+    ("--help", Takes::Nothing),
+    ("--ide", Takes::Nothing),
+    ("--include-hook-events", Takes::Nothing),
+    ("--include-partial-messages", Takes::Nothing),
+    ("--input-format", Takes::One),
+    ("--json-schema", Takes::One),
+    ("--max-budget-usd", Takes::One),
+    ("--max-thinking-tokens", Takes::One),
+    ("--max-turns", Takes::One),
+    ("--mcp-config", Takes::Several),
+    ("--model", Takes::One),
+    ("-n", Takes::One),
+    ("--name", Takes::One),
+    ("--no-chrome", Takes::Nothing),
+    ("--no-session-persistence", Takes::Nothing),
+    ("--output-format", Takes::One),
+    ("-p", Takes::Nothing),
+    ("--permission-mode", Takes::One),
+    ("--permission-prompts", Takes::One),
+    ("--plan-mode-instructions", Takes::One),
+    ("--print", Takes::Nothing),
+    ("--prompt-suggestions", Takes::Perhaps),
+    ("-r", Takes::Perhaps),
+    ("--restricted", Takes::Nothing),
+    ("--resume", Takes::Perhaps),
+    ("--session-id", Takes::One),
+    ("--setting-sources", Takes::One),
+    ("--strict-mcp-config", Takes::Nothing),
+    ("--system-prompt", Takes::One),
+    ("--system-prompt-snapshot", Takes::One),
+    ("--task-budget", Takes::One),
+    ("--thinking", Takes::One),
+    ("--thinking-display", Takes::One),
+    ("--tools", Takes::Several),
+    ("-V", Takes::Nothing),
+    ("-v", Takes::Nothing),
+    ("--verbose", Takes::Nothing),
+    ("--version", Takes::Nothing),
+    ("-w", Takes::Perhaps),
+    ("--worktree", Takes::Perhaps),
+];
