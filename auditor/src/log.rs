@@ -6,7 +6,9 @@
 //! Source: architecture section 7.
 
 pub mod bundles;
+pub mod freshness;
 pub mod published;
+pub mod since;
 pub mod tiles;
 
 use crate::beacons::TreeAt;
@@ -22,6 +24,8 @@ use cairn_tlog::{
     Checkpoint, Frontier, Hash, TileNodes, TrustPolicy, consistency_proof, leaf_hash,
     verify_consistency,
 };
+use freshness::AgeLimit;
+use since::Since;
 use std::collections::BTreeMap;
 use tiles::TileRebuilder;
 
@@ -39,6 +43,10 @@ pub struct Options<'a> {
     pub genesis: Hash,
     /// Whether confidential members are asked for, to replay decisions.
     pub disclosures: bool,
+    /// How old the newest checkpoint may be; `None` for an archive, whose age says nothing.
+    pub max_age: Option<AgeLimit>,
+    /// The checkpoint of an earlier audit, a signed note: the log may only have grown since.
+    pub since: Option<&'a str>,
     /// Told after every bundle: entries done, entries in all.
     pub progress: &'a dyn Fn(u64, u64),
 }
@@ -50,13 +58,17 @@ pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
     let mut report = Report::default();
     let mut check = Check::new("checkpoint");
     let place = |reason: String| Failure::of_file("checkpoint", reason);
-    let head = check
-        .record(source.checkpoint(), place)
-        .and_then(|note| check.record(options.policy.verify_checkpoint(&note), place));
+    let head = check.record(source.checkpoint(), place).and_then(|note| {
+        let verified = check.record(options.policy.verify_checkpoint(&note), place);
+        Some((note, verified?))
+    });
     report.push(check);
-    let Some(head) = head.map(|verified| verified.checkpoint) else {
+    let Some((note, verified)) = head else {
         return report;
     };
+    freshness::check(options.policy, &verified, options.max_age, &mut report);
+    let head = verified.checkpoint;
+    report.checkpoint = Some(note);
     report.fact("origin", &head.origin);
     report.fact("tree size", head.size);
     report.fact("tree root", head.root);
@@ -85,6 +97,8 @@ impl LogAudit<'_> {
         let (policy, origin) = (self.options.policy, &self.head.origin);
         let records = published::read(self.source, policy, origin, 0, size, &mut published)?;
         report.push(published);
+        let since = self.options.since;
+        let since = since.map(|note| Since::read(note, policy, self.head));
         let mut pass = Pass {
             audit: self,
             walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new()),
@@ -94,6 +108,7 @@ impl LogAudit<'_> {
                 .iter()
                 .map(|record| record.size)
                 .chain([size])
+                .chain(since.as_ref().and_then(Since::size))
                 .collect(),
             roots: BTreeMap::new(),
             genesis: Check::new("genesis"),
@@ -119,22 +134,16 @@ impl LogAudit<'_> {
             blobs,
             ..
         } = pass;
-        report.push(genesis);
+        report.push(compared(genesis));
+        report
+            .checks
+            .extend(since.map(|since| since.finish(&roots)));
         report.push(tiles.finish());
         report.push(self.check_root(&roots));
         report.push(published::compare(&records, &roots));
         report.push(blobs);
         let walked = walk.finish();
-        walked
-            .report
-            .checks
-            .into_iter()
-            .for_each(|check| report.push(check));
-        walked
-            .report
-            .counts
-            .iter()
-            .for_each(|(name, count)| report.count(name, *count));
+        report.take(walked.report);
         report.count("entries", size);
         report.count("published checkpoints", records.len() as u64);
         Ok(())
@@ -167,6 +176,16 @@ impl LogAudit<'_> {
         check.record(verdict, |reason| Failure::of_file("checkpoint", reason));
         check
     }
+}
+
+/// A pinned genesis that was compared with nothing is a failure.
+fn compared(mut genesis: Check) -> Check {
+    if genesis.examined == 0 {
+        let reason =
+            "the checkpoint covers no entry, so that the pinned genesis was compared with nothing";
+        genesis.fail(Failure::of_file(ENTRIES, reason));
+    }
+    genesis
 }
 
 /// The state of one pass over all entries.

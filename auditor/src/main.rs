@@ -3,12 +3,15 @@
 //! Owns arguments, output and the exit code: 0 for verified, 1 for not verified, 2 when the question
 //! itself could not be read.
 
+mod history;
+
 use anyhow::{Context as _, Result};
 use cairn_audit::log::Options;
 use cairn_audit::source::{folder::Folder, folder::read_limited, http::Http};
 use cairn_audit::{LogSource, Report};
 use cairn_tlog::{Hash, TrustPolicy};
 use clap::{Args, Parser, Subcommand};
+use history::History;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +50,8 @@ enum Command {
         /// File with a bearer token, to read confidential members and replay decisions.
         #[arg(long)]
         token_file: Option<PathBuf>,
+        #[command(flatten)]
+        history: History,
     },
     /// Check the receipt of one entry.
     Receipt {
@@ -118,13 +123,12 @@ fn run(command: &Command) -> Result<Report> {
             trust,
             genesis_hash,
             token_file,
+            history,
         } => {
+            let held = history.read()?;
             let source = open(place, token_file.as_deref())?;
             let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
-            let bar = ProgressBar::new(0);
-            if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta}") {
-                bar.set_style(style);
-            }
+            let bar = progress_bar();
             let progress = |done, all| {
                 bar.set_length(all);
                 bar.set_position(done);
@@ -134,10 +138,13 @@ fn run(command: &Command) -> Result<Report> {
                 policy: &policy,
                 genesis,
                 disclosures,
+                max_age: held.max_age,
+                since: held.since.as_deref(),
                 progress: &progress,
             };
             let report = cairn_audit::log::audit(source.as_ref(), &options);
             bar.finish_and_clear();
+            history.keep(&report)?;
             Ok(report)
         }
         Command::Receipt {
@@ -147,11 +154,8 @@ fn run(command: &Command) -> Result<Report> {
         } => {
             let entry = read(entry)?;
             let receipt = String::from_utf8(read(receipt)?).context("the receipt is not UTF-8")?;
-            Ok(cairn_audit::receipt::check(
-                &entry,
-                &receipt,
-                &trust.read()?,
-            ))
+            let trust = trust.read()?;
+            Ok(cairn_audit::receipt::check(&entry, &receipt, &trust))
         }
         Command::Verify {
             pack,
@@ -163,6 +167,14 @@ fn run(command: &Command) -> Result<Report> {
             &pinned(genesis_hash)?,
         )),
     }
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {eta}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 impl Trust {

@@ -162,7 +162,7 @@ impl Pack<'_> {
         ] {
             report.push(check);
         }
-        merge(report, walked.report);
+        report.take(walked.report);
         report.push(small::check(self.folder, &tables));
         report.fact("frameworks", self.folder.manifest.frameworks.join(", "));
         for row in &tables.params {
@@ -270,15 +270,4 @@ impl Pack<'_> {
         check.record(verdict, |reason| Failure::of_file(names::MANIFEST, reason));
         check
     }
-}
-
-fn merge(report: &mut Report, other: Report) {
-    other
-        .checks
-        .into_iter()
-        .for_each(|check| report.push(check));
-    other
-        .counts
-        .iter()
-        .for_each(|(name, count)| report.count(name, *count));
 }

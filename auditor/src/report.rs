@@ -139,12 +139,24 @@ pub struct Report {
     pub counts: BTreeMap<String, u64>,
     /// Facts to compare with what was obtained elsewhere, by name: pack root, tree root.
     pub facts: BTreeMap<String, String>,
+    /// The newest checkpoint of a log that the trust policy believed, as it was read: what a later audit
+    /// may be held to. Not part of the printed verdict.
+    #[serde(skip)]
+    pub checkpoint: Option<String>,
 }
 
 impl Report {
     /// Adds a finished check.
     pub fn push(&mut self, check: Check) {
         self.checks.push(check);
+    }
+
+    /// Adds the checks and counts of another report.
+    pub fn take(&mut self, other: Self) {
+        self.checks.extend(other.checks);
+        for (name, count) in &other.counts {
+            self.count(name, *count);
+        }
     }
 
     /// Adds to a count.

@@ -121,6 +121,8 @@ pub fn judge_source(
         policy,
         genesis,
         disclosures: false,
+        max_age: None,
+        since: None,
         progress: &|_, _| {},
     };
     let report = audit(source, &options);

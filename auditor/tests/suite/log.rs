@@ -97,6 +97,8 @@ fn another_genesis_is_refused() {
         policy: &policy,
         genesis,
         disclosures: false,
+        max_age: None,
+        since: None,
         progress: &|_, _| {},
     };
     assert_named(&audit(&source, &options), "genesis", "pinned is");

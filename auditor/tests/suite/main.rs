@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod age;
 mod beacons;
 mod invariants;
 mod log;
@@ -32,6 +33,8 @@ fn run(world: &World, dir: &Path) -> Report {
             policy: &policy,
             genesis,
             disclosures: true,
+            max_age: None,
+            since: None,
             progress: &|_, _| {},
         },
     )

@@ -186,6 +186,25 @@ impl TrustPolicy {
         })
     }
 
+    /// Unix seconds from which on the cosignatures of a verified checkpoint satisfy the quorum by
+    /// themselves: when the policy's witnesses last vouched for it together. Without a quorum the newest
+    /// cosignature counts; `None` where there is none.
+    ///
+    /// Trap: these are the witnesses' clocks. A quorum whose members may be a minority of liars should
+    /// be larger than that minority.
+    #[must_use]
+    pub fn quorum_time(&self, checkpoint: &VerifiedCheckpoint) -> Option<u64> {
+        let times: BTreeSet<u64> = checkpoint.cosigned.iter().map(|(_, at)| *at).collect();
+        times.into_iter().rev().find(|time| {
+            let since = checkpoint.cosigned.iter().filter(|(_, at)| at >= time);
+            let cosigners = since.map(|(name, _)| name.as_str()).collect();
+            match &self.quorum {
+                Some(quorum) => self.is_satisfied(quorum, &cosigners),
+                None => true,
+            }
+        })
+    }
+
     /// Whether the named witness cosigned, or enough members of the named group did.
     ///
     /// Parsing guarantees that a group refers only to earlier lines, so the recursion ends, and
