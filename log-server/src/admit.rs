@@ -156,6 +156,13 @@ fn judge(line: &str, ledger: &RwLock<Ledger>, starts: &[Entry]) -> Result<Frame,
     let unopened = Unopened::parse(line).map_err(Refused::Frame)?;
     let key = {
         let ledger = ledger.read().unwrap_or_else(PoisonError::into_inner);
+        // A genesis names its own keys: anybody can sign one.
+        let genesis = matches!(unopened.entry().payload().body, Body::Genesis(_));
+        let known = ledger.genesis_leaf();
+        if genesis && known.is_some_and(|leaf| leaf != unopened.entry().leaf()) {
+            let reason = "the log already has its genesis entry";
+            return Err(of_entry(Refusal::Genesis(reason)));
+        }
         let key = ledger.key_for(unopened.entry(), starts);
         key.map_err(of_entry)?
     };

@@ -4,16 +4,20 @@
 //! take to arrive, and the demand for a client certificate. Does not own who may call a route
 //! (`services::access`) nor what an answer's caching is (each route says).
 
+use crate::answers::{self, Held};
+use crate::arrival::{Arrived, Room};
+use crate::blobs::MAX_BLOB_BYTES;
 use crate::config::ClientCertificates;
 use crate::listener::Peer;
 use crate::log::Log;
 use crate::problem::{Family, Problem};
+use crate::services::request::MAX_BODY_BYTES;
 use crate::traces;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use cairn_api::paths;
 use std::time::{Duration, Instant};
@@ -31,8 +35,8 @@ const BROTLI_EFFORT: i32 = 4;
 /// How long a body of any route but submission may take: 1 MiB over 1 Mbit/s, with room.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Largest body of any such route, which is a blob; each route has its own limit below it.
-const BODY_BYTES_MAX: usize = crate::blobs::MAX_BLOB_BYTES + 1;
+/// Bytes of such bodies that may be here at once: as many blobs as an organisation ever sends.
+const BODIES_BYTES_MAX: usize = 64 * MAX_BLOB_BYTES;
 
 /// Media types that compress: text made by programs. Tiles and bundles of hashes and signatures do
 /// not, and an event stream must not wait for a block to fill.
@@ -53,7 +57,11 @@ pub fn around(routes: Router, log: &Log) -> Router {
         .compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(is_compressible));
     // Layers run from the last to the first.
     routes
-        .layer(from_fn(bounded_body))
+        .layer(from_fn_with_state(Held::new(), answers::charged))
+        .layer(from_fn_with_state(
+            Room::new(BODIES_BYTES_MAX),
+            bounded_body,
+        ))
         .layer(from_fn_with_state(log.clone(), certified))
         .layer(compression)
         .layer(from_fn_with_state(log.clone(), observed))
@@ -120,25 +128,24 @@ async fn certified(State(log): State<Log>, request: Request, next: Next) -> Resp
     next.run(request).await
 }
 
-/// Reads a body before its handler begins, so that a slow sender costs its own memory and no
-/// handler. Submissions have bounds of their own.
-async fn bounded_body(request: Request, next: Next) -> Response {
+/// Reads a body before its handler begins, so that a slow sender costs no handler. Submissions have
+/// bounds of their own.
+async fn bounded_body(State(room): State<Room>, request: Request, next: Next) -> Response {
     let bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
     if bodiless || request.uri().path() == paths::ENTRIES {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    match tokio::time::timeout(BODY_DEADLINE, to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Ok(Err(_)) => {
-            let detail = format!("the body is longer than {BODY_BYTES_MAX} bytes or broke off");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            Problem::new(status, "body-too-long", Family::Refused, detail).into_response()
+    // One byte more, so that the route itself finds what is too long for it.
+    let bytes_max = if head.method == Method::PUT {
+        MAX_BLOB_BYTES + 1
+    } else {
+        MAX_BODY_BYTES + 1
+    };
+    match room.take(body, bytes_max, BODY_DEADLINE).await {
+        Ok(Arrived { bytes, room: _room }) => {
+            next.run(Request::from_parts(head, Body::from(bytes))).await
         }
-        Err(_) => {
-            let detail = "the body did not arrive in time";
-            let status = StatusCode::REQUEST_TIMEOUT;
-            Problem::new(status, "slow-body", Family::Retry, detail).into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }

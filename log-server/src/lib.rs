@@ -25,6 +25,8 @@
 //!
 //! Source: the project's ARCHITECTURE.md, "Storage" and "Invariants".
 
+mod answers;
+mod arrival;
 mod blocking;
 pub mod clock;
 pub mod config;

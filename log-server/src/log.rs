@@ -82,9 +82,10 @@ impl Log {
         self.0
             .metrics
             .refused(refused.iter().flatten().map(Problem::code));
+        let (quotas, now_ms) = (&self.0.quotas, self.now_ms());
         let starts = &self.0.chain_starts;
-        starts.charge(&accepted, &self.0.ledger, self.now_ms())?;
-        self.0.quotas.charge(&accepted, self.now_ms())?;
+        starts.charge(&accepted, &self.0.ledger, now_ms)?;
+        quotas.charge(&accepted, &self.0.ledger, now_ms)?;
         let verdicts = self.0.pool.sequence(accepted, ticket).await?;
         let results = merge(verdicts, refused);
         Ok(self.wait_and_receipt(results, wait, until).await)

@@ -16,11 +16,17 @@ use cairn_server::tls::Tls;
 use cairn_server::{init, mirror, services, traces};
 use clap::Parser as _;
 use cli::{CheckArgs, Cli, Command, RestoreArgs, ServeArgs};
+use mimalloc::MiMalloc;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// Also RocksDB's. The system's allocator spent an eighth of a loaded server's time, and what it kept
+/// for its threads grew with the age of the process (`docs/performance.md`).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;

@@ -187,15 +187,15 @@ impl Publisher {
                     .await
                 {
                     // The publisher may have gone on without this answer.
-                    Ok(lines) => drop(answers.send(lines).await),
+                    Ok(line) => drop(answers.send(line).await),
                     Err(failure) => note_failure(&witness.name, &failure, &metrics),
                 }
             });
         }
         drop(answers);
         let mut until: Option<Instant> = None;
-        while let Some(lines) = next(&mut cosigned, until).await {
-            note.signatures.extend(lines);
+        while let Some(line) = next(&mut cosigned, until).await {
+            note.signatures.push(line);
             let enough = self.trust.as_ref().is_some_and(|trust| {
                 trust.quorum().is_some() && trust.verify_checkpoint(&note.to_string()).is_ok()
             });
@@ -209,9 +209,9 @@ impl Publisher {
 
 /// The next answer; `None` when all have come or `until` has passed.
 async fn next(
-    answers: &mut mpsc::Receiver<Vec<NoteSignature>>,
+    answers: &mut mpsc::Receiver<NoteSignature>,
     until: Option<Instant>,
-) -> Option<Vec<NoteSignature>> {
+) -> Option<NoteSignature> {
     match until {
         None => answers.recv().await,
         Some(until) => tokio::time::timeout_at(until, answers.recv())

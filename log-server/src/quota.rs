@@ -1,14 +1,17 @@
 //! Quotas: how many entries one device may submit.
 //!
-//! Owns one token bucket for each device. A device is known by its verified signature only, so
-//! nobody can use up another's quota. Does not own the room that all share (`pool`).
+//! Owns one token bucket for each device. A device is charged for what it alone can have made: an
+//! entry, verified, at a place of its chain that was free. What the log has already is anybody's to
+//! send again, and costs no device anything. Does not own the room that all share (`pool`).
 //!
 //! Buckets live in memory: a restart fills them all, which costs at most one burst a device.
 
 use crate::config::QuotaConfig;
-use cairn_event::Frame;
+use cairn_event::body::Body;
+use cairn_event::{Frame, Link};
+use cairn_identity::Ledger;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// Parts of a token, so that slow rates fill evenly: one entry costs a million.
 const PARTS: u64 = 1_000_000;
@@ -58,11 +61,20 @@ impl Quotas {
     ///
     /// # Errors
     /// [`QuotaExceeded`] of the first device without enough left.
-    pub fn charge(&self, frames: &[Frame], now_ms: u64) -> Result<(), QuotaExceeded> {
+    pub fn charge(
+        &self,
+        frames: &[Frame],
+        ledger: &RwLock<Ledger>,
+        now_ms: u64,
+    ) -> Result<(), QuotaExceeded> {
         let mut costs: HashMap<&str, u64> = HashMap::new();
-        for frame in frames {
-            if let Some(link) = &frame.entry().payload().link {
-                *costs.entry(&link.device).or_default() += PARTS;
+        {
+            let ledger = ledger.read().unwrap_or_else(PoisonError::into_inner);
+            for device in frames
+                .iter()
+                .filter_map(|frame| maker(frame, frames, &ledger))
+            {
+                *costs.entry(device).or_default() += PARTS;
             }
         }
         self.take(&costs, now_ms)
@@ -113,6 +125,27 @@ impl Quotas {
         let per_s = self.config.entries_per_s.saturating_mul(PARTS);
         missing.div_ceil(per_s.max(1)).clamp(1, LONGEST_PAUSE_S)
     }
+}
+
+/// The device that must have made a frame just now; `None` where somebody else may send it again, or
+/// where it claims another device than its chain's. `beside` are the frames it came with.
+fn maker<'a>(frame: &'a Frame, beside: &[Frame], ledger: &Ledger) -> Option<&'a str> {
+    let payload = frame.entry().payload();
+    let link = payload.link.as_ref()?;
+    let is_start = matches!(payload.body, Body::ChainStart(_));
+    let is_new = match ledger.chain(&link.chain) {
+        Some(known) => known.device == link.device && link.seq >= known.next_seq,
+        // Its signature is that of the device's own key.
+        None if is_start => true,
+        None => beside.iter().any(|other| starts(other, link)),
+    };
+    is_new.then_some(link.device.as_str())
+}
+
+fn starts(frame: &Frame, chain: &Link) -> bool {
+    let payload = frame.entry().payload();
+    let same = |link: &Link| link.chain == chain.chain && link.device == chain.device;
+    matches!(payload.body, Body::ChainStart(_)) && payload.link.as_ref().is_some_and(same)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Owns the HTTP form of a submission and what an unknown sender may cost: bodies in memory at once,
 //! and the time one may take to arrive. No token: each entry is authenticated by its own signature.
 
+use crate::arrival::{Arrived, Room};
 use crate::log::Log;
 use crate::outcome::{SubmitResult, Wait};
 use crate::problem::{Family, Problem};
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,10 +17,7 @@ use cairn_api::submission::{FrameResult, Status, SubmitQuery, SubmitResponse};
 use cairn_event::Sha256;
 use cairn_event::frame::{MEDIA_TYPE, split_submission};
 use cairn_event::limits::MAX_SUBMISSION_BYTES;
-use futures_util::StreamExt as _;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 /// How long a submitter waits when it names no time: several witness rounds.
@@ -29,26 +26,22 @@ const DEFAULT_WAIT_MS: u64 = 10_000;
 /// The longest wait: below the minute after which middle boxes give up.
 const MAX_WAIT_MS: u64 = 30_000;
 
-/// Bytes of bodies that may have arrived and are not yet in the pool: 32 of the largest size. It is
-/// charged as bytes come, so that a sender who sends slowly takes no room from the others.
+/// Bytes of bodies that may have arrived and are not yet in the pool: 32 of the largest size.
 const ARRIVING_BYTES_MAX: usize = 32 * MAX_SUBMISSION_BYTES;
 
 /// How long one body may take to arrive: 8 MiB over 10 Mbit/s, with room.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Seconds a sender waits when too many bodies are arriving.
-const RETRY_AFTER_S: u64 = 1;
-
 /// The log and the room for arriving bodies.
 #[derive(Clone)]
 struct Door {
     log: Log,
-    room: Arc<Semaphore>,
+    room: Room,
 }
 
 /// The submission route.
 pub fn routes(log: Log) -> Router {
-    let room = Arc::new(Semaphore::new(ARRIVING_BYTES_MAX));
+    let room = Room::new(ARRIVING_BYTES_MAX);
     Router::new()
         .route(paths::ENTRIES, post(submit))
         .with_state(Door { log, room })
@@ -90,45 +83,11 @@ async fn submit(
 }
 
 /// Reads the body within its bounds and splits it into lines.
-async fn read_frames(request: Request, room: &Semaphore) -> Result<Vec<String>, Problem> {
-    let arriving = tokio::time::timeout(BODY_DEADLINE, arrive(request.into_body(), room));
-    let arrived = arriving.await.map_err(|_| {
-        let detail = "the body did not arrive in time";
-        Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "slow-body",
-            Family::Retry,
-            detail,
-        )
-    })?;
-    let (body, _room) = arrived?;
-    let lines = split_submission(&body).map_err(|error| Problem::from(&error))?;
+async fn read_frames(request: Request, room: &Room) -> Result<Vec<String>, Problem> {
+    let arriving = room.take(request.into_body(), MAX_SUBMISSION_BYTES, BODY_DEADLINE);
+    let Arrived { bytes, room: _room } = arriving.await?;
+    let lines = split_submission(&bytes).map_err(|error| Problem::from(&error))?;
     Ok(lines.into_iter().map(ToOwned::to_owned).collect())
-}
-
-/// Takes in a body, and room for each byte of it as it comes.
-async fn arrive(body: Body, room: &Semaphore) -> Result<(Vec<u8>, SemaphorePermit<'_>), Problem> {
-    let full = || {
-        let detail = "too many bodies are arriving";
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        Problem::retry(status, "too-many-bodies", RETRY_AFTER_S, detail)
-    };
-    let mut held = room.try_acquire_many(0).map_err(|_| full())?;
-    let mut bytes = Vec::new();
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Problem::bad_request("body", error.to_string()))?;
-        if bytes.len() + chunk.len() > MAX_SUBMISSION_BYTES {
-            let detail = format!("submission is longer than {MAX_SUBMISSION_BYTES} bytes");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            let family = Family::Refused;
-            return Err(Problem::new(status, "body-too-long", family, detail));
-        }
-        let more = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        held.merge(room.try_acquire_many(more).map_err(|_| full())?);
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok((bytes, held))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -121,6 +121,8 @@ impl CosignFailure {
         match self {
             Self::Ahead { .. } => self.says_rolled_back(),
             Self::Busy | Self::Resting | Self::Link(_) | Self::Proof(_) | Self::Store(_) => false,
+            // Others crowd it; that says nothing about its word.
+            Self::Status { status } => *status != StatusCode::TOO_MANY_REQUESTS.as_u16(),
             _ => true,
         }
     }
@@ -172,7 +174,7 @@ pub struct Witnesses {
 
 /// What an answer comes to.
 enum Verdict {
-    Cosigned(Vec<NoteSignature>),
+    Cosigned(NoteSignature),
     /// 409 with the size it holds.
     Holds(u64),
 }
@@ -217,7 +219,7 @@ impl Witnesses {
         store: &Arc<dyn LogStore>,
         checkpoint: &Checkpoint,
         note: &Note,
-    ) -> Result<Vec<NoteSignature>, CosignFailure> {
+    ) -> Result<NoteSignature, CosignFailure> {
         let standing = witness.standing.try_lock();
         let mut standing = standing.map_err(|_| CosignFailure::Busy)?;
         if standing.rests() {
@@ -239,15 +241,15 @@ impl Witnesses {
         old: &mut u64,
         checkpoint: &Checkpoint,
         note: &Note,
-    ) -> Result<Vec<NoteSignature>, CosignFailure> {
+    ) -> Result<NoteSignature, CosignFailure> {
         let offered = checkpoint.size;
         let mut corrected = false;
         loop {
             let body = request(store, *old, checkpoint, note)?;
             let size = match self.call(witness, body, note).await? {
-                Verdict::Cosigned(lines) => {
+                Verdict::Cosigned(line) => {
                     *old = offered;
-                    return Ok(lines);
+                    return Ok(line);
                 }
                 Verdict::Holds(size) => size,
             };
@@ -317,22 +319,19 @@ fn request(
     .to_string())
 }
 
-/// The lines of the answer that carry the witness's key and verify.
+/// The first line of the answer that carries the witness's key and verifies. A witness may repeat
+/// itself as often as an answer is long; the note must hold the lines of all.
 fn verified(
     answer: &[u8],
     note: &Note,
     witness: &TrustedWitness,
-) -> Result<Vec<NoteSignature>, CosignFailure> {
+) -> Result<NoteSignature, CosignFailure> {
     let lines = parse_response(answer)?;
-    let ours = lines.into_iter().filter(|line| {
+    let is_ours = |line: &NoteSignature| {
         line.name == witness.key.name()
             && line.key_id == witness.key.id()
             && line.verify(&note.text, &witness.key).is_ok()
-    });
-    let valid: Vec<_> = ours.collect();
-    if valid.is_empty() {
-        Err(CosignFailure::NoCosignature)
-    } else {
-        Ok(valid)
-    }
+    };
+    let ours = lines.into_iter().find(is_ours);
+    ours.ok_or(CosignFailure::NoCosignature)
 }

@@ -218,6 +218,9 @@ impl Store {
     /// # Errors
     /// `Refused` and `ClockAhead` leave the state as it was; `Store` is fatal.
     pub fn advance(&self, candidate: &Candidate, now: u64) -> Result<Record, AdvanceError> {
+        if let Some(record) = self.repeated(candidate, now)? {
+            return Ok(record);
+        }
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         transaction.set_two_phase_commit(true);
@@ -246,6 +249,25 @@ impl Store {
         };
         transaction.commit()?;
         Ok(record)
+    }
+
+    /// The stored record, where writing the candidate's would change nothing.
+    ///
+    /// Why: a published checkpoint is anybody's to send again, and a write costs two flushes. What is
+    /// read here is durable, and says the same cosignature.
+    fn repeated(&self, candidate: &Candidate, now: u64) -> Result<Option<Record>, AdvanceError> {
+        let stored = self.latest(&candidate.checkpoint().origin);
+        let Some(record) = stored.map_err(AdvanceError::Store)? else {
+            return Ok(None);
+        };
+        let same = record == Record::of(candidate, record.timestamp);
+        if !same || now > record.timestamp {
+            return Ok(None);
+        }
+        candidate
+            .check_against(&record.head)
+            .map_err(AdvanceError::Refused)?;
+        Ok(Some(record))
     }
 
     fn create_table(&self) -> Result<(), StoreError> {

@@ -109,6 +109,11 @@ impl Disclosure {
 
     /// Reads a disclosure somebody presents. Floats are allowed in values: tool inputs hold them.
     pub fn parse(encoded: &str) -> Result<Self, DisclosureError> {
+        Self::read(encoded, Sha256::of(encoded.as_bytes()))
+    }
+
+    /// As [`Disclosure::parse`], for who has hashed it.
+    pub(crate) fn read(encoded: &str, digest: Sha256) -> Result<Self, DisclosureError> {
         if encoded.len() > MAX_DISCLOSURE_BYTES {
             return Err(DisclosureError::TooLong(encoded.len()));
         }
@@ -126,7 +131,7 @@ impl Disclosure {
         }
         check(&name, &value)?;
         Ok(Self {
-            digest: Sha256::of(encoded.as_bytes()),
+            digest,
             encoded: encoded.to_owned(),
             name,
             value,

@@ -5,7 +5,9 @@
 
 use crate::body::Body;
 use crate::disclosure::{Disclosure, DisclosureError, names};
+use crate::encoding::{Sha256, to_base64url};
 use crate::entry::{Entry, EntryError};
+
 use crate::limits::{
     MAX_DISCLOSURES, MAX_FRAME_BYTES, MAX_FRAMES_PER_SUBMISSION, MAX_SUBMISSION_BYTES,
 };
@@ -34,9 +36,9 @@ pub enum FrameError {
     /// A disclosure was refused.
     #[error(transparent)]
     Disclosure(#[from] DisclosureError),
-    /// A disclosure that the entry does not commit to.
-    #[error("disclosure `{0}` is not among the digests of the entry")]
-    NotCommitted(String),
+    /// A disclosure, by its place in the frame from 0, that the entry does not commit to.
+    #[error("disclosure {0} is not among the digests of the entry")]
+    NotCommitted(usize),
     /// A disclosure given twice, or two that claim one name.
     #[error("disclosure `{0}` is given twice")]
     Repeated(String),
@@ -89,7 +91,8 @@ impl<'a> Unopened<'a> {
         &self.entry
     }
 
-    /// Reads the disclosures and checks each against the entry's digests.
+    /// Checks each disclosure against the entry's digests, and only then reads it: who signed the
+    /// entry vouches for what is parsed, whoever sent the frame.
     ///
     /// Errors: [`FrameError`]; the frame is refused as a whole.
     pub fn open(self) -> Result<Frame, FrameError> {
@@ -97,9 +100,17 @@ impl<'a> Unopened<'a> {
         if count > MAX_DISCLOSURES {
             return Err(FrameError::TooMany(count));
         }
-        let parts = self.disclosures.split_terminator('~');
+        let committed = &self.entry.payload().sd;
+        let parts = self.disclosures.split_terminator('~').enumerate();
+        let read = |(place, encoded): (usize, &str)| {
+            let digest = Sha256::of(encoded.as_bytes());
+            match committed.binary_search(&to_base64url(&digest.0)) {
+                Ok(_) => Disclosure::read(encoded, digest).map_err(FrameError::from),
+                Err(_) => Err(FrameError::NotCommitted(place)),
+            }
+        };
         let frame = Frame {
-            disclosures: parts.map(Disclosure::parse).collect::<Result<_, _>>()?,
+            disclosures: parts.map(read).collect::<Result<_, _>>()?,
             entry: self.entry,
         };
         frame.check()?;
@@ -116,15 +127,11 @@ impl Frame {
     }
 
     fn check(&self) -> Result<(), FrameError> {
-        let committed = &self.entry.payload().sd;
         let roster = matches!(self.entry.payload().body, Body::Roster(_));
         let mut seen = std::collections::BTreeSet::new();
         for disclosure in &self.disclosures {
             if !roster && names::subject(disclosure.name()).is_some() {
                 return Err(FrameError::Misplaced(disclosure.name().to_owned()));
-            }
-            if committed.binary_search(&disclosure.digest()).is_err() {
-                return Err(FrameError::NotCommitted(disclosure.name().to_owned()));
             }
             if !seen.insert(disclosure.name()) {
                 return Err(FrameError::Repeated(disclosure.name().to_owned()));

@@ -237,7 +237,10 @@ fn frames_hold_only_what_the_entry_commits_to() {
     Frame::parse(&line(&[&made])).unwrap();
     Frame::parse(&line(&[])).unwrap();
     let foreign = Frame::parse(&line(&[&other]));
-    assert_eq!(foreign, Err(FrameError::NotCommitted("email".into())));
+    assert_eq!(foreign, Err(FrameError::NotCommitted(0)));
+    // Nothing of it is read: it need not even be a disclosure.
+    let nonsense = Frame::parse(&format!("{}~{}~!~", frozen.entry, made.encoded()));
+    assert_eq!(nonsense, Err(FrameError::NotCommitted(1)));
     let twice = Frame::parse(&line(&[&made, &made]));
     assert_eq!(twice, Err(FrameError::Repeated("email".into())));
     assert_eq!(Frame::parse(&frozen.entry), Err(FrameError::Tilde));

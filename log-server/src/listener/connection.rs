@@ -2,6 +2,7 @@
 
 use super::Place;
 use super::traffic::{Traffic, Watched};
+use crate::answers::{Kept, time_to_read};
 use crate::tls::Tls;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,8 +23,9 @@ use tower::ServiceExt as _;
 /// How long a connection that was told to end may take to do so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Streams of one HTTP/2 connection that may be open: an agent has two or three.
-const STREAMS_AT_ONCE: u32 = 128;
+/// Streams of one HTTP/2 connection that may be open: an agent has two or three, a browser as many as
+/// the console has files. Each may hold an answer that nobody reads.
+const STREAMS_AT_ONCE: u32 = 32;
 
 /// What is known of the other side of a request's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +77,15 @@ where
         let extensions = request.extensions_mut();
         extensions.insert(ConnectInfo(peer.address));
         extensions.insert(peer);
-        let (router, guard) = (router.clone(), working.work());
+        let (router, guard, owing) = (router.clone(), working.work(), working.clone());
         async move {
-            let answer = router.oneshot(request.map(Body::new)).await;
+            let Ok(answer) = router.oneshot(request.map(Body::new)).await;
+            let owing = time_to_read(&answer).map(|time| owing.owe(time));
             drop(guard);
-            answer
+            Ok::<_, Infallible>(match owing {
+                Some(owing) => answer.map(|body| Kept::body(body, owing)),
+                None => answer,
+            })
         }
     });
     let head = place.0.limits.head;
@@ -106,8 +113,13 @@ where
             let _ = tokio::time::timeout(LAST_WORDS, connection).await;
             return;
         }
+        // Its answers are dropped with it.
+        () = traffic.overdue() => return,
         () = asked_to_end => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    tokio::select! {
+        _ = connection => {}
+        () = traffic.overdue() => {}
+    }
 }

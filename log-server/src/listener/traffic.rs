@@ -1,19 +1,31 @@
-//! A byte stream that remembers when something last moved on it.
+//! A byte stream that remembers when something last moved on it, and which answers it still owes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// When something last moved, and how many handlers work for the connection.
+/// When something last moved, how many handlers work for the connection, and by when which of its
+/// answers must have been read.
 pub(super) struct Traffic {
     begun: Instant,
     moved_ms: AtomicU64,
     working: AtomicU64,
+    owed: Mutex<Owed>,
+    first_due: watch::Sender<Option<Instant>>,
+}
+
+/// Answers that are being read: when each must be done, and its number.
+#[derive(Default)]
+struct Owed {
+    answers: BTreeSet<(Instant, u64)>,
+    made: u64,
 }
 
 impl Traffic {
@@ -22,6 +34,8 @@ impl Traffic {
             begun: Instant::now(),
             moved_ms: AtomicU64::new(0),
             working: AtomicU64::new(0),
+            owed: Mutex::default(),
+            first_due: watch::Sender::new(None),
         })
     }
 
@@ -34,6 +48,47 @@ impl Traffic {
     pub(super) fn work(self: &Arc<Self>) -> Working {
         self.working.fetch_add(1, Ordering::Relaxed);
         Working(self.clone())
+    }
+
+    /// An answer is made and must be read within `time`; dropping the guard says that it was.
+    pub(super) fn owe(self: &Arc<Self>, time: Duration) -> Owing {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.made += 1;
+        let answer = (Instant::now() + time, owed.made);
+        owed.answers.insert(answer);
+        self.tell_first_due(&owed);
+        Owing {
+            traffic: self.clone(),
+            answer,
+        }
+    }
+
+    fn tell_first_due(&self, owed: &Owed) {
+        let first = owed.answers.first().map(|(due, _)| *due);
+        self.first_due.send_if_modified(|known| {
+            let changed = *known != first;
+            *known = first;
+            changed
+        });
+    }
+
+    /// Resolves when an answer has not been read in time, whatever else moves on the connection.
+    pub(super) async fn overdue(&self) {
+        let mut first_due = self.first_due.subscribe();
+        loop {
+            let due = *first_due.borrow_and_update();
+            let late = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = late => return,
+                // The sender lives as long as this connection.
+                _ = first_due.changed() => {}
+            }
+        }
     }
 
     /// Resolves when nothing has moved for as long as `idle` says at that moment, and nobody works.
@@ -63,6 +118,21 @@ impl Drop for Working {
     fn drop(&mut self) {
         self.0.moved();
         self.0.working.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer that is being read.
+pub(super) struct Owing {
+    traffic: Arc<Traffic>,
+    answer: (Instant, u64),
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        let owed = &self.traffic.owed;
+        let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.answers.remove(&self.answer);
+        self.traffic.tell_first_due(&owed);
     }
 }
 
@@ -121,5 +191,38 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_read_ends_the_connection_although_other_bytes_move() {
+        let traffic = Traffic::new();
+        let begun = Instant::now();
+        let read = traffic.owe(Duration::from_secs(10));
+        let unread = traffic.owe(Duration::from_secs(30));
+        let moving = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                traffic.moved();
+            }
+        };
+        let in_time = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            drop(read);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = traffic.overdue() => {}
+            () = moving => {}
+            () = in_time => {}
+        }
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        drop(unread);
+        let late = tokio::time::timeout(Duration::from_secs(600), traffic.overdue());
+        assert!(late.await.is_err(), "nothing is owed any more");
     }
 }

@@ -3,9 +3,12 @@
 //! The script carries the SHA-256 of each program, so what is installed is what this server held
 //! when the script was read. Owns nothing of the programs' build.
 
+use super::Services;
 use super::request::{Name, internal};
-use super::{Services, locked};
+use crate::answers::Shared;
 use crate::problem::{Family, Problem};
+use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use cairn_event::Sha256;
@@ -24,10 +27,19 @@ const SCRIPT: &str = include_str!("install.sh");
 
 type Headers = [(HeaderName, HeaderValue); 2];
 
-/// Digests of the programs as last read, with the file time and length they belong to.
+/// The programs as last read.
 ///
-/// Why: the script is public, and hashing two programs for each reader would be cheap to abuse.
-pub(super) type Digests = HashMap<&'static str, (SystemTime, u64, Sha256)>;
+/// Why: they are public. Hashing them for each reader of the script would be cheap to abuse, and so
+/// would be a copy in memory for each who fetches one and does not read on.
+pub(super) type Kept = HashMap<&'static str, Program>;
+
+/// One program, and the file time and length it belongs to.
+#[derive(Clone)]
+pub(super) struct Program {
+    changed: SystemTime,
+    digest: Sha256,
+    bytes: Bytes,
+}
 
 /// `GET /install.sh`.
 pub(super) async fn script(State(services): State<Services>) -> Result<(Headers, String), Problem> {
@@ -36,43 +48,49 @@ pub(super) async fn script(State(services): State<Services>) -> Result<(Headers,
         .into_iter()
         .zip(["@CAIRN_SHA256@", "@CAIRN_HOOK_SHA256@"])
     {
-        text = text.replace(mark, &digest(&services, program).await?.to_string());
+        text = text.replace(mark, &read(&services, program).await?.digest.to_string());
     }
     Ok((headers("text/x-shellscript; charset=utf-8"), text))
-}
-
-async fn digest(services: &Services, program: &'static str) -> Result<Sha256, Problem> {
-    let (changed, bytes) = look(&folder(services)?.join(program)).await?;
-    let known = locked(&services.0.digests).get(program).copied();
-    if let Some((at, length, digest)) = known
-        && (at, length) == (changed, bytes)
-    {
-        return Ok(digest);
-    }
-    let digest = Sha256::of(&read(services, program).await?);
-    locked(&services.0.digests).insert(program, (changed, bytes, digest));
-    Ok(digest)
 }
 
 /// `GET /dist/{name}`.
 pub(super) async fn program(
     State(services): State<Services>,
     Name(name): Name,
-) -> Result<(Headers, Vec<u8>), Problem> {
+) -> Result<(Headers, Extension<Shared>, Bytes), Problem> {
     let program = PROGRAMS.into_iter().find(|known| *known == name);
     let program = program.ok_or_else(|| Problem::not_found("there is no such program"))?;
+    let bytes = read(&services, program).await?.bytes;
     Ok((
         headers("application/octet-stream"),
-        read(&services, program).await?,
+        Extension(Shared),
+        bytes,
     ))
 }
 
-async fn read(services: &Services, program: &str) -> Result<Vec<u8>, Problem> {
+/// A program as it is now; read again only when its file changed.
+async fn read(services: &Services, program: &'static str) -> Result<Program, Problem> {
     let path = folder(services)?.join(program);
-    look(&path).await?;
-    tokio::fs::read(&path)
-        .await
-        .map_err(|error| unreadable(&error))
+    // One reads, the others wait for it and find what it read.
+    let mut kept = services.0.programs.lock().await;
+    let (changed, length) = look(&path).await?;
+    if let Some(known) = kept.get(program)
+        && (known.changed, known.bytes.len() as u64) == (changed, length)
+    {
+        return Ok(known.clone());
+    }
+    let read = tokio::fs::read(&path).await;
+    let bytes = Bytes::from(read.map_err(|error| unreadable(&error))?);
+    let hashed = bytes.clone();
+    let digest = crate::blocking::run(move || Sha256::of(&hashed)).await;
+    let digest = digest.map_err(|error| internal(&error, "hashing a program"))?;
+    let read = Program {
+        changed,
+        digest,
+        bytes,
+    };
+    kept.insert(program, read.clone());
+    Ok(read)
 }
 
 /// When a program's file was last changed, and its length.

@@ -3,22 +3,27 @@
 //! Owns the text of the mails and the two ways out. Real relays are spoken to under TLS only; plain
 //! SMTP goes to this machine and nowhere else. A failed delivery is the caller's to tell.
 
+use super::random;
+use crate::blocking;
 use crate::config::MailConfig;
-use cairn_durable::create_dir_durable;
+use cairn_durable::file::WriteFileError;
+use cairn_durable::{create_dir_durable, write_atomic};
 use cairn_identity::enrolment::Address;
 use lettre::address::AddressError;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::transport::file::Error as FileError;
 use lettre::transport::smtp::Error as SmtpError;
-use lettre::{AsyncFileTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::{Host, Url};
 
 /// Longest wait for a relay; people stand in front of the form.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Rights of a mail in the outbox: it holds a code that lets its reader in.
+const OUTBOX_MODE: u32 = 0o600;
 
 /// Why mail cannot be set up. Fatal at start.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +62,19 @@ pub enum MailError {
     Smtp(#[from] SmtpError),
     /// The file could not be written.
     #[error("the outbox did not take the mail: {0}")]
-    File(#[from] FileError),
+    File(#[from] WriteFileError),
+    /// No name for the file could be drawn.
+    #[error("the system gives no random bytes")]
+    Randomness(#[from] getrandom::Error),
+    /// The server is ending.
+    #[error("the server is ending")]
+    Ending(#[from] tokio::task::JoinError),
 }
 
 enum Way {
     None,
     Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
-    Outbox(AsyncFileTransport<Tokio1Executor>),
+    Outbox(PathBuf),
 }
 
 /// Sends the mails of the services.
@@ -85,7 +96,7 @@ impl Mailer {
             (None, Some(folder)) => {
                 let folder = dir.join(folder);
                 create_dir_durable(&folder, 0o700).map_err(MailSetupError::Outbox)?;
-                Way::Outbox(AsyncFileTransport::new(folder))
+                Way::Outbox(folder)
             }
             (None, None) => Way::None,
         };
@@ -107,9 +118,16 @@ impl Mailer {
         match &self.way {
             Way::None => Err(MailError::NotConfigured),
             Way::Smtp(relay) => Ok(relay.send(message).await.map(drop)?),
-            Way::Outbox(folder) => Ok(folder.send(message).await.map(drop)?),
+            Way::Outbox(folder) => put(folder, message.formatted()).await,
         }
     }
+}
+
+/// Puts a mail into the outbox. Who reads the folder finds it whole or not at all.
+async fn put(folder: &Path, mail: Vec<u8>) -> Result<(), MailError> {
+    let name: [u8; 16] = random()?;
+    let path = folder.join(format!("{:032x}.eml", u128::from_be_bytes(name)));
+    Ok(blocking::run(move || write_atomic(&path, &mail, OUTBOX_MODE)).await??)
 }
 
 fn relay(setting: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailSetupError> {

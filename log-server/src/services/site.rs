@@ -3,11 +3,15 @@
 //! Owns caching and the security headers of static files. Does not own what the console shows; it
 //! is a program in the browser that asks the routes of this server.
 
+use crate::answers::Shared;
 use crate::problem::Problem;
+use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
+use std::borrow::Cow;
 
 /// The built console, or a page that says how to build it.
 #[derive(RustEmbed)]
@@ -33,14 +37,12 @@ pub(super) async fn fallback(request: Request) -> Response {
         return Problem::not_found("there is no such route").into_response();
     }
     if let Some(file) = Files::get(path).filter(|_| path != START) {
-        return serve(path, file.data.into_owned());
+        return serve(path, file.data);
     }
     // The console keeps its place in the address, so a page of it may be asked for by any path.
     let is_page = path.is_empty() || path == START || wants_html(request.headers());
     match Files::get(START) {
-        Some(start) if is_page && !path.starts_with(HASHED) => {
-            serve(START, start.data.into_owned())
-        }
+        Some(start) if is_page && !path.starts_with(HASHED) => serve(START, start.data),
         _ => Problem::not_found("there is no such file").into_response(),
     }
 }
@@ -52,7 +54,11 @@ fn wants_html(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-fn serve(path: &str, bytes: Vec<u8>) -> Response {
+fn serve(path: &str, data: Cow<'static, [u8]>) -> Response {
+    let bytes = match data {
+        Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+        Cow::Owned(read) => Bytes::from(read),
+    };
     let media = mime_guess::from_path(path).first_or_octet_stream();
     let media = HeaderValue::from_str(media.as_ref());
     let hashed = path.starts_with(HASHED);
@@ -80,5 +86,5 @@ fn serve(path: &str, bytes: Vec<u8>) -> Response {
             fixed("same-origin"),
         ),
     ];
-    (StatusCode::OK, headers, bytes).into_response()
+    (StatusCode::OK, headers, Extension(Shared), bytes).into_response()
 }

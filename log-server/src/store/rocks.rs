@@ -10,8 +10,9 @@ use super::StoreError;
 use super::engine::{Change, Engine, Rows, Table};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 use std::path::Path;
 
@@ -24,9 +25,10 @@ const MIN_BLOB_BYTES: u64 = 4096;
 /// Bits of a Bloom filter for each key: about one false "perhaps" in a hundred.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
-/// Blocks of all tables that are kept in memory, in bytes. One cache for all: by itself each table would
-/// have one of its own.
-const BLOCK_CACHE_BYTES: usize = 67_108_864;
+/// Blocks of all tables that are kept in memory, in bytes, with their indexes and filters, which
+/// take some 40 MiB of it at ten million entries. One cache for all: by itself each table would have
+/// its own.
+const BLOCK_CACHE_BYTES: usize = 100_663_296;
 
 /// Bytes not yet in table files, all tables together: some seconds of load.
 const WRITE_BUFFER_BYTES: usize = 100_663_296;
@@ -118,9 +120,14 @@ fn families() -> [ColumnFamilyDescriptor; Table::ALL.len()] {
         }
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_cache(&cache);
+        // Otherwise they would be held beside the cache, and grow with the log.
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
         if matches!(table, Table::Leaf | Table::Place) {
             // Who asks for a leaf or a place mostly asks for one that is not there.
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            // Their keys are hashes: by levels every row would be written again about ten times.
+            options.set_compaction_style(DBCompactionStyle::Universal);
         }
         options.set_block_based_table_factory(&blocks);
         if table == Table::Bundle {

@@ -78,6 +78,21 @@ async fn no_wrong_answer_sidelines_a_witness() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_repeats_itself_takes_one_line_of_the_note() {
+    let (world, engine, witness) = (World::new(), Memory::new(), Witness::new(5));
+    // More lines than a note may hold, in an answer that is within its length.
+    witness.repeat(150);
+    let log = start(&world, &engine, &witness).await.unwrap();
+    accept(&log, vec![world.roster()]).await;
+    let (_, first) = world.chain(3);
+    assert!(witnessed(&log, first).await);
+    let note = log.published().borrow().note.clone();
+    let lines = note.lines().filter(|line| line.starts_with('\u{2014}'));
+    assert_eq!(lines.count(), 2, "{note}");
+    world.check(&engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_witness_that_goes_on_answering_nonsense_is_asked_ever_less() {
     let (world, engine, witness) = (World::new(), Memory::new(), Witness::new(5));
     let log = start(&world, &engine, &witness).await.unwrap();

@@ -29,6 +29,8 @@ struct State {
     size: u64,
     script: VecDeque<Answer>,
     asked: u64,
+    /// How often it repeats its line in an answer, beyond the first.
+    repeats: usize,
 }
 
 impl Witness {
@@ -52,6 +54,11 @@ impl Witness {
         self.state.lock().unwrap().script = answers.to_vec().into();
     }
 
+    /// From now on it says its line so many times more in each answer.
+    pub fn repeat(&self, times: usize) {
+        self.state.lock().unwrap().repeats = times;
+    }
+
     /// Requests so far.
     pub fn asked(&self) -> u64 {
         self.state.lock().unwrap().asked
@@ -70,7 +77,7 @@ impl Witness {
         state.size = request.checkpoint.size;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let line = cosign(&request.note.text, &self.key, now.as_secs()).unwrap();
-        answer(200, false, &format!("{line}\n"))
+        answer(200, false, &format!("{line}\n").repeat(1 + state.repeats))
     }
 }
 

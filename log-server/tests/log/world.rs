@@ -385,7 +385,7 @@ fn heartbeat(marker: u64) -> Body {
     })
 }
 
-fn administrative(body: Body) -> Payload {
+pub fn administrative(body: Body) -> Payload {
     Payload {
         log: ORIGIN.into(),
         time_ms: 1_790_000_000_000,
@@ -398,7 +398,7 @@ fn administrative(body: Body) -> Payload {
     }
 }
 
-fn frozen(payload: Payload, signer: &dyn EntrySigner) -> (String, Sha256) {
+pub fn frozen(payload: Payload, signer: &dyn EntrySigner) -> (String, Sha256) {
     let frozen = freeze(&payload, signer).unwrap();
     (frame::present(&frozen.entry, []), frozen.leaf)
 }

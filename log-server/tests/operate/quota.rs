@@ -9,8 +9,14 @@ async fn a_device_over_its_quota_is_told_when_to_come_back() {
     configure(&world.data(), "[quota]\nentries_per_s = 8\nburst = 256\n");
     let server = Running::start(&mut serve(&world));
     let mut chain = server.grow(&world, 3, 200).await;
-    let frames = chain.many(150);
+    // Anybody may send again what anybody may read: it is no new entry of the device.
     let client = reqwest::Client::new();
+    let known = chain.many(40);
+    for _ in 0..20 {
+        let answer = submission(&client, &server.url, &known, "sequenced");
+        assert_eq!(answer.send().await.unwrap().status(), 200);
+    }
+    let frames = chain.many(100);
     let answer = submission(&client, &server.url, &frames, "sequenced")
         .send()
         .await
@@ -26,7 +32,7 @@ async fn a_device_over_its_quota_is_told_when_to_come_back() {
     assert_eq!(problem["family"], "retry");
     assert!((1..=12).contains(&pause), "{pause}");
     // Administrators' entries belong to no device and pass; so does the device after the pause.
-    assert_eq!(server.json("/healthz").await["size"], 203);
+    assert_eq!(server.json("/healthz").await["size"], 243);
     let begun = std::time::Instant::now();
     let status = loop {
         let answer = submission(&client, &server.url, &frames, "sequenced")

@@ -2,6 +2,7 @@
 
 use super::world::{PATIENCE, World};
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -129,12 +130,13 @@ impl Outbox {
     /// An unseen mail whose text holds `part`, if there is one.
     pub fn look(&mut self, world: &World, part: &str) -> Option<Received> {
         let files = std::fs::read_dir(world.outbox()).unwrap();
-        for path in files.map(|file| file.unwrap().path()) {
+        let paths = files.map(|file| file.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|one| one == "eml")) {
             let text = std::fs::read_to_string(&path).unwrap();
-            // A file that is still being written ends without its last line break.
-            let whole = text.ends_with("\r\n");
-            let wanted = path.extension().is_some_and(|one| one == "eml") && text.contains(part);
-            if whole && wanted && self.seen.insert(path) {
+            assert!(text.ends_with("\r\n"), "a mail is there in part: {text}");
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "a mail holds a code");
+            if text.contains(part) && self.seen.insert(path) {
                 let to = text
                     .lines()
                     .find_map(|line| line.strip_prefix("To: "))

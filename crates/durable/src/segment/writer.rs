@@ -215,7 +215,12 @@ impl SegmentWriter {
                 });
             }
         };
-        // A process that died without a sync left its records in the page cache only.
+        // A process that died without a sync left its records in the page cache only. After a sync
+        // that failed, the cache may call them clean and no later sync would write them: they are
+        // written again.
+        let kept = bytes.get(..scan.end as usize).unwrap_or(&bytes);
+        file.write_all_at(kept, 0)
+            .map_err(|e| unknown(Step::Write, e))?;
         file.sync_all().map_err(|e| unknown(Step::SyncFile, e))?;
         let writer = Self::over(file, path.to_owned(), scan.end);
         Ok(OpenedSegment {
