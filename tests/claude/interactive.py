@@ -72,20 +72,19 @@ class Terminal:
         os.close(self.file)
 
 
-def one_session(device):
-    project = f"{device.home}/terminal"
+def session(device, name, turns, play):
+    """One session in a terminal; `play` types into it."""
+    project = f"{device.home}/{name}"
     os.makedirs(project, exist_ok=True)
     seen = {"hasCompletedOnboarding": True, "theme": "dark", "projects": {project: {"hasTrustDialogAccepted": True}}}
     device.write(f"{device.config}/.claude.json", json.dumps({**seen, "customApiKeyResponses": {"approved": ["sk-ant-dummy"], "rejected": []}}), 0o600)
-    identifier, turn = device.touch("denied-terminal")
-    model = device.model([turn])
+    model = device.model(turns)
     environment = device.environment(ANTHROPIC_BASE_URL=f"http://127.0.0.1:{model.port}", COLUMNS="120", LINES="40")
     terminal = Terminal([f"{device.programs}/cairn", "claude"], project, environment)
     try:
         terminal.wait("the first screen", lambda: len(terminal.drawn) > 200)
         terminal.quiet()
-        terminal.type("please touch the mark")
-        terminal.wait("the model to be told", lambda: any(identifier in json.dumps(one["body"]) for one in model.requests()))
+        play(terminal, model)
         terminal.quiet()
         terminal.type("/exit")
         terminal.wait("the end", terminal.is_over)
@@ -93,12 +92,40 @@ def one_session(device):
         terminal.end()
         model.stop()
         os.remove(f"{device.config}/.claude.json")
+
+
+def one_session(device):
+    identifier, turn = device.touch("denied-terminal")
+
+    def play(terminal, model):
+        terminal.type("please touch the mark")
+        terminal.wait("the model to be told", lambda: any(identifier in json.dumps(one["body"]) for one in model.requests()))
+
+    session(device, "terminal", [turn], play)
     assert not device.touched("denied-terminal")
     found = until("the record", lambda: device.decisions(identifier))
     assert [one["effect"] for one in found] == ["deny"]
-    session = [one for one in device.entries("tool.decision") if one["body"]["use_id"] == identifier][0]["session"]
-    kinds = lambda: {one["type"] for one in device.entries() if one.get("session") == session}
+    name = [one for one in device.entries("tool.decision") if one["body"]["use_id"] == identifier][0]["session"]
+    kinds = lambda: {one["type"] for one in device.entries() if one.get("session") == name}
     until("the whole session", lambda: kinds() >= {"session.start", "prompt", "tool.decision", "session.end"})
 
 
-SHARED = [one_session]
+def a_command_typed_with_a_bang(device):
+    """What the documentation says of `!command`: the program asks nobody, and the model gets the output. A version of
+    the program that asks a hook is to be noticed here."""
+    device.write(f"{device.home}/bang/secret-bang.txt", "CONTENT-OF-BANG\n")
+    before = {one.get("session") for one in device.entries()}
+
+    def play(terminal, model):
+        terminal.type("!mark denied-bang; cat secret-bang.txt")
+        terminal.wait("the command", lambda: device.touched("denied-bang"))
+        terminal.wait("the model", lambda: any("CONTENT-OF-BANG" in json.dumps(one["body"]) for one in model.requests()))
+
+    session(device, "bang", [], play)
+    mine = lambda: [one for one in device.entries() if one.get("session") not in before]
+    until("the session's end", lambda: "session.end" in {one["type"] for one in mine()})
+    told = {one["type"] for one in mine()} & {"prompt", "tool.decision"}
+    assert not told, f"a hook was asked: docs/operating/agent.md says otherwise: {told}"
+
+
+SHARED = [one_session, a_command_typed_with_a_bang]
