@@ -98,3 +98,21 @@ fn ordinary_work_beside_a_deny_rule_is_not_asked_about() {
         assert_eq!(verdict(&both, &alice(&[]), line), Effect::Allow, "{line}");
     }
 }
+
+#[test]
+fn a_variable_whose_value_holds_is_read_as_its_value() {
+    let both = bundle(vec![
+        rule("everything", Effect::Allow, "Bash"),
+        rule("denied", Effect::Deny, "Bash(cat *secret*)"),
+    ]);
+    for line in [
+        "F=notes.txt; cat $F",
+        "F=notes.txt\ncat $F",
+        "cd src && F=notes.txt && cat $F",
+        "set -euo pipefail; export F=notes.txt; cat \"$F\"",
+        "readonly F=notes.txt; for i in 1 2; do cat $F; done",
+        "F=notes.txt; if true; then cat $F | wc -l; fi",
+    ] {
+        assert_eq!(verdict(&both, &alice(&[]), line), Effect::Allow, "{line}");
+    }
+}

@@ -66,7 +66,7 @@ impl Walker {
                     }
                     self.word(&element.value, around)?;
                 }
-                self.variables.assign(&name, None);
+                self.variables.assign(&name, None, false);
                 Word::unknown(&word.value)
             }
         };

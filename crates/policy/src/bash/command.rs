@@ -145,6 +145,26 @@ impl Command {
         found.scripts
     }
 
+    /// Whether both run the same in every way that a rule can look at.
+    pub(crate) fn runs_as(&self, other: &Self) -> bool {
+        let files = |command: &Self| -> Vec<_> {
+            let redirects = command.redirects.iter();
+            redirects
+                .map(|one| (one.access, one.file.clone()))
+                .collect()
+        };
+        let assigns = |command: &Self| -> Vec<_> {
+            let assigns = command.assigns.iter();
+            assigns.map(|one| one.whole.clone()).collect()
+        };
+        self.words == other.words
+            && self.views == other.views
+            && self.opaque == other.opaque
+            && self.redirections == other.redirections
+            && files(self) == files(other)
+            && assigns(self) == assigns(other)
+    }
+
     /// Every text a deny or ask pattern is compared with.
     pub(crate) fn deny_texts(&self) -> Vec<Vec<Sym>> {
         let mut texts = Vec::new();

@@ -23,6 +23,7 @@ pub use guard::Unreadable;
 
 use crate::glob::{Sym, known_text, syms};
 use crate::paths;
+use vars::Variables;
 
 /// A line that could be read.
 #[derive(Clone, Debug)]
@@ -39,17 +40,37 @@ pub(crate) struct Line {
 
 /// Reads a line.
 ///
+/// A line on which the value of a variable may not hold is read twice, the second time without values:
+/// what only the second reading runs is judged too.
+///
 /// Errors: [`Unreadable`]; such a line is never allowed, and every deny on a command possibly
 /// matches it.
 pub(crate) fn read(source: &str, cwd: &str, home: &str) -> Result<Line, Unreadable> {
-    let mut walker = walk::Walker::new(cwd, home);
+    let mut walker = walk::Walker::new(cwd, Variables::new(home));
     walker.line(source)?;
-    Ok(Line {
+    let mut line = Line {
         source: source.trim().to_owned(),
         commands: walker.commands,
         directories: walker.directories,
         unknown_directory: walker.unknown_directory,
-    })
+    };
+    if let Some(variables) = walker.variables.without_values() {
+        let mut again = walk::Walker::new(cwd, variables);
+        again.line(source)?;
+        line.unknown_directory |= again.unknown_directory;
+        for directory in again.directories {
+            if !line.directories.contains(&directory) {
+                line.directories.push(directory);
+            }
+        }
+        for mut command in again.commands {
+            if !line.commands.iter().any(|known| known.runs_as(&command)) {
+                command.required = false;
+                line.commands.push(command);
+            }
+        }
+    }
+    Ok(line)
 }
 
 impl Line {

@@ -161,10 +161,9 @@ impl<'a> Scanner<'a> {
         self.at = end;
         self.out.value.push(Sym::Char('~'));
         self.out.value.extend(name.chars().map(Sym::Char));
-        if name.is_empty() {
-            self.out.path.extend(syms(self.variables.home()));
-        } else {
-            self.out.path.push(Sym::Any);
+        match self.variables.value("HOME").filter(|_| name.is_empty()) {
+            Some(home) => self.out.path.extend(syms(&home)),
+            None => self.out.path.push(Sym::Any),
         }
     }
 

@@ -7,7 +7,7 @@
 use super::command::{Command, Stdin};
 use super::guard::{self, Unreadable};
 use super::scan::{self, Word};
-use super::vars::Variables;
+use super::vars::{self, Variables, hidden_assignment};
 use crate::glob::known_text;
 use crate::paths;
 use brush_parser::ast;
@@ -28,12 +28,17 @@ pub(super) struct Around {
     pub required: bool,
     pub piped: bool,
     pub depth: usize,
+    /// Whether what is assigned here holds for all that follows on the line.
+    pub sure: bool,
+    /// Whether nothing of the line follows the list that this belongs to.
+    pub alone: bool,
 }
 
 impl Around {
     pub(super) fn blocked(self, why: &'static str) -> Self {
         Self {
             blocker: self.blocker.or(Some(why)),
+            sure: false,
             ..self
         }
     }
@@ -54,12 +59,12 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    pub(super) fn new(cwd: &str, home: &str) -> Self {
+    pub(super) fn new(cwd: &str, variables: Variables) -> Self {
         Self {
             commands: Vec::new(),
             directories: vec![cwd.to_owned()],
             unknown_directory: false,
-            variables: Variables::new(home),
+            variables,
             distrust: None,
         }
     }
@@ -71,6 +76,8 @@ impl Walker {
             required: true,
             piped: false,
             depth: 0,
+            sure: true,
+            alone: true,
         };
         self.script(text, around)?;
         if joins_words(text) {
@@ -90,6 +97,13 @@ impl Walker {
             return Err(Unreadable::TooDeep);
         }
         let program = guard::parse(text)?;
+        if hidden_assignment(text) {
+            self.variables.doubt();
+        }
+        let around = Around {
+            alone: program.complete_commands.len() == 1,
+            ..around
+        };
         for list in &program.complete_commands {
             self.list(list, around)?;
         }
@@ -113,13 +127,19 @@ impl Walker {
         list: &ast::CompoundList,
         around: Around,
     ) -> Result<(), Unreadable> {
-        for ast::CompoundListItem(and_or, separator) in &list.0 {
+        for (position, ast::CompoundListItem(and_or, separator)) in list.0.iter().enumerate() {
             let around = match separator {
                 ast::SeparatorOperator::Async => around.blocked("a background job"),
                 ast::SeparatorOperator::Sequence => around,
             };
-            for (_, pipeline) in and_or.iter() {
-                self.pipeline(pipeline, around)?;
+            // What stands behind `&&` may not run; then nothing behind that does either, in a chain
+            // that the line ends with.
+            let is_last = around.alone && position + 1 == list.0.len();
+            let chain = |link: &ast::AndOr| matches!(link, ast::AndOr::And(_));
+            let holds = is_last && and_or.additional.iter().all(chain);
+            for (link, (_, pipeline)) in and_or.iter().enumerate() {
+                let sure = around.sure && (link == 0 || holds);
+                self.pipeline(pipeline, Around { sure, ..around })?;
             }
         }
         Ok(())
@@ -135,6 +155,7 @@ impl Walker {
                 command,
                 Around {
                     piped: around.piped || position > 0,
+                    sure: around.sure && pipeline.seq.len() == 1,
                     ..around
                 },
             )?;
@@ -167,6 +188,10 @@ impl Walker {
         around: Around,
     ) -> Result<(), Unreadable> {
         use ast::CompoundCommand as C;
+        let around = Around {
+            sure: false,
+            ..around
+        };
         match compound {
             C::BraceGroup(group) => self.list(&group.list, around.blocked("a group in braces")),
             C::Subshell(shell) => self.list(&shell.list, around.blocked("a subshell")),
@@ -174,7 +199,7 @@ impl Walker {
                 for value in clause.values.iter().flatten() {
                     self.word(&value.value, around)?;
                 }
-                self.variables.assign(&clause.variable_name, None);
+                self.variables.assign(&clause.variable_name, None, false);
                 self.list(&clause.body.list, around)
             }
             C::CaseClause(clause) => {
@@ -205,7 +230,10 @@ impl Walker {
                 self.list(&clause.0, around)?;
                 self.list(&clause.1.list, around)
             }
-            C::Coprocess(process) => self.command(&process.body, around.blocked("a coprocess")),
+            C::Coprocess(process) => {
+                self.variables.doubt();
+                self.command(&process.body, around.blocked("a coprocess"))
+            }
             C::Arithmetic(expression) => self.arithmetic(&expression.expr.value),
             C::ArithmeticForClause(clause) => {
                 let parts = [&clause.initializer, &clause.condition, &clause.updater];
@@ -280,7 +308,7 @@ impl Walker {
             return Err(Unreadable::TooMany);
         }
         let scripts = command.look_through();
-        self.note_assignments(&command);
+        self.note_assignments(&command, around);
         let changes = command
             .program()
             .is_some_and(|name| name == "cd" || name == "pushd");
@@ -288,7 +316,10 @@ impl Walker {
         self.commands.push(command);
         self.nested(&scripts, around)?;
         match target {
-            Some(Some(target)) if self.directories.len() < MAX_DIRECTORIES => {
+            Some(Some(target))
+                if self.directories.len() < MAX_DIRECTORIES
+                    && (!target.starts_with('~') || self.variables.value("HOME").is_some()) =>
+            {
                 let home = self.variables.home();
                 let from: Vec<String> = self.directories.clone();
                 for directory in from {
@@ -306,42 +337,43 @@ impl Walker {
     }
 
     /// Follows `X=1` and `export X=1`, and notices what changes the reading of later words.
-    fn note_assignments(&mut self, command: &Command) {
-        let declares = command.program().is_some_and(|name| {
-            ["export", "declare", "local", "readonly", "typeset"].contains(&name.as_str())
-        });
+    fn note_assignments(&mut self, command: &Command, around: Around) {
         if command.assigns.iter().any(|assign| assign.name == "IFS") {
             self.distrust = Some("an assignment to IFS");
         }
+        // A redirection that fails keeps an assignment beside it from being made.
+        let sure = around.sure && command.redirects.is_empty();
         let bare = command.words.is_empty().then_some(&command.assigns);
         for assign in bare.into_iter().flatten() {
             let skip = assign.name.chars().count() + 1;
+            let value = assign.whole.tail(skip).literal();
+            // Of `X+=1` only the end is known.
+            let is_whole = assign.whole.raw.chars().nth(skip - 1) == Some('=');
             self.variables
-                .assign(&assign.name, assign.whole.tail(skip).literal());
+                .assign(&assign.name, value.filter(|_| is_whole), sure);
         }
-        if declares {
-            for word in &command.words {
-                match word
-                    .literal()
-                    .as_deref()
-                    .and_then(|text| text.split_once('='))
-                {
-                    Some((name, value)) => self.variables.assign(name, Some(value.to_owned())),
-                    None => {
+        if vars::alters(command) {
+            self.variables.doubt();
+        }
+        let program = command.program().unwrap_or_default();
+        let arguments = command.words.iter().skip(1);
+        if vars::DECLARING.contains(&program.as_str()) {
+            for word in arguments {
+                let text = word.literal();
+                match text.as_deref().and_then(|text| text.split_once('=')) {
+                    Some((name, value)) if vars::is_name(name) => {
+                        self.variables.assign(name, Some(value.to_owned()), sure);
+                    }
+                    _ => {
                         let name = word.raw.split('=').next().unwrap_or_default();
-                        self.variables.assign(name, None);
+                        self.variables
+                            .assign(name.trim_end_matches('+'), None, false);
                     }
                 }
             }
-        }
-        if command
-            .program()
-            .is_some_and(|name| ["read", "mapfile", "getopts", "printf"].contains(&name.as_str()))
-        {
-            for word in &command.words {
-                if let Some(name) = word.literal() {
-                    self.variables.assign(&name, None);
-                }
+        } else if ["read", "mapfile", "getopts", "printf"].contains(&program.as_str()) {
+            for name in arguments.filter_map(Word::literal) {
+                self.variables.assign(&name, None, false);
             }
         }
     }
