@@ -116,8 +116,12 @@ class Device:
         command += ["-p", prompt, "--output-format", "json", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         process = subprocess.Popen(command, cwd=cwd or self.project, env=environment, text=True, stdin=subprocess.PIPE, **pipes)
-        process.stdin.write(stdin or "")
-        process.stdin.close()
+        try:
+            process.stdin.write(stdin or "")
+            process.stdin.close()
+        except BrokenPipeError:
+            # It ended before it read anything.
+            pass
         process.stdin = None
         if during:
             during(process, model)
