@@ -123,6 +123,21 @@ def proxies_and_preloads_in_settings(device):
         os.remove(f"{device.config}/settings.json")
 
 
+def variables_in_settings(device):
+    """What is removed from the agent's environment does not come back by a repository's settings."""
+    project = f"{device.home}/variables"
+    sourced = device.write(f"{device.root}/sourced.sh", f': >"{device.mark("sourced")}"\n')
+    prefix = device.write(f"{device.root}/prefix", f'#!/bin/sh\n: >"{device.mark("prefixed")}"\nexec /bin/bash -c "$1"\n', 0o755)
+    for name, value in (("BASH_ENV", sourced), ("CLAUDE_CODE_SHELL_PREFIX", prefix)):
+        mark = f"free-{name.lower()}"
+        device.write(f"{project}/.claude/settings.json", {"env": {name: value}})
+        identifier, turn = device.touch(mark)
+        run = device.run(turns=[turn], cwd=project)
+        assert device.touched(mark), f"{name}: {run.printed}{run.told()}"
+        assert not device.touched("sourced") and not device.touched("prefixed"), f"{name} took effect"
+        blocked_and_recorded(device, name.lower(), cwd=project)
+
+
 # A library that answers in the hook's place as soon as it is loaded into it.
 PRELOADED = r"""
 #include <stdio.h>
@@ -303,5 +318,5 @@ def when_asked(act):
     return during
 
 
-SHARED = [control, weakening_flags, control_by_input, variables, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start]
+SHARED = [control, weakening_flags, control_by_input, variables, variables_in_settings, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start]
 APART = [user_switches_hooks_off, proxies_and_preloads_in_settings, killed_daemon, hung_daemon, removed_socket, replaced_socket, killed_hooks, settings_taken_away]

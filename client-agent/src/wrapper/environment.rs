@@ -1,6 +1,11 @@
-//! The agent's environment: variables that would take the session out from under Cairn are removed.
+//! The agent's environment: variables that would take the session out from under Cairn are removed, and
+//! emptied in the settings it is started with.
+//!
+//! Removed from the process alone they would come back: a repository's settings may set variables.
 //!
 //! Source: Claude Code findings 0.4 and 1.8.
+
+use serde_json::Value;
 
 /// Removed variables with the reason, for people.
 const REMOVED: &[(&str, &str)] = &[
@@ -36,6 +41,14 @@ pub fn removed(present: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static st
         .copied()
         .filter(|(name, _)| present(name))
         .collect()
+}
+
+/// Every one of them empty, for the settings: to the agent and to shells that is as good as unset, and it
+/// wins over what user, project and local settings say.
+pub fn emptied() -> impl Iterator<Item = (String, Value)> {
+    REMOVED
+        .iter()
+        .map(|(name, _)| ((*name).to_owned(), Value::from("")))
 }
 
 #[cfg(test)]

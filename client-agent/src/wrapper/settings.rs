@@ -5,6 +5,7 @@
 //!
 //! Source: Claude Code findings 0.1, 0.2, 1.2, 1.3 and 6.
 
+use super::environment;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -38,14 +39,14 @@ pub fn settings(hook: &Path, socket: &Path, deny: &[String]) -> Value {
     for event in OBSERVED {
         hooks.insert(event.to_owned(), handler(hook, socket, event, false));
     }
+    let mut variables: Map<String, Value> = environment::emptied().collect();
+    // A proxy from a repository's settings must not stand between the agent and loopback.
+    for name in ["NO_PROXY", "no_proxy"] {
+        variables.insert(name.to_owned(), json!("127.0.0.1,localhost"));
+    }
     json!({
         "disableAllHooks": false,
-        // A proxy from a repository's settings must not stand between the agent and loopback.
-        "env": {
-            "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost",
-            // A library from other settings must not be loaded into the agent's programs, hooks included.
-            "LD_AUDIT": "", "LD_PRELOAD": "",
-        },
+        "env": variables,
         "hooks": hooks,
         "permissions": { "deny": deny, "disableBypassPermissionsMode": "disable" },
     })
@@ -90,5 +91,14 @@ mod tests {
         );
         assert_eq!(made["permissions"]["deny"][0], "Bash(rm *)");
         assert_eq!(made["disableAllHooks"], false);
+    }
+
+    #[test]
+    fn what_is_removed_from_the_environment_does_not_come_back_by_other_settings() {
+        let made = settings("/h".as_ref(), "/s".as_ref(), &[]);
+        for (name, _) in environment::removed(|_| true) {
+            assert_eq!(made["env"][name], "", "{name}");
+        }
+        assert_eq!(made["env"]["NO_PROXY"], "127.0.0.1,localhost");
     }
 }
