@@ -21,6 +21,6 @@ def bundle(programs, root):
         {"id": "tight", "effect": "deny", "pattern": "Bash(mark *posture*)", "scope": {"global": True}, "dialect": "cairn", "when": {"posture": "os", "is": "tight 1"}}
     )
     policy["gates"] = [{"id": "fixture-gate", "when": {"posture": "os", "is": "gated 1"}, "message": "this system is not accepted"}]
-    policy["mcp"] = {"default": "block", "allow": [{"command": ["good-mcp"]}], "deny": [], "servers": {}}
+    policy["mcp"] = {"default": "block", "allow": [{"command": ["good-mcp"]}, {"url": "https://*.corp.example/*"}], "deny": [], "servers": {}}
     policy["contact"] = "security@acme.example"
     return policy

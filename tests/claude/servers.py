@@ -60,4 +60,32 @@ def secrets_stay(device, listed):
             assert not holds or "/spool/" not in path, path
 
 
-SHARED = [all_scopes]
+def only_the_judged_one(device):
+    """Neither the name nor the address of a server that may run starts another one."""
+    project = f"{device.home}/judged"
+    program = lambda name: device.write(f"{device.home}/bin/{name}", f"#!/bin/sh\ntouch {device.mark(name)}\n", 0o755)
+    program("good-mcp")
+    address = "https://tools.corp.example/mcp"
+    theirs = {
+        "twin": {"command": program("mcp-twin")},
+        "both": {"command": program("mcp-both"), "url": address},
+        "typed": {"type": "http", "command": program("mcp-typed"), "url": address},
+        "headers": {"type": "http", "url": "https://127.0.0.1:9\\\\.corp.example/mcp", "headersHelper": program("mcp-headers")},
+    }
+    device.write(f"{project}/.mcp.json", {"mcpServers": theirs})
+    approved = {"enabledMcpjsonServers": list(theirs), "hasTrustDialogAccepted": True}
+    mine = {"mcpServers": {"twin": {"command": "good-mcp"}}, "projects": {project: approved}}
+    device.write(f"{device.config}/.claude.json", mine, 0o600)
+    try:
+        run = device.run(cwd=project)
+        until("the server that may run", lambda: device.touched("good-mcp"))
+        started = [name for name in os.listdir(f"{device.root}/marks") if name.startswith("mcp-")]
+        assert not started, f"started: {started}\n{run.printed}"
+        found = lambda: {(one["body"]["name"], one["body"]["source"]): one["body"]["effect"] for one in device.entries("mcp.seen")}
+        until("a record of each", lambda: set(found()) >= {("twin", "user"), *((name, "project") for name in theirs)})
+        assert [key for key, effect in found().items() if effect == "allow"] == [("twin", "user")], found()
+    finally:
+        os.remove(f"{device.config}/.claude.json")
+
+
+SHARED = [all_scopes, only_the_judged_one]

@@ -10,7 +10,7 @@ use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
 use crate::wrapper::{FlagProblem, Inventory, InventoryError};
 use cairn_durable::file::{CreateDirError, WriteFileError};
 use cairn_durable::{create_dir_durable, write_atomic};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -160,16 +160,23 @@ fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
             judged.reason = PLUGIN_OFF.to_owned();
         }
     }
-    let allowed = |judged: &&McpJudged| judged.allowed;
-    let started: Vec<&McpJudged> = answer.servers.iter().filter(allowed).collect();
-    answer.mcp.retain(|name, definition| {
-        let listed = found
+    // What no file lists is a managed server, which replaces whatever else has its name.
+    let listed = |name: &String, definition: &Value| {
+        found
             .servers
             .iter()
-            .any(|found| found.name == *name && found.definition == *definition);
-        // What no file lists is a managed server.
-        !listed || started.iter().any(|judged| judged.name == *name)
-    });
+            .any(|found| found.name == *name && found.definition == *definition)
+    };
+    let mut managed = std::mem::take(&mut answer.mcp);
+    managed.retain(|name, definition| !listed(name, definition));
+    // Each verdict is about one definition: another one of the same name does not come in by it.
+    let judged = found.servers.iter().zip(&answer.servers);
+    let started = judged
+        .filter(|(found, judged)| {
+            judged.allowed && found.name == judged.name && found.source == judged.source
+        })
+        .map(|(found, _)| (found.name.clone(), found.definition.clone()));
+    answer.mcp = started.chain(managed).collect();
 }
 
 struct Files {
@@ -227,4 +234,73 @@ pub(crate) fn agent_config() -> PathBuf {
 pub(crate) fn agent_state_file() -> PathBuf {
     let folder = std::env::var_os("CLAUDE_CONFIG_DIR").or_else(|| std::env::var_os("HOME"));
     PathBuf::from(folder.unwrap_or_default()).join(".claude.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::McpFound;
+
+    fn found(name: &str, source: &str, command: &str) -> McpFound {
+        let (name, source) = (name.to_owned(), source.to_owned());
+        let definition = json!({ "command": command });
+        McpFound {
+            name,
+            source,
+            definition,
+        }
+    }
+
+    /// What the daemon answers where no entry names any of them.
+    fn answer(inventory: &Inventory) -> LaunchAnswer {
+        let judged = |found: &McpFound| McpJudged {
+            name: found.name.clone(),
+            source: found.source.clone(),
+            allowed: true,
+            reason: "no entry names it".to_owned(),
+        };
+        let by_name = |found: &McpFound| (found.name.clone(), found.definition.clone());
+        LaunchAnswer {
+            servers: inventory.servers.iter().map(judged).collect(),
+            mcp: inventory.servers.iter().map(by_name).collect(),
+            ..LaunchAnswer::default()
+        }
+    }
+
+    #[test]
+    fn a_withheld_server_does_not_come_in_under_an_allowed_name() {
+        let mut inventory = Inventory {
+            servers: vec![
+                found("github", "user", "mine"),
+                found("only", "user", "mine"),
+                found("github", "project", "theirs"),
+                found("theirs", "project", "theirs"),
+            ],
+            ..Inventory::default()
+        };
+        let mut given = answer(&inventory);
+        given
+            .mcp
+            .insert("corp".to_owned(), json!({ "command": "corp" }));
+        withhold_unapproved(&inventory, &mut given);
+        let commands: Vec<_> = given
+            .mcp
+            .iter()
+            .map(|(name, one)| (name.as_str(), one["command"].as_str()))
+            .collect();
+        let expected = [
+            ("corp", Some("corp")),
+            ("github", Some("mine")),
+            ("only", Some("mine")),
+        ];
+        assert_eq!(commands, expected);
+        inventory.approved = vec!["github".to_owned()];
+        let mut given = answer(&inventory);
+        given
+            .mcp
+            .insert("only".to_owned(), json!({ "command": "managed" }));
+        withhold_unapproved(&inventory, &mut given);
+        assert_eq!(given.mcp["github"]["command"], "theirs");
+        assert_eq!(given.mcp["only"]["command"], "managed");
+    }
 }

@@ -8,6 +8,7 @@ use crate::glob::Glob;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use url::{Position, Url};
 
 /// The MCP part of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,13 +107,20 @@ pub enum McpReason {
     /// No entry names it and the default decided.
     #[error("no entry names it")]
     Default,
+    /// It has an address and starts a program as well, so no entry says which of them would run.
+    #[error("its definition has both a program and an address")]
+    TwoTransports,
+    /// Entries name addresses, and where this one leads is not shown by its text.
+    #[error("its address may lead somewhere else than it says")]
+    DoubtfulAddress,
 }
 
 impl McpServer {
     /// Reads a server's definition as in `.mcp.json`.
     ///
     /// What is neither a string command with string arguments nor a string address stays empty, and
-    /// then only a name can match it.
+    /// then only a name can match it. A program that a remote server's headers come from counts as one
+    /// that it starts.
     pub fn from_definition(name: &str, definition: &Value) -> Self {
         let mut command = Vec::new();
         if let Some(program) = definition.get("command").and_then(Value::as_str) {
@@ -125,6 +133,9 @@ impl McpServer {
                     .filter_map(Value::as_str)
                     .map(str::to_owned),
             );
+        }
+        if let Some(helper) = definition.get("headersHelper").and_then(Value::as_str) {
+            command.push(helper.to_owned());
         }
         let url = definition
             .get("url")
@@ -141,7 +152,8 @@ impl McpServer {
 /// Whether `server` may run under `policy`.
 ///
 /// A deny entry wins. Once an allow entry names a command, a local server must match a command;
-/// likewise for remote servers and addresses: a label alone then proves nothing.
+/// likewise for remote servers and addresses: a label alone then proves nothing. A definition with a
+/// program and an address, or with an address whose text does not show where it leads, matches nothing.
 pub fn server_verdict(policy: &McpPolicy, server: &McpServer) -> McpVerdict {
     let position = |entries: &[McpEntry]| entries.iter().position(|entry| entry.matches(server));
     if let Some(entry) = position(&policy.deny) {
@@ -156,6 +168,12 @@ pub fn server_verdict(policy: &McpPolicy, server: &McpServer) -> McpVerdict {
         return McpVerdict {
             allowed: true,
             reason: McpReason::Managed,
+        };
+    }
+    if let Some(reason) = doubt(policy, server) {
+        return McpVerdict {
+            allowed: false,
+            reason,
         };
     }
     let names_count = if server.command.is_empty() && server.url.is_none() {
@@ -205,30 +223,65 @@ impl McpEntry {
     }
 }
 
-/// Host without regard to case and trailing dot, path with; a pattern without path takes any path.
-fn url_matches(pattern: &str, address: &str) -> bool {
-    let (pattern_host, pattern_path) = split_url(pattern);
-    let (host, path) = split_url(address);
-    let host_matches = Glob::new(&pattern_host).matches_text(&host);
-    let path_matches = match pattern_path {
-        "" | "/" => true,
-        pattern_path => {
-            Glob::new(pattern_path).matches_text(if path.is_empty() { "/" } else { path })
-        }
-    };
-    // `user@host` in the address would let the host pattern match the user part.
-    host_matches && path_matches && !host.contains('@')
+/// Why no entry can be trusted to mean this server.
+fn doubt(policy: &McpPolicy, server: &McpServer) -> Option<McpReason> {
+    let mut entries = policy.allow.iter().chain(&policy.deny);
+    let by_address = entries.any(|entry| matches!(entry, McpEntry::Url { .. }));
+    match &server.url {
+        Some(_) if !server.command.is_empty() => Some(McpReason::TwoTransports),
+        Some(url) if by_address && plain_address(url).is_none() => Some(McpReason::DoubtfulAddress),
+        _ => None,
+    }
 }
 
-/// `scheme://host:port` in lower case without trailing dot, and the rest.
-fn split_url(url: &str) -> (String, &str) {
-    let after_scheme = url.find("://").map_or(0, |at| at + 3);
-    let end = url
+/// An address as the agent connects to it; `None` where that cannot be told from the text: a variable,
+/// a character that readers of addresses treat differently, a name before the host, or no host.
+fn plain_address(text: &str) -> Option<Url> {
+    if text.contains(['\\', '@']) || text.contains("${") || text.contains(char::is_control) {
+        return None;
+    }
+    Url::parse(text).ok().filter(Url::has_host)
+}
+
+/// Host without regard to case and trailing dot, path with; a pattern without path takes any path.
+fn url_matches(pattern: &str, address: &str) -> bool {
+    let Some(address) = plain_address(address) else {
+        return false;
+    };
+    let (pattern_host, pattern_path) = split_url(pattern);
+    let host_matches = Glob::new(&pattern_host).matches_text(&origin(&address));
+    let path_matches = match pattern_path {
+        "" | "/" => true,
+        pattern_path => Glob::new(pattern_path).matches_text(&address[Position::BeforePath..]),
+    };
+    host_matches && path_matches
+}
+
+/// `scheme://host:port` as a reader of addresses spells it, without trailing dot and usual port.
+fn origin(address: &Url) -> String {
+    let host = address.host_str().unwrap_or_default();
+    let port = address.port().map(|port| format!(":{port}"));
+    let (scheme, host) = (address.scheme(), host.trim_end_matches('.'));
+    format!("{scheme}://{host}{}", port.unwrap_or_default()).to_lowercase()
+}
+
+/// `scheme://host:port` of a pattern in lower case without trailing dot, and the rest.
+fn split_url(pattern: &str) -> (String, &str) {
+    let after_scheme = pattern.find("://").map_or(0, |at| at + 3);
+    let end = pattern
         .get(after_scheme..)
         .and_then(|rest| rest.find(['/', '?', '#']))
-        .map_or(url.len(), |at| after_scheme + at);
-    let (host, path) = url.split_at(end);
-    (host.to_lowercase().trim_end_matches('.').to_owned(), path)
+        .map_or(pattern.len(), |at| after_scheme + at);
+    let (host, path) = pattern.split_at(end);
+    // Without a wildcard it is spelled as the addresses are that it is compared with.
+    let spelled = Some(host)
+        .filter(|host| !host.contains('*'))
+        .and_then(plain_address);
+    let host = spelled.map_or_else(
+        || host.to_lowercase().trim_end_matches('.').to_owned(),
+        |address| origin(&address),
+    );
+    (host, path)
 }
 
 #[cfg(test)]
@@ -285,6 +338,84 @@ mod tests {
         assert!(!allowed("https://bad.corp/mcp"));
         assert!(!allowed("https://evil.com/x.corp/"));
         assert!(!allowed("https://user@evil.corp/x"));
+    }
+
+    #[test]
+    fn an_address_leads_where_the_agent_goes() {
+        let policy = policy(
+            r#"{"default":"block","allow":[{"url":"https://*.corp/*"},{"url":"https://B\u00fccher.net:443/mcp"}]}"#,
+        );
+        let allowed = |url| server_verdict(&policy, &remote("r", url)).allowed;
+        for url in [
+            r"https://evil.com\x.corp/mcp",
+            "https://evil.com\\.corp/mcp",
+            "https://evil.com/.corp/mcp",
+            "https://evil.com?x.corp/mcp",
+            "https://evil.com#x.corp/mcp",
+            "https://x.corp@evil.com/mcp",
+            "https://evil.com\t.corp/mcp",
+            "https://${H:-evil.com/}x.corp/mcp",
+            "https://x.corp:443@evil.com/",
+            "https:x.corp.evil.com/",
+            "http://x.corp/mcp",
+            "//x.corp/mcp",
+            "https://b\u{fc}cher.net/mcp/../other",
+        ] {
+            assert!(!allowed(url), "{url:?}");
+        }
+        for url in [
+            "https://API.corp./mcp",
+            "https://x.corp:443/mcp",
+            "https:\u{2f}/x.corp/mcp",
+            "https://b\u{fc}cher.net/mcp",
+            "https://xn--bcher-kva.net/a/../mcp",
+        ] {
+            assert!(allowed(url), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn a_denied_address_is_denied_in_every_spelling() {
+        let policy = policy(r#"{"default":"allow","deny":[{"url":"https://bad.corp/*"}]}"#);
+        for url in [
+            "https://bad.corp/mcp",
+            "https://user@bad.corp/mcp",
+            "https://BAD.corp.:443/mcp",
+            r"https:\\bad.corp\mcp",
+            "https://${X}/mcp",
+            "https://b\u{430}d.corp@bad.corp/",
+            "https://bad\n.corp/mcp",
+            "https:bad.corp/mcp",
+            "https://%62ad.corp/mcp",
+        ] {
+            assert!(
+                !server_verdict(&policy, &remote("r", url)).allowed,
+                "{url:?}"
+            );
+        }
+        assert!(server_verdict(&policy, &remote("r", "https://good.corp/mcp")).allowed);
+        // Where no entry names an address it does not matter which one it is.
+        assert!(server_verdict(&McpPolicy::default(), &remote("r", "https://${X}/")).allowed);
+    }
+
+    #[test]
+    fn a_definition_with_a_program_and_an_address_is_refused() {
+        let policy = policy(
+            r#"{"default":"block","allow":[{"url":"https://*.corp/*"},{"command":["good"]},{"name":"n"}]}"#,
+        );
+        for definition in [
+            r#"{"command":"evil","url":"https://x.corp/mcp"}"#,
+            r#"{"type":"http","command":"evil","url":"https://x.corp/mcp"}"#,
+            r#"{"type":"stdio","command":"good","url":"https://evil.com/"}"#,
+            r#"{"type":"http","url":"https://x.corp/mcp","headersHelper":"evil"}"#,
+        ] {
+            let definition = serde_json::from_str(definition).unwrap();
+            for policy in [&policy, &McpPolicy::default()] {
+                let verdict = server_verdict(policy, &McpServer::from_definition("n", &definition));
+                assert_eq!(verdict.reason, McpReason::TwoTransports, "{definition}");
+                assert!(!verdict.allowed);
+            }
+        }
     }
 
     #[test]
