@@ -35,6 +35,9 @@ pub struct Verdicts {
     pub ends_at_checkpoint: bool,
     /// Decisions whose replay gave another answer.
     pub replay_mismatches: BTreeSet<i64>,
+    /// Decisions that could not be replayed: what they decided on is withheld, erased or redacted, or
+    /// no policy was in force.
+    pub not_replayed: BTreeSet<i64>,
     /// Whether rows, kinds and effects are counted in the manifest as they are in the tables.
     pub totals_agree: bool,
 }
@@ -49,6 +52,8 @@ pub struct Outcome {
     pub exceptions: u64,
     /// The first [`MAX_LISTED_EXCEPTIONS`] of them: log indices, or tree sizes for checkpoints.
     pub listed: Vec<i64>,
+    /// Things of the population that the pack does not let anybody look at.
+    pub unexamined: u64,
 }
 
 impl Outcome {
@@ -65,6 +70,15 @@ impl Outcome {
             }
         }
         outcome
+    }
+
+    /// The same, where so many of the population could not be looked at.
+    #[must_use]
+    pub fn without(self, unexamined: usize) -> Self {
+        Self {
+            unexamined: unexamined as u64,
+            ..self
+        }
     }
 }
 
@@ -87,7 +101,7 @@ pub enum TestResult {
     Fail,
     /// The control had no occasion to operate; neither pass nor fail.
     DidNotOccur,
-    /// The pack does not hold the data the test needs.
+    /// The pack does not hold the data the test needs, or not for everything the test is about.
     Unanswered,
 }
 
@@ -110,6 +124,7 @@ impl ControlTest {
     /// business and not the program's.
     pub fn judge(&self, outcome: &Outcome) -> TestResult {
         match (outcome.exceptions, outcome.population, self.on_empty) {
+            (0, _, _) if outcome.unexamined > 0 => TestResult::Unanswered,
             (0, 0, OnEmpty::Fail) => TestResult::Fail,
             (0, 0, OnEmpty::DidNotOccur) => TestResult::DidNotOccur,
             (0, _, _) => TestResult::Pass,

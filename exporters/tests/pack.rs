@@ -204,6 +204,14 @@ fn withheld_and_erased_members_are_counted() {
     assert!(report.is_good(), "{report}");
     assert_eq!(report.counts["decisions not replayable: input erased"], 1);
     assert_eq!(report.counts["decisions not replayable: input withheld"], 1);
+    // What nobody can look at is not passed.
+    let results = fs::read(bench.out("pack").join("controls/results.json")).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(&results).unwrap();
+    let tests = results["tests"].as_array().unwrap();
+    let replay = tests.iter().find(|test| test["id"] == "T-ENF-04").unwrap();
+    assert_eq!(replay["result"], "unanswered");
+    assert_eq!(replay["outcome"]["unexamined"], 2);
+    assert_eq!(replay["outcome"]["exceptions"], 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Outcome, US_PER_S, Verdicts, parameter};
 use crate::evidence::{EventRow, Tables};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Chained rows by chain, then place.
 fn by_chain(tables: &Tables) -> BTreeMap<&str, Vec<&EventRow>> {
@@ -38,7 +38,11 @@ pub fn sequences_have_no_gap(tables: &Tables, _: &Verdicts) -> Outcome {
             .map(|(after, before)| after - before);
         step != Some(1)
     });
-    Outcome::new(chains.len(), gaps.map(|(_, after)| after.leaf_index))
+    let declared = tables.events.iter();
+    let declared = declared.filter(|row| row.event_type.as_deref() == Some("log.gap"));
+    let mut missing: BTreeSet<i64> = gaps.map(|(_, after)| after.leaf_index).collect();
+    missing.extend(declared.map(|row| row.leaf_index));
+    Outcome::new(chains.len(), missing)
 }
 
 /// T-CMP-02: each entry names the leaf hash of the one before it in its chain.
@@ -50,7 +54,8 @@ pub fn entries_name_their_predecessor(tables: &Tables, _: &Verdicts) -> Outcome 
     Outcome::new(population, broken.map(|(_, after)| after.leaf_index))
 }
 
-/// T-LOG-02: while agents run, heartbeats come at most `heartbeat_max_gap_s` apart.
+/// T-LOG-02: while agents run, heartbeats come at most `heartbeat_max_gap_s` apart, and the last one
+/// not longer before the end of the period, unless the device's daemon said that it stops.
 pub fn running_agents_are_heard(tables: &Tables, _: &Verdicts) -> Outcome {
     let limit = parameter(tables, "heartbeat_max_gap_s", 600).saturating_mul(US_PER_S);
     let mut beats: BTreeMap<&str, Vec<(i64, bool, i64)>> = BTreeMap::new();
@@ -60,9 +65,25 @@ pub fn running_agents_are_heard(tables: &Tables, _: &Verdicts) -> Outcome {
             own.push((time, row.agent_running, row.leaf_index));
         }
     }
+    let end = tables.period.first().and_then(|period| period.end_ts);
+    let mut stopped: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in &tables.events {
+        if let (Some("log.stop"), Some(device), Some(time)) =
+            (row.event_type.as_deref(), &row.device_id, row.event_time)
+        {
+            let last = stopped.entry(device).or_insert(time);
+            *last = time.max(*last);
+        }
+    }
     let mut silent = Vec::new();
-    for own in beats.values_mut() {
+    for (device, own) in &mut beats {
         own.sort_unstable();
+        if let (Some(end), Some((time, true, index))) = (end, own.last())
+            && stopped.get(device).is_none_or(|stop| stop < time)
+            && end - time > limit
+        {
+            silent.push(*index);
+        }
         let pairs = own.iter().zip(own.iter().skip(1));
         silent.extend(
             pairs
@@ -71,4 +92,55 @@ pub fn running_agents_are_heard(tables: &Tables, _: &Verdicts) -> Outcome {
         );
     }
     Outcome::new(tables.heartbeats.len(), silent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::tables::{HeartbeatRow, PeriodRow};
+
+    const MINUTE_US: i64 = 60 * US_PER_S;
+
+    fn event(index: i64, kind: &str, at: i64) -> EventRow {
+        EventRow {
+            leaf_index: index,
+            device_id: Some("d".into()),
+            chain_id: Some("c".into()),
+            device_seq: Some(index),
+            event_type: Some(kind.into()),
+            event_time: Some(at),
+            ..EventRow::default()
+        }
+    }
+
+    #[test]
+    fn a_declared_gap_is_an_exception_although_the_places_are_whole() {
+        let mut tables = Tables::default();
+        tables.events = vec![event(0, "log.start", 0), event(1, "tool.decision", 1)];
+        let none = Verdicts::default();
+        assert_eq!(sequences_have_no_gap(&tables, &none).exceptions, 0);
+        tables.events.push(event(2, "log.gap", 2));
+        assert_eq!(sequences_have_no_gap(&tables, &none).listed, [2]);
+    }
+
+    #[test]
+    fn a_device_that_falls_silent_before_the_end_is_an_exception_unless_it_said_that_it_stops() {
+        let mut tables = Tables::default();
+        tables.period = vec![PeriodRow {
+            end_ts: Some(60 * MINUTE_US),
+            ..PeriodRow::default()
+        }];
+        let beat = |index: i64, minute: i64| HeartbeatRow {
+            leaf_index: index,
+            device_id: "d".into(),
+            hb_time: Some(minute * MINUTE_US),
+            agent_running: true,
+            ..HeartbeatRow::default()
+        };
+        tables.heartbeats = vec![beat(1, 30), beat(2, 39)];
+        let none = Verdicts::default();
+        assert_eq!(running_agents_are_heard(&tables, &none).listed, [2]);
+        tables.events = vec![event(3, "log.stop", 40 * MINUTE_US)];
+        assert_eq!(running_agents_are_heard(&tables, &none).exceptions, 0);
+    }
 }

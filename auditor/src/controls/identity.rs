@@ -98,7 +98,8 @@ pub fn device_keys_are_attested(tables: &Tables, _: &Verdicts) -> Outcome {
     Outcome::new(keys().count(), bad)
 }
 
-/// T-IDN-07: a session belongs to one person, one device and one operating-system user.
+/// T-IDN-07: a session belongs to one person, one device and one operating-system user. The last is
+/// confidential: a session of which no entry shows it was not looked at.
 pub fn sessions_have_one_person(tables: &Tables, _: &Verdicts) -> Outcome {
     #[derive(Default)]
     struct Seen<'a> {
@@ -128,7 +129,8 @@ pub fn sessions_have_one_person(tables: &Tables, _: &Verdicts) -> Outcome {
         .filter(several)
         .map(|seen| seen.first)
         .collect();
-    Outcome::new(sessions.len(), shared)
+    let unseen = sessions.values().filter(|seen| seen.users.is_empty());
+    Outcome::new(sessions.len(), shared).without(unseen.count())
 }
 
 /// T-CRY-01: approved algorithms protect the log's integrity.

@@ -120,7 +120,7 @@ kind!(Bytes, Vec<u8>, false, DataType::Binary,
 macro_rules! table {
     ($(#[$meta:meta])* $name:ident { $($(#[$column_meta:meta])* $column:ident: $kind:ident,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
             $($(#[$column_meta])* pub $column: <$kind as $crate::evidence::column::Column>::Value,)+
         }

@@ -30,7 +30,7 @@ impl Walk {
             Some(Replay::NotReplayable(Obstacle::Withheld)) if one.erased => {
                 self.said_erased.insert(one.index, true);
             }
-            Some(Replay::NotReplayable(obstacle)) => self.not_replayable(obstacle),
+            Some(Replay::NotReplayable(obstacle)) => self.not_replayable(one.index, obstacle),
             Some(Replay::Mismatch(reason)) => {
                 let row = one.index.saturating_sub(self.range.start);
                 self.verdicts
@@ -42,7 +42,9 @@ impl Walk {
         }
     }
 
-    fn not_replayable(&mut self, obstacle: Obstacle) {
+    fn not_replayable(&mut self, index: u64, obstacle: Obstacle) {
+        let index = i64::try_from(index).unwrap_or(i64::MAX);
+        self.verdicts.not_replayed.insert(index);
         let name = format!("decisions not replayable: {obstacle}");
         self.report.count(&name, 1);
     }
@@ -57,8 +59,8 @@ impl Walk {
                 self.report.count(name, 1);
             }
             match (decision, named) {
-                (true, true) => self.not_replayable(Obstacle::Erased),
-                (true, false) => self.not_replayable(Obstacle::Withheld),
+                (true, true) => self.not_replayable(index, Obstacle::Erased),
+                (true, false) => self.not_replayable(index, Obstacle::Withheld),
                 (false, _) => {}
             }
         }
