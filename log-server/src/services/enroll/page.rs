@@ -20,8 +20,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use cairn_api::paths;
 use cairn_identity::enrolment::{
-    Address, Answer, Challenge, ChallengeTerms, EnrolmentError, State as Standing,
-    fingerprint_words,
+    Address, Answer, Applicant, Challenge, ChallengeTerms, EnrolmentError, LimitError,
+    State as Standing, fingerprint_words,
 };
 use serde::Deserialize;
 
@@ -177,40 +177,18 @@ pub(in crate::services) async fn code(
     if let Err(reason) = services.index_stands() {
         return later(reason, again);
     }
-    let now_ms = services.log().now_ms();
-    let terms = ChallengeTerms {
-        pepper: &services.0.pepper,
-        transaction: &id,
-    };
-    let answered = {
-        let mut limits = services.limits();
-        if let Err(error) = limits.try_code(now_ms) {
-            drop(limits);
+    let answered = match judge_code(&services, &id, &headers, &form.code) {
+        Judged::Limited(error) => {
             let minutes = error.retry_after_s().div_ceil(60);
             let message =
                 format!("Too many wrong codes were given. Try again in {minutes} minutes.");
             return again(StatusCode::TOO_MANY_REQUESTS, &message);
         }
-        let mut enrolments = services.enrolments();
-        match enrolments.get(&id, now_ms) {
-            Some(open) if !has_cookie(open, &headers) => None,
-            Some(open) => {
-                let tries = tries_left(open);
-                // Asked again: whoever may not enrol got no mail, and cannot guess their way in either.
-                let address = open.machine.challenge().map(Challenge::address);
-                let eligible = address.is_some_and(|address| may_enrol(&services, address));
-                let answer = open.machine.answer(&terms, &form.code, eligible, now_ms);
-                if answer != Ok(Answer::Right) && tries_left(open) < tries {
-                    limits.note_wrong(now_ms);
-                }
-                Some(answer.map(|answer| (answer, verified(open))))
-            }
-            None => Some(Err(EnrolmentError::Expired)),
+        Judged::OtherBrowser => {
+            let message = "This browser did not ask for the code. Enter your address here first.";
+            return again(StatusCode::FORBIDDEN, message);
         }
-    };
-    let Some(answered) = answered else {
-        let message = "This browser did not ask for the code. Enter your address here first.";
-        return again(StatusCode::FORBIDDEN, message);
+        Judged::Answered(answered) => answered,
     };
     match answered {
         Ok((Answer::Right, Some((applicant, email)))) => {
@@ -233,6 +211,44 @@ pub(in crate::services) async fn code(
     }
 }
 
+/// What a typed code gave.
+enum Judged {
+    /// Too many were wrong; it was not looked at.
+    Limited(LimitError),
+    /// Another browser asked for the code.
+    OtherBrowser,
+    /// The machine's answer, and with a right code who is verified.
+    Answered(Result<(Answer, Option<(Applicant, Address)>), EnrolmentError>),
+}
+
+fn judge_code(services: &Services, id: &str, headers: &HeaderMap, typed: &str) -> Judged {
+    let now_ms = services.log().now_ms();
+    let terms = ChallengeTerms {
+        pepper: &services.0.pepper,
+        transaction: id,
+    };
+    let mut limits = services.limits();
+    if let Err(error) = limits.try_code(now_ms) {
+        return Judged::Limited(error);
+    }
+    let mut enrolments = services.enrolments();
+    let Some(open) = enrolments.get(id, now_ms) else {
+        return Judged::Answered(Err(EnrolmentError::Expired));
+    };
+    if !has_cookie(open, headers) {
+        return Judged::OtherBrowser;
+    }
+    let tries = tries_left(open);
+    // Asked again: whoever may not enrol got no mail, and cannot guess their way in either.
+    let address = open.machine.challenge().map(Challenge::address);
+    let eligible = address.is_some_and(|address| may_enrol(services, address));
+    let answer = open.machine.answer(&terms, typed, eligible, now_ms);
+    if answer != Ok(Answer::Right) && tries_left(open) < tries {
+        limits.note_wrong(now_ms);
+    }
+    Judged::Answered(answer.map(|answer| (answer, verified(open))))
+}
+
 /// The page again, because nobody can say now who may enrol.
 fn later(reason: NotStanding, again: impl Fn(StatusCode, &str) -> Response) -> Response {
     let problem = Problem::from(reason);
@@ -253,7 +269,7 @@ fn tries_left(open: &Open) -> Option<u32> {
     open.machine.challenge().map(Challenge::tries_left)
 }
 
-fn verified(open: &Open) -> Option<(cairn_identity::enrolment::Applicant, Address)> {
+fn verified(open: &Open) -> Option<(Applicant, Address)> {
     match open.machine.state() {
         Standing::Verified(email) => Some((open.machine.applicant().clone(), email.clone())),
         _ => None,
