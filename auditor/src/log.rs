@@ -9,6 +9,7 @@ pub mod bundles;
 pub mod freshness;
 pub mod published;
 pub mod since;
+pub mod succession;
 pub mod tiles;
 
 use crate::beacons::TreeAt;
@@ -18,6 +19,7 @@ use crate::report::{Check, Failure, Report};
 use crate::source::{LogSource, Tiles};
 use crate::walk::{Item, Walk, in_parallel};
 use bundles::{BundleError, DisclosedByIndex};
+use cairn_event::administrative::Predecessor;
 use cairn_event::body::Body;
 use cairn_event::{Entry, Integrity};
 use cairn_tlog::{
@@ -51,10 +53,45 @@ pub struct Options<'a> {
     pub progress: &'a dyn Fn(u64, u64),
 }
 
-/// Audits everything that the newest checkpoint covers.
+/// Audits everything that the newest checkpoint covers; of a successor also the evidence that its
+/// predecessor was closed where its genesis says.
 ///
 /// Never fails: what cannot be read is a failed check.
 pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
+    audit_whole(source, options).0
+}
+
+/// As [`audit`], and then the whole log that this one succeeds, under the same trust policy and the
+/// genesis that the successor names.
+pub fn audit_both(
+    source: &dyn LogSource,
+    predecessor: &dyn LogSource,
+    options: &Options<'_>,
+) -> Report {
+    let (mut report, named) = audit_whole(source, options);
+    let Some(named) = named else {
+        let mut check = Check::new("predecessor-log");
+        let reason = "the genesis names no log that this one succeeds";
+        check.fail(Failure::of_index(ENTRIES, 0, reason));
+        report.push(check);
+        return report;
+    };
+    let options = Options {
+        genesis: Hash(named.genesis.0),
+        disclosures: false,
+        // What the successor names is final, however long ago that was.
+        max_age: None,
+        since: None,
+        ..*options
+    };
+    let closed = audit(predecessor, &options);
+    report.push(succession::check_log(&closed, &named));
+    let entries = closed.counts.get("entries").copied().unwrap_or_default();
+    report.count("entries of the predecessor", entries);
+    report
+}
+
+fn audit_whole(source: &dyn LogSource, options: &Options<'_>) -> (Report, Option<Predecessor>) {
     let mut report = Report::default();
     let mut check = Check::new("checkpoint");
     let place = |reason: String| Failure::of_file("checkpoint", reason);
@@ -64,7 +101,7 @@ pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
     });
     report.push(check);
     let Some((note, verified)) = head else {
-        return report;
+        return (report, None);
     };
     freshness::check(options.policy, &verified, options.max_age, &mut report);
     let head = verified.checkpoint;
@@ -79,9 +116,9 @@ pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
         head: &head,
     }
     .run(&mut report);
-    readable.record(audited, |reason| Failure::of_file(ENTRIES, reason));
+    let named = readable.record(audited, |reason| Failure::of_file(ENTRIES, reason));
     report.push(readable);
-    report
+    (report, named.flatten())
 }
 
 struct LogAudit<'a> {
@@ -91,7 +128,8 @@ struct LogAudit<'a> {
 }
 
 impl LogAudit<'_> {
-    fn run(&self, report: &mut Report) -> Result<(), BundleError> {
+    /// Gives what the genesis says of the log that this one succeeds.
+    fn run(&self, report: &mut Report) -> Result<Option<Predecessor>, BundleError> {
         let size = self.head.size;
         let mut published = Check::new("checkpoints");
         let (policy, origin) = (self.options.policy, &self.head.origin);
@@ -112,6 +150,7 @@ impl LogAudit<'_> {
                 .collect(),
             roots: BTreeMap::new(),
             genesis: Check::new("genesis"),
+            link: None,
             blobs: Check::new("blobs-readable"),
         };
         pass.note_root();
@@ -131,10 +170,19 @@ impl LogAudit<'_> {
             tiles,
             roots,
             genesis,
+            link,
             blobs,
             ..
         } = pass;
         report.push(compared(genesis));
+        let named = link.and_then(|(check, named)| {
+            report.push(check);
+            named
+        });
+        if let Some(named) = &named {
+            let (origin, size, root) = (&named.origin, named.size, Hash(named.root.0));
+            report.fact("succeeds", format!("{origin} size {size} root {root}"));
+        }
         report
             .checks
             .extend(since.map(|since| since.finish(&roots)));
@@ -146,7 +194,10 @@ impl LogAudit<'_> {
         report.take(walked.report);
         report.count("entries", size);
         report.count("published checkpoints", records.len() as u64);
-        Ok(())
+        if let Some(index) = walked.ledger.closed_at() {
+            report.fact("closed for ever by entry", index);
+        }
+        Ok(named)
     }
 
     /// Whether the tree had this root at a size at which nothing was published. The tiles are the
@@ -197,6 +248,8 @@ struct Pass<'a> {
     sizes: std::collections::BTreeSet<u64>,
     roots: BTreeMap<u64, Hash>,
     genesis: Check,
+    /// The link to the log that this one succeeds.
+    link: Option<(Check, Option<Predecessor>)>,
     blobs: Check,
 }
 
@@ -247,6 +300,7 @@ impl Pass<'_> {
         };
         self.genesis
             .record(verdict, |reason| Failure::of_index(ENTRIES, 0, reason));
+        self.link = succession::check_link(self.audit.source, options.policy, entry);
     }
 
     /// The bundle that a policy entry names must be there before the entry is walked.

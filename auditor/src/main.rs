@@ -50,6 +50,12 @@ enum Command {
         /// File with a bearer token, to read confidential members and replay decisions.
         #[arg(long)]
         token_file: Option<PathBuf>,
+        /// Address of the log that this one succeeds: audited too. The trust policy must list both.
+        #[arg(long, conflicts_with = "predecessor_dir")]
+        predecessor_url: Option<String>,
+        /// Folder with a mirror of the log that this one succeeds.
+        #[arg(long)]
+        predecessor_dir: Option<PathBuf>,
         #[command(flatten)]
         history: History,
     },
@@ -123,10 +129,18 @@ fn run(command: &Command) -> Result<Report> {
             trust,
             genesis_hash,
             token_file,
+            predecessor_url,
+            predecessor_dir,
             history,
         } => {
             let held = history.read()?;
             let source = open(place, token_file.as_deref())?;
+            let before = Place {
+                url: predecessor_url.clone(),
+                dir: predecessor_dir.clone(),
+            };
+            let is_asked = before.url.is_some() || before.dir.is_some();
+            let before = is_asked.then(|| open(&before, None)).transpose()?;
             let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
             let bar = progress_bar();
             let progress = |done, all| {
@@ -142,7 +156,12 @@ fn run(command: &Command) -> Result<Report> {
                 since: held.since.as_deref(),
                 progress: &progress,
             };
-            let report = cairn_audit::log::audit(source.as_ref(), &options);
+            let report = match before {
+                Some(before) => {
+                    cairn_audit::log::audit_both(source.as_ref(), before.as_ref(), &options)
+                }
+                None => cairn_audit::log::audit(source.as_ref(), &options),
+            };
             bar.finish_and_clear();
             history.keep(&report)?;
             Ok(report)

@@ -3,6 +3,7 @@
 //! Owns the command line and what is printed. Does not own what the commands do.
 
 mod admin;
+mod closing;
 mod daemon;
 mod doctor;
 mod enroll;
@@ -229,15 +230,39 @@ pub enum OrgCommand {
         /// Folder for keys and genesis; must not exist.
         #[arg(long)]
         out: PathBuf,
-        /// How many administrator keys.
-        #[arg(long, default_value_t = 1)]
-        admins: u32,
-        /// How many of them must agree.
-        #[arg(long, default_value_t = 1)]
-        threshold: u32,
+        /// How many administrator keys; 1, or as many as the folder of the closed log has.
+        #[arg(long)]
+        admins: Option<u32>,
+        /// How many of them must agree; 1, or as in the closed log.
+        #[arg(long)]
+        threshold: Option<u32>,
         /// Let the server's online key put policy in force alone (small installations; shown).
         #[arg(long)]
         policy_by_online_key: bool,
+        /// Make the successor of a closed log: the evidence that `close-log` wrote.
+        #[arg(long, requires_all = ["administrators", "trust_policy"])]
+        succeeds: Option<PathBuf>,
+        /// Folder with administrator keys of the closed log; they are kept, and sign.
+        #[arg(long, requires = "succeeds")]
+        administrators: Option<PathBuf>,
+        /// Trust policy (C2SP tlog-policy) of the closed log.
+        #[arg(long, requires = "succeeds")]
+        trust_policy: Option<PathBuf>,
+    },
+    /// Close the log for ever and write the evidence that a successor needs.
+    CloseLog {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Public keys of the successor's server: no other log can then succeed this one.
+        #[arg(long)]
+        successor_keys: Option<PathBuf>,
+        /// File for the evidence; must not exist.
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Add a person; the address is confidential in the log.
     PersonAdd {

@@ -34,6 +34,9 @@ const WAITING: [&str; 4] = [
     "no-such-basis",
 ];
 
+/// Problem code of a log that takes no entry any more.
+const LOG_CLOSED: &str = "log-closed";
+
 /// Why an upload did not finish. What was receipted before it stays receipted.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -80,6 +83,13 @@ pub enum UploadError {
         /// Why not.
         detail: String,
     },
+    /// The log was closed for ever. Everything that was not submitted stays in the spool: it names this
+    /// log and no other takes it.
+    #[error(
+        "the log is closed and takes no entry any more; records without a receipt stay on this device. \
+         Ask your administrator for the successor's address and run `cairn enroll --again --server URL`"
+    )]
+    LogClosed,
     /// The log does not take the beginning of the chain; nothing of it will be taken.
     #[error("the log refuses this device's chain: {0}")]
     ChainRefused(Box<Problem>),
@@ -248,6 +258,9 @@ impl Uploader {
             Problem::new("refused", "Refused", 400, Family::Refused, detail)
         };
         let problem = result.problem.clone().unwrap_or_else(unnamed);
+        if problem.code() == LOG_CLOSED {
+            return Err(UploadError::LogClosed);
+        }
         let chain = spooled.place.as_ref().map(|place| place.chain.clone());
         let follows = mark.broken.is_some() && mark.broken == chain;
         let waits = problem.family != Family::Refused || WAITING.contains(&problem.code());

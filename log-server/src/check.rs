@@ -7,8 +7,10 @@
 use crate::disclosures::{DisclosureState, DisclosureStore, DisclosureStoreError};
 use crate::keys::Keys;
 use crate::publish::{VerifyError, for_each_entry};
+use crate::recover::predecessor::{self, PredecessorError};
 use crate::recover::{Found, Signatures, StateError, examine};
 use crate::store::{LogStore, SignedHead, StoreError};
+use cairn_event::administrative::Predecessor;
 use cairn_event::{Disclosure, Entry};
 use cairn_tlog::tile::{bundles_for_size, tiles_for_size};
 use cairn_tlog::{Hash, MemoryNodes, TileId, leaf_hash};
@@ -26,6 +28,9 @@ pub struct CheckReport {
     pub root: String,
     /// Size of the newest published checkpoint.
     pub published_size: u64,
+    /// Index of the entry that closed the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<u64>,
     /// Checkpoints kept.
     pub checkpoints: u64,
     /// Tiles compared.
@@ -71,6 +76,9 @@ pub enum CheckError {
         /// Where the index says it is.
         found: Option<u64>,
     },
+    /// The log succeeds another one, and the evidence of that is not stored or does not hold.
+    #[error("the succession does not hold")]
+    Predecessor(#[from] PredecessorError),
     /// A disclosure cannot be opened.
     #[error(transparent)]
     Disclosures(#[from] DisclosureStoreError),
@@ -101,11 +109,25 @@ pub fn check(
         None,
     )?;
     let size = found.head.size();
+    check_predecessor(store.as_ref())?;
     let tree = check_entries(store.as_ref(), size)?;
     let tiles = check_tiles(store.as_ref(), &tree, size)?;
     let mut report = summary(store.as_ref(), keys, &found, tiles)?;
     check_disclosures(store, keys, &mut report)?;
     Ok(report)
+}
+
+/// The evidence that a successor's genesis names is a blob.
+fn check_predecessor(store: &dyn LogStore) -> Result<(), CheckError> {
+    let genesis = store.entry(0)?.and_then(|bytes| Entry::parse(&bytes).ok());
+    let Some(genesis) = genesis else {
+        return Ok(());
+    };
+    let named = Predecessor::of(genesis.payload()).and_then(Result::ok);
+    let evidence = named
+        .map(|named| store.blob(&named.closing.0))
+        .transpose()?;
+    Ok(predecessor::check(&genesis, evidence.flatten().as_deref())?)
 }
 
 fn summary(
@@ -122,6 +144,7 @@ fn summary(
             .published
             .as_ref()
             .map_or(0, |published| published.size),
+        closed_at: found.replayed.ledger.closed_at(),
         checkpoints: store.checkpoint_sizes(0, usize::MAX)?.len() as u64,
         tiles,
         present: 0,

@@ -103,6 +103,8 @@ impl From<&Refusal> for Problem {
             | Refusal::BrokenLink { .. }
             | Refusal::GapDeclared { .. }
             | Refusal::ChainExists(_) => (StatusCode::CONFLICT, Family::Refused),
+            // No agent can help it: an operator moves the devices to the successor.
+            Refusal::LogClosed { .. } => (StatusCode::GONE, Family::Fatal),
             Refusal::NotAuthorised { .. } | Refusal::BelowThreshold { .. } => {
                 (StatusCode::FORBIDDEN, Family::Refused)
             }

@@ -7,6 +7,7 @@
 //! Source: the project's ARCHITECTURE.md, "Storage", start-up refusals.
 
 mod kept;
+pub mod predecessor;
 mod replay;
 pub mod silence;
 mod start;

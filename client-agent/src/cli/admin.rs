@@ -150,6 +150,11 @@ impl Administrator {
             .with_context(|| format!("no person `{given}` in the roster"))
     }
 
+    /// The trust policy that receipts are judged by.
+    pub(super) fn trust_policy(&self) -> &TrustPolicy {
+        &self.trust_policy
+    }
+
     /// Signs a statement with as many keys as must agree, submits it and waits for its receipt.
     pub(super) async fn submit(
         &self,
@@ -158,7 +163,7 @@ impl Administrator {
     ) -> anyhow::Result<Done> {
         let line = sign(
             &self.org.origin,
-            body,
+            Statement::of(body),
             confidential,
             &self.keys,
             self.threshold,
@@ -208,10 +213,23 @@ impl Administrator {
     }
 }
 
+/// What administrators sign.
+pub(super) struct Statement {
+    pub body: Body,
+    pub ext: Option<Value>,
+}
+
+impl Statement {
+    /// A body without extension members.
+    pub(super) fn of(body: Body) -> Self {
+        Self { body, ext: None }
+    }
+}
+
 /// Freezes an administrative entry with its approvals into a frame line.
 pub(super) fn sign(
     origin: &str,
-    body: Body,
+    Statement { body, ext }: Statement,
     confidential: &[(String, Value)],
     keys: &[SoftwareKey],
     threshold: usize,
@@ -230,7 +248,7 @@ pub(super) fn sign(
         body,
         approvals: Vec::new(),
         sd,
-        ext: None,
+        ext,
     };
     let (first, others) = keys.split_first().context("no administrator key is here")?;
     let mut approvals = Vec::new();
@@ -247,7 +265,7 @@ pub(super) fn sign(
 }
 
 /// The administrator keys of a folder, in the order of their names.
-fn keys(dir: &Path) -> anyhow::Result<Vec<SoftwareKey>> {
+pub(super) fn keys(dir: &Path) -> anyhow::Result<Vec<SoftwareKey>> {
     let listing =
         std::fs::read_dir(dir).with_context(|| format!("`{}` was not read", dir.display()))?;
     let mut paths: Vec<PathBuf> = listing.flatten().map(|file| file.path()).collect();

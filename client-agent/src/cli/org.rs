@@ -1,7 +1,8 @@
-//! `cairn org`: making an organisation and changing its roster.
+//! `cairn org`: making an organisation, changing its roster, closing its log.
 
-use super::admin::{Administrator, Done, read};
-use super::founding::{Founding, found};
+use super::admin::{Administrator, Done, keys, read};
+use super::closing::{self, Evidence};
+use super::founding::{Founding, Succession, found};
 use super::{AdminArguments, OrgCommand, print_json};
 use crate::random;
 use anyhow::{Context as _, bail};
@@ -28,7 +29,17 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
             admins,
             threshold,
             policy_by_online_key,
+            succeeds,
+            administrators,
+            trust_policy,
         } => {
+            let succeeds = match (succeeds, administrators, trust_policy) {
+                (Some(evidence), Some(administrators), Some(policy)) => Some(Succession {
+                    evidence: Evidence::read(&evidence, &policy)?,
+                    keys: keys(&administrators)?,
+                }),
+                _ => None,
+            };
             let server = serde_json::from_slice(&read(&server_keys)?)
                 .with_context(|| format!("`{}`", server_keys.display()))?;
             let founding = Founding {
@@ -38,9 +49,16 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
                 admins,
                 threshold,
                 policy_by_online_key,
+                succeeds,
             };
             found(founding, as_json)?;
         }
+        OrgCommand::CloseLog {
+            admin,
+            reason,
+            successor_keys,
+            out,
+        } => closing::close(&admin, reason, successor_keys.as_deref(), &out, as_json).await?,
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
         OrgCommand::Token { admin, out } => token(&admin, &out).await?,
         change => {
@@ -56,9 +74,10 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
 fn wanted(command: OrgCommand) -> anyhow::Result<Option<(AdminArguments, Wanted)>> {
     let mut confidential = Vec::new();
     let (admin, change) = match command {
-        OrgCommand::Create { .. } | OrgCommand::Show { .. } | OrgCommand::Token { .. } => {
-            return Ok(None);
-        }
+        OrgCommand::Create { .. }
+        | OrgCommand::CloseLog { .. }
+        | OrgCommand::Show { .. }
+        | OrgCommand::Token { .. } => return Ok(None),
         OrgCommand::PersonAdd {
             admin,
             email,

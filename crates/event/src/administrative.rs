@@ -4,6 +4,7 @@
 
 use crate::encoding::Sha256;
 use crate::key::{Kid, PublicKey};
+use crate::payload::Payload;
 use crate::vocabulary::{Isolation, KeyProtection, PersonRole};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,40 @@ pub struct Genesis {
     pub observer: PublicKey,
     /// The organisation's name.
     pub organisation: String,
+}
+
+/// What the genesis entry of a successor says of the log that it succeeds, in the member
+/// [`Predecessor::MEMBER`] of `ext`.
+///
+/// The checkpoint is the last one there can be: its newest entry is the `log.close` of that log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predecessor {
+    /// SHA-256 of the blob that proves the close; see `cairn_identity::succession`.
+    pub closing: Sha256,
+    /// Leaf hash of entry 0 of that log.
+    pub genesis: Sha256,
+    /// Its signed-note verifier key.
+    pub log_key: String,
+    /// Its origin.
+    pub origin: String,
+    /// Root hash of its final checkpoint.
+    pub root: Sha256,
+    /// Size of its final checkpoint.
+    pub size: u64,
+}
+
+impl Predecessor {
+    /// Name of the member in `ext`.
+    pub const MEMBER: &str = "succeeds";
+
+    /// What a genesis payload says; `None` where it succeeds nothing.
+    ///
+    /// Errors: the member is there and has not its form.
+    pub fn of(payload: &Payload) -> Option<Result<Self, serde_json::Error>> {
+        let member = payload.ext.as_ref()?.get(Self::MEMBER)?;
+        Some(Self::deserialize(member))
+    }
 }
 
 /// The administrator keys and how many of them must agree.
@@ -213,4 +248,16 @@ pub struct ObservedGap {
     pub shown_by: String,
     /// Last missing `seq`, inclusive.
     pub to: u64,
+}
+
+/// The log takes no entry after this one: its checkpoint with this entry as the newest is final.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogClose {
+    /// Why, in the administrators' words.
+    pub reason: String,
+    /// The signed-note verifier key of the one log that may succeed this one; where absent, any log
+    /// whose genesis the administrators of this one have signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
 }

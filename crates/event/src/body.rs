@@ -3,7 +3,7 @@
 //! Source: `docs/formats/entry.md`, table "Bodies".
 
 use crate::administrative::{
-    AdminAction, Erasure, Fork, Genesis, ObservedGap, PolicyStatement, RosterStatement,
+    AdminAction, Erasure, Fork, Genesis, LogClose, ObservedGap, PolicyStatement, RosterStatement,
 };
 use crate::encoding::Sha256;
 use crate::key::{Kid, PublicKey};
@@ -324,4 +324,6 @@ bodies! {
     Fork(Fork) = "fork", Administrative;
     /// The observer misses entries of a chain.
     ObservedGap(ObservedGap) = "gap.observed", Administrative;
+    /// The log takes no further entry.
+    LogClose(LogClose) = "log.close", Administrative;
 }

@@ -381,6 +381,39 @@ fn recorded_actions_keep_their_bytes() {
 }
 
 #[test]
+fn the_end_of_a_log_and_its_successor_keep_their_bytes() {
+    let close = LogClose {
+        reason: "a new log key".into(),
+        successor: Some("log.example.com/acme-2+00000000+AQ==".into()),
+    };
+    let mut payload = administrative(Body::LogClose(close));
+    payload.approvals = vec![approve(&payload, &key(4)).unwrap()];
+    check(&payload, &key(3));
+    let named = Predecessor {
+        closing: Sha256([19; 32]),
+        genesis: Sha256([20; 32]),
+        log_key: "log.example.com/acme+00000000+AQ==".into(),
+        origin: LOG.into(),
+        root: Sha256([21; 32]),
+        size: 262,
+    };
+    let mut payload = administrative(Body::Genesis(Genesis {
+        administrators: Administrators {
+            keys: vec![public(3)],
+            threshold: 1,
+        },
+        delegations: vec![],
+        log_key: "log.example.com/acme-2+00000000+AQ==".into(),
+        observer: public(6),
+        organisation: "Acme".into(),
+    }));
+    payload.log = "log.example.com/acme-2".into();
+    payload.ext = Some(json!({ "succeeds": named }));
+    check_as("genesis.succeeds", &payload, &key(3));
+    assert_eq!(Predecessor::of(&payload).unwrap().unwrap(), named);
+}
+
+#[test]
 fn every_type_has_golden_bytes() {
     for kind in KINDS {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

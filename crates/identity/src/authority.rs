@@ -142,6 +142,25 @@ impl Authority {
         self.check_threshold(entry)
     }
 
+    /// Whether enough of these administrators signed an entry of another log, beside whoever else did.
+    /// Signatures that are not valid, and those of others, are passed over: that log judges them.
+    ///
+    /// Errors: [`Refusal::BelowThreshold`].
+    pub fn check_agreement(&self, entry: &Entry) -> Result<(), Refusal> {
+        let payload = entry.payload();
+        let key_of = |kid: &Kid| self.administrators.get(kid);
+        let signer = key_of(entry.kid()).filter(|key| entry.verify(key).is_ok());
+        let approved = payload.approvals.iter().filter_map(|approval| {
+            key_of(&approval.kid).filter(|key| approval.is_valid(payload, key))
+        });
+        let agreed: BTreeSet<Kid> = signer
+            .into_iter()
+            .chain(approved)
+            .map(PublicKey::kid)
+            .collect();
+        self.check_count(entry, agreed.len())
+    }
+
     fn check_observer(&self, entry: &Entry) -> Result<(), Refusal> {
         if *entry.kid() == self.observer.kid() {
             return Ok(());
@@ -173,7 +192,11 @@ impl Authority {
             agreed.insert(approval.kid.clone());
         }
         agreed.insert(entry.kid().clone());
-        let (have, need) = (agreed.len(), self.threshold);
+        self.check_count(entry, agreed.len())
+    }
+
+    fn check_count(&self, entry: &Entry, have: usize) -> Result<(), Refusal> {
+        let need = self.threshold;
         if have >= need {
             Ok(())
         } else {

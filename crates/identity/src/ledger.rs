@@ -7,7 +7,7 @@ use crate::authority::Authority;
 use crate::chain::{ChainState, Flag, Signer, signer_of};
 use crate::refusal::Refusal;
 use crate::roster::{Device, Roster};
-use cairn_event::administrative::PolicyStatement;
+use cairn_event::administrative::{PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Kid, PublicKey, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +40,7 @@ enum Change {
     Genesis(Box<Authority>),
     Roster(Arc<Roster>),
     Policy(PolicyHead),
+    Close,
     Start(Kid, Box<ChainState>),
     Chain(Kid, Box<ChainState>),
 }
@@ -52,6 +53,8 @@ pub struct Ledger {
     genesis_leaf: Option<Sha256>,
     roster: Arc<Roster>,
     policies: Vec<PolicyHead>,
+    /// Index of the entry that closed the log.
+    closed: Option<u64>,
     chains: BTreeMap<Kid, ChainState>,
     latest_chain: BTreeMap<String, Kid>,
     /// Chains that may have grown among entries that were passed over unread.
@@ -70,6 +73,7 @@ impl Ledger {
             genesis_leaf: None,
             roster: Arc::default(),
             policies: Vec::new(),
+            closed: None,
             chains: BTreeMap::new(),
             latest_chain: BTreeMap::new(),
             behind: BTreeSet::new(),
@@ -113,6 +117,11 @@ impl Ledger {
         &self.policies
     }
 
+    /// Index of the entry that closed the log; nothing is admitted after it.
+    pub fn closed_at(&self) -> Option<u64> {
+        self.closed
+    }
+
     /// A chain's state.
     pub fn chain(&self, chain: &Kid) -> Option<&ChainState> {
         self.chains.get(chain)
@@ -127,8 +136,17 @@ impl Ledger {
     /// applied: a chain may start in the same submission.
     ///
     /// Errors: [`Refusal`] when no such key is known; some pass later (see
-    /// [`Refusal::may_pass_later`]).
+    /// [`Refusal::may_pass_later`]). A closed log still knows the keys of what it holds.
     pub fn key_for(&self, entry: &Entry, pending: &[Entry]) -> Result<PublicKey, Refusal> {
+        let found = self.find_key(entry, pending);
+        found.map_err(|refusal| match self.closed {
+            // Nothing that is missing can come any more.
+            Some(index) if refusal.may_pass_later() => Refusal::LogClosed { index },
+            _ => refusal,
+        })
+    }
+
+    fn find_key(&self, entry: &Entry, pending: &[Entry]) -> Result<PublicKey, Refusal> {
         let payload = entry.payload();
         if payload.log != self.origin {
             let (named, origin) = (payload.log.clone(), self.origin.clone());
@@ -184,6 +202,9 @@ impl Ledger {
             let (named, origin) = (payload.log.clone(), self.origin.clone());
             return Err(Refusal::OtherLog { named, origin });
         }
+        if let Some(index) = self.closed {
+            return Err(Refusal::LogClosed { index });
+        }
         if let Body::Genesis(genesis) = &payload.body {
             return self.admit_genesis(entry, Authority::from_genesis(genesis)?);
         }
@@ -204,6 +225,13 @@ impl Ledger {
             return Err(Refusal::Genesis("the log already has its genesis entry"));
         }
         authority.check(entry)?;
+        match Predecessor::of(entry.payload()) {
+            Some(Err(_)) => return Err(Refusal::Genesis("`ext.succeeds` has not its form")),
+            Some(Ok(named)) if named.origin == self.origin => {
+                return Err(Refusal::Genesis("a log does not succeed itself"));
+            }
+            _ => {}
+        }
         Ok(Admission {
             flags: Vec::new(),
             effect: Change::Genesis(Box::new(authority)),
@@ -226,6 +254,7 @@ impl Ledger {
                 Change::Roster(Arc::new(next))
             }
             Body::Policy(statement) => Change::Policy(self.next_policy(statement)?),
+            Body::LogClose(_) => Change::Close,
             _ => Change::Nothing,
         };
         Ok(Admission {
@@ -266,6 +295,7 @@ impl Ledger {
             }
             Change::Roster(roster) => self.roster = roster,
             Change::Policy(head) => self.policies.push(head),
+            Change::Close => self.closed = Some(self.size),
             Change::Start(chain, state) => {
                 self.latest_chain
                     .insert(state.device.clone(), chain.clone());

@@ -15,6 +15,8 @@ pub mod chain;
 pub mod ledger;
 pub mod roster;
 
+pub mod succession;
+
 pub mod assertion;
 pub mod enrolment;
 pub mod token;

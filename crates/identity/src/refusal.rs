@@ -150,6 +150,16 @@ pub enum Refusal {
         /// The index named.
         index: u64,
     },
+    /// The log was closed and takes no entry any more. Final: what was not submitted before belongs
+    /// to no log; the writer keeps it, and goes on at the successor.
+    #[error(
+        "the log was closed by the entry at index {index} and takes no entry any more; keep what was \
+         not submitted, and enrol at the successor"
+    )]
+    LogClosed {
+        /// Index of the `log.close` entry.
+        index: u64,
+    },
 }
 
 impl Refusal {
@@ -177,6 +187,7 @@ impl Refusal {
             Self::BrokenLink { .. } => "broken-link",
             Self::Contradiction { .. } => "contradiction",
             Self::NoSuchBasis { .. } => "no-such-basis",
+            Self::LogClosed { .. } => "log-closed",
         }
     }
 

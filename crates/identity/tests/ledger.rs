@@ -484,3 +484,44 @@ fn entries_for_another_log_or_an_unknown_chain_are_refused() {
     assert_eq!(orphan, Err(Refusal::UnknownChain(public(CHAIN).kid())));
     assert!(orphan.unwrap_err().may_pass_later());
 }
+
+fn close() -> Body {
+    Body::LogClose(LogClose {
+        reason: "a new log key".into(),
+        successor: None,
+    })
+}
+
+#[test]
+fn only_administrators_close_a_log_and_nothing_is_admitted_after_it() {
+    let mut ledger = Ledger::new(LOG);
+    submit(&mut ledger, &approved(genesis(2), ADMIN_A, &[ADMIN_B])).unwrap();
+    let refused = ledger.admit(&entry(&payload(close(), None), AUTHORITY));
+    assert!(matches!(refused, Err(Refusal::NotAuthorised { .. })));
+    let refused = ledger.admit(&approved(close(), ADMIN_A, &[]));
+    assert!(matches!(refused, Err(Refusal::BelowThreshold { .. })));
+    let closed = approved(close(), ADMIN_A, &[ADMIN_B]);
+    submit(&mut ledger, &closed).unwrap();
+    assert_eq!(ledger.closed_at(), Some(1));
+    assert_eq!(ledger.administrative_entries(), [0, 1]);
+    let gap = Body::ObservedGap(ObservedGap {
+        chain: public(CHAIN).kid(),
+        from: 1,
+        shown_by: "x".into(),
+        to: 2,
+    });
+    let after = [
+        approved(close(), ADMIN_B, &[ADMIN_A]),
+        approved(roster(1, vec![team("x")]), ADMIN_A, &[ADMIN_B]),
+        entry(&payload(gap, None), OBSERVER),
+    ];
+    for entry in after {
+        let refused = ledger.admit(&entry);
+        assert_eq!(refused, Err(Refusal::LogClosed { index: 1 }));
+    }
+    // What could pass later in an open log never will.
+    let unknown = chain_start(CHAIN, DEVICE, None);
+    let refused = ledger.key_for(&unknown, &[]);
+    assert_eq!(refused, Err(Refusal::LogClosed { index: 1 }));
+    assert!(!Refusal::LogClosed { index: 1 }.may_pass_later());
+}

@@ -48,6 +48,13 @@ pub(super) fn class(entry: &Entry) -> Class {
                 json!(format!("{} by {}", action.action, action.person)),
             )
         }
+        Body::LogClose(close) => {
+            let name = entry.payload().log.clone();
+            managed(DELETE, Severity::Medium, name, "Log").with(
+                "message",
+                json!(format!("closed for ever: {}", close.reason)),
+            )
+        }
         Body::Fork(fork) => base(Severity::High).with("is_alert", json!(true)).with(
             "message",
             json!(format!("two entries claim seq {} of a chain", fork.seq)),

@@ -19,7 +19,7 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What a load balancer or an operator looks at first.
 #[derive(Debug, Serialize)]
 struct Health {
-    /// `ok`, `degraded` with reasons, or `stopped` after a fatal error.
+    /// `ok`, `closed` for ever, `degraded` with reasons, or `stopped` after a fatal error.
     status: &'static str,
     origin: String,
     /// Version of the program.
@@ -33,6 +33,9 @@ struct Health {
     checkpoint_age_ms: Option<u64>,
     /// Whether it satisfies a quorum of witnesses.
     witnessed: bool,
+    /// Index of the entry that closed the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<u64>,
     /// What is not as it should be.
     reasons: Vec<&'static str>,
     /// Why the log stopped.
@@ -92,10 +95,12 @@ fn look(log: &Log) -> Health {
     let stopped = log.stopped().borrow().clone();
     let reasons = reasons(log, &published);
     let age = log.now_ms().saturating_sub(published.time_ms);
-    let status = match (&stopped, reasons.is_empty()) {
-        (Some(_), _) => "stopped",
-        (None, false) => "degraded",
-        (None, true) => "ok",
+    let closed_at = log.ledger().closed_at();
+    let status = match (&stopped, reasons.is_empty(), closed_at) {
+        (Some(_), ..) => "stopped",
+        (None, false, _) => "degraded",
+        (None, true, Some(_)) => "closed",
+        (None, true, None) => "ok",
     };
     Health {
         status,
@@ -105,6 +110,7 @@ fn look(log: &Log) -> Health {
         published_size: published.size,
         checkpoint_age_ms: (!published.note.is_empty()).then_some(age),
         witnessed: published.witnessed,
+        closed_at,
         reasons,
         stopped,
     }

@@ -1,6 +1,7 @@
 //! Wiring a running log out of a judged store.
 
 use super::kept::LedgerFile;
+use super::predecessor::{self, PredecessorError};
 use super::replay::Signatures;
 use super::silence::{self, SilenceError};
 use super::state::{Found, StateError, check_log_key, check_observer, examine};
@@ -45,7 +46,8 @@ pub struct Parts {
     pub store: Arc<dyn LogStore>,
     /// The clock.
     pub clock: Clock,
-    /// The genesis frame; needed exactly at the first start.
+    /// The genesis frame, and of a successor a second line with the evidence that its predecessor was
+    /// closed; needed exactly at the first start.
     pub genesis: Option<String>,
 }
 
@@ -101,6 +103,12 @@ pub enum StartError {
     /// Genesis would not be admitted: its threshold, keys, rights or signatures do not hold.
     #[error("the genesis entry does not hold")]
     GenesisInvalid(#[source] Box<Refusal>),
+    /// The log is the successor of another one, and that is not shown.
+    #[error("the succession does not hold")]
+    Predecessor(#[from] PredecessorError),
+    /// The evidence of the predecessor's close was not stored.
+    #[error("the evidence of the close was not stored")]
+    Evidence(#[from] crate::blobs::PutBlobError),
     /// The genesis entry was not admitted.
     #[error("the genesis entry was not admitted: {0}")]
     GenesisRefused(String),
@@ -169,10 +177,13 @@ pub async fn start(parts: Parts) -> Result<Log, StartError> {
 /// [`StartError`]; nothing was signed that was not signed before.
 pub async fn start_in(parts: Parts, surroundings: Surroundings) -> Result<Log, StartError> {
     let trust = parse_trust(&parts)?;
-    let genesis = parts
-        .genesis
-        .as_deref()
-        .map(|line| parse_genesis(line, &parts.keys));
+    let file = parts.genesis.as_deref().map(predecessor::split);
+    let evidence = file.and_then(|(_, evidence)| evidence.map(ToOwned::to_owned));
+    let genesis = file.map(|(line, evidence)| {
+        let frame = parse_genesis(line, &parts.keys)?;
+        predecessor::check(frame.entry(), evidence.map(str::as_bytes))?;
+        Ok::<_, StartError>(frame)
+    });
     let genesis = genesis.transpose()?;
     let (parts, found) = crate::blocking::run(move || {
         let head_file = HeadFile::in_folder(&parts.dir)
@@ -209,6 +220,10 @@ pub async fn start_in(parts: Parts, surroundings: Surroundings) -> Result<Log, S
     }
     tokio::spawn(publisher.run());
     if let Some(genesis) = genesis.filter(|_| is_first) {
+        if let Some(evidence) = evidence {
+            let log = log.clone();
+            crate::blocking::run(move || log.put_blob(evidence.as_bytes())).await??;
+        }
         submit_genesis(&log, &genesis).await?;
     }
     Ok(log)
@@ -227,7 +242,7 @@ fn parse_trust(parts: &Parts) -> Result<Option<Arc<TrustPolicy>>, StartError> {
 }
 
 fn parse_genesis(line: &str, keys: &Keys) -> Result<Frame, StartError> {
-    let frame = Frame::parse(line.strip_suffix('\n').unwrap_or(line))?;
+    let frame = Frame::parse(line)?;
     let body = &frame.entry().payload().body;
     let Body::Genesis(genesis) = body else {
         return Err(StartError::NotGenesis(body.kind()));

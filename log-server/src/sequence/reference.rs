@@ -1,14 +1,16 @@
 //! What an entry refers to must be here before the entry is.
 //!
 //! Owns what the ledger cannot judge because it is no entry's place or authority: disclosures, the
-//! bundle of a policy entry, the target of an erasure, the checkpoint that a device says it saw. Does not own storing any of them.
+//! bundle of a policy entry, the target of an erasure, the checkpoint that a device says it saw, the key
+//! that a close names. Does not own storing any of them.
 
 use crate::problem::{Family, Problem};
 use crate::store::{LogStore, StoreError};
 use axum::http::StatusCode;
-use cairn_event::administrative::{Erasure, PolicyStatement};
+use cairn_event::administrative::{Erasure, LogClose, PolicyStatement};
 use cairn_event::payload::Beacon;
 use cairn_event::{Entry, Frame, Sha256};
+use cairn_tlog::VerifierKey;
 
 /// A new entry comes with everything it commits to. Names are unique within a frame, so nobody can
 /// later present a second content under a name.
@@ -86,6 +88,21 @@ pub(super) fn check_erasure(erasure: &Erasure, target: Option<&[u8]>) -> Result<
         )),
         None => Ok(()),
     }
+}
+
+/// A close names no successor or the key of another log: a mistake here could not be taken back.
+pub(super) fn check_close(close: &LogClose, origin: &str) -> Result<(), Problem> {
+    let Some(named) = &close.successor else {
+        return Ok(());
+    };
+    let key = VerifierKey::parse(named);
+    if key.is_ok_and(|key| key.algorithm().is_for_logs() && key.name() != origin) {
+        return Ok(());
+    }
+    let detail = format!("`{named}` is not the verifier key of another log");
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let family = Family::Refused;
+    Err(Problem::new(status, "close-successor", family, detail))
 }
 
 fn later(code: &str, detail: String) -> Problem {

@@ -133,6 +133,7 @@ impl<'a> Round<'a> {
                 let target = self.entry_at(erasure.index)?;
                 Ok(reference::check_erasure(erasure, target.as_deref()))
             }
+            Body::LogClose(close) => Ok(reference::check_close(close, &self.of.origin)),
             _ => Ok(Ok(())),
         }
     }

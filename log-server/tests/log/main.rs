@@ -10,6 +10,7 @@
 )]
 
 mod clocks;
+mod closing;
 mod cosigning;
 mod crash;
 mod disclosures;

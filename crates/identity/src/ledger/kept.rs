@@ -1,6 +1,6 @@
 //! A ledger that was kept: what of it must be written down, and putting it back.
 //!
-//! Owns which entries say everything about people, devices and policy, so that those parts are read
+//! Owns which entries say everything about people, devices, policy and the log's end, so that those parts are read
 //! from the log again, and the chains, which hang on every entry and are given back as they were.
 //! Whoever keeps a ledger vouches for its chains; nothing here can check them.
 
@@ -9,14 +9,15 @@ use crate::chain::ChainState;
 use cairn_event::Kid;
 
 impl Ledger {
-    /// Indices of the entries that made authority, roster and policies, ascending.
+    /// Indices of the entries that made authority, roster and policies, and closed the log, ascending.
     ///
-    /// Admitting these alone, each at its index, gives the same authority, roster and policies.
+    /// Admitting these alone, each at its index, gives the same authority, roster, policies and end.
     pub fn administrative_entries(&self) -> Vec<u64> {
         let genesis = self.authority.is_some().then_some(0);
         let policies = self.policies.iter().map(|head| head.index);
         let roster = self.roster.indices.iter().copied();
-        let mut indices: Vec<u64> = genesis.into_iter().chain(roster).chain(policies).collect();
+        let mut indices: Vec<u64> = genesis.into_iter().chain(roster).collect();
+        indices.extend(policies.chain(self.closed));
         indices.sort_unstable();
         indices.dedup();
         indices
