@@ -82,6 +82,16 @@ impl CommandPattern {
         self.exact.is_some()
     }
 
+    /// What every text begins with that an allow, or that a deny or ask, of this pattern matches.
+    pub(crate) fn opening(&self, allow: bool) -> String {
+        match (&self.exact, &self.bare) {
+            // An allow compares the text as written, blanks included.
+            (Some(exact), _) if allow => exact.clone(),
+            (_, Some(bare)) => bare.opening(),
+            (_, None) => self.glob.opening(),
+        }
+    }
+
     /// Deny and ask: the text may hold unknown stretches.
     pub(crate) fn covers(&self, text: &[Sym]) -> Match {
         let bare = self

@@ -6,12 +6,13 @@
 
 use crate::bundle::{Bundle, Rule, Scope};
 use crate::condition::Truth;
+use crate::index::Index;
 use crate::pattern::{self, Kind, PatternProblem};
 use crate::subject::Subject;
 use cairn_event::{DecisionMode, Effect, Posture, Rank, RuleRef};
 use std::collections::BTreeSet;
 
-/// Most rules in a bundle: every one is looked at for every part of every call.
+/// Most rules in a bundle: a line that cannot be read is held against every one of them.
 pub const MAX_RULES: usize = 10_000;
 
 /// A bundle whose rules are all understood.
@@ -19,6 +20,7 @@ pub const MAX_RULES: usize = 10_000;
 pub struct CompiledBundle {
     pub(crate) bundle: Bundle,
     pub(crate) rules: Vec<CompiledRule>,
+    pub(crate) index: Index,
 }
 
 /// One understood rule.
@@ -108,9 +110,11 @@ pub fn compile(bundle: &Bundle) -> Result<CompiledBundle, Vec<CompileProblem>> {
     }
     // Ties between rules of one rank and effect are broken by id, never by position.
     rules.sort_by(|left, right| left.rule.id.cmp(&right.rule.id));
+    let index = Index::of(&rules);
     Ok(CompiledBundle {
         bundle: bundle.clone(),
         rules,
+        index,
     })
 }
 

@@ -134,10 +134,14 @@ impl Inputs<'_> {
         if let Some(ruling) = self.blocked_server() {
             return ruling;
         }
-        let applicable: Vec<Applicable<'_>> = self
-            .bundle
-            .rules
-            .iter()
+        let parts = parts::of(self.request);
+        let bundle = self.bundle;
+        let candidates = bundle
+            .index
+            .candidates(self.subject, &parts, self.request)
+            .into_iter()
+            .filter_map(|position| bundle.rules.get(position));
+        let applicable: Vec<Applicable<'_>> = candidates
             .map(|rule| (rule, self.applies(rule)))
             .filter(|(_, applies)| *applies != Applies::No)
             .collect();
@@ -146,7 +150,6 @@ impl Inputs<'_> {
             .copied()
             .filter(|(rule, _)| !rule.is_monitored())
             .collect();
-        let parts = parts::of(self.request);
         let mut ruling = self.combine(&enforced, &parts);
         if enforced.len() != applicable.len() {
             let would = self.combine(&applicable, &parts).effect;

@@ -25,6 +25,13 @@ impl DomainPattern {
         })
     }
 
+    /// The last labels, up to a wildcard, that every covered host ends with.
+    pub(crate) fn last_labels(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let wild = self.labels.iter().rposition(|label| label == "*");
+        let first = wild.map_or(0, |at| at + 1);
+        self.labels.iter().skip(first).map(String::as_str)
+    }
+
     /// Whether it stands for every host.
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.len() == 1 && self.labels.first().is_some_and(|label| label == "*")

@@ -64,10 +64,9 @@ fn named(rule: &RuleRef, bundle: &CompiledBundle) -> String {
 }
 
 fn find<'a>(rule: &RuleRef, bundle: &'a CompiledBundle) -> Option<&'a CompiledRule> {
-    bundle
-        .rules
-        .iter()
-        .find(|candidate| candidate.rule.id == rule.id)
+    let by_id = |candidate: &CompiledRule| candidate.rule.id.as_str().cmp(&rule.id);
+    let position = bundle.rules.binary_search_by(by_id).ok()?;
+    bundle.rules.get(position)
 }
 
 fn word(effect: Effect) -> &'static str {

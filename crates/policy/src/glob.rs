@@ -80,6 +80,15 @@ impl Glob {
         Self { toks }
     }
 
+    /// What every text that matches begins with: everything before the first wildcard.
+    pub(crate) fn opening(&self) -> String {
+        let literals = self.toks.iter().map_while(|tok| match tok {
+            Tok::Lit(c) => Some(*c),
+            Tok::Star => None,
+        });
+        literals.collect()
+    }
+
     /// Number of wildcards; neighbouring ones count once.
     pub(crate) fn stars(&self) -> usize {
         self.toks.iter().filter(|tok| **tok == Tok::Star).count()

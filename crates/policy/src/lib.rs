@@ -24,6 +24,7 @@ pub mod explain;
 pub mod export;
 mod glob;
 pub mod import;
+mod index;
 pub mod lint;
 mod matching;
 pub mod mcp;

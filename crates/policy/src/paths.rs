@@ -105,6 +105,13 @@ impl PathPattern {
         self.anchor == Anchor::Settings && self.settings.is_none()
     }
 
+    /// A segment, in lower case, that every covered path has: the longest one without wildcards.
+    pub(crate) fn needed_segment(&self) -> Option<&str> {
+        let plain = |segment: &&String| !segment.contains(['*', '?', '[', '\\']);
+        let longest = self.segments.iter().filter(plain).max_by_key(|one| one.len());
+        longest.map(String::as_str)
+    }
+
     /// Whether the pattern covers a path that may be a link.
     ///
     /// `resolved` absent means that nobody followed the links: enough to deny, never to allow.
