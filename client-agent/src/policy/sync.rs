@@ -161,18 +161,11 @@ impl Syncer {
     ) -> Result<bool, SyncError> {
         let client = access.client(key.signer()).await?;
         let roster = client.roster(self.basis.roster().revision).await?;
+        let roster_changed = self.take_roster(roster.entries)?;
         let policy = client.policy().await?;
-        let roster_changed = !roster.entries.is_empty();
         let was_refused = self.policy.refused.take().is_some();
         if was_refused {
             self.stored.save_policy(&self.policy)?;
-        }
-        for entry in roster.entries {
-            self.basis.apply_roster(&entry)?;
-            self.entries.push(entry);
-        }
-        if roster_changed {
-            self.stored.save_roster(&self.entries)?;
         }
         let in_force = self.enforcement.now().active.clone();
         let checked_ms = now_ms();
@@ -217,6 +210,35 @@ impl Syncer {
             })
             .await?;
         Ok(true)
+    }
+
+    /// Takes over roster entries as the server sent them; returns whether there were any.
+    ///
+    /// What holds of them is in force when this returns, with an error as well: whoever was taken out
+    /// of a team must not keep its rules because a later entry, the disk or the policy is at fault.
+    ///
+    /// Errors: [`SyncError`] for the first entry that is not believed, or the disk.
+    pub fn take_roster(&mut self, offered: Vec<ReceiptedFrame>) -> Result<bool, SyncError> {
+        let mut refused = None;
+        let before = self.entries.len();
+        for entry in offered {
+            match self.basis.apply_roster(&entry) {
+                Ok(()) => self.entries.push(entry),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        let changed = self.entries.len() > before;
+        if changed {
+            self.publish(self.enforcement.now().active.clone());
+            self.stored.save_roster(&self.entries)?;
+        }
+        match refused {
+            Some(error) => Err(error.into()),
+            None => Ok(changed),
+        }
     }
 
     /// Stops every decision because the server refuses this device; survives a restart.

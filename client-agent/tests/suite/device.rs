@@ -27,7 +27,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 pub const ORIGIN: &str = "log.example/test";
-const PERSON: &str = "p_00000000000000000000000000000001";
+pub const PERSON: &str = "p_00000000000000000000000000000001";
 const DEVICE: &str = "d_00000000000000000000000000000001";
 
 /// A device that is enrolled and has a verified policy.
@@ -83,7 +83,7 @@ impl Device {
         cairn_durable::create_dir_durable(state.path(), 0o700).unwrap();
         std::fs::create_dir_all(dir.join("home")).unwrap();
         let key = DeviceKey::open_or_create(&state).unwrap();
-        let log = SignerKey::from_seed(ORIGIN, KeyAlgorithm::Ed25519, &[3; 32]).unwrap();
+        let log = log_key();
         let entries = entries(&key, &log, bundle);
         let genesis = entries[0].clone();
         let identity = Identity {
@@ -323,7 +323,37 @@ fn entries(device: &DeviceKey, log: &SignerKey, bundle: Option<&Value>) -> Vec<S
     entries
 }
 
-fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&Value>) {
+/// Roster entries after those of the device's `bundle`, with their receipts, as the server sends them.
+pub fn roster_entries(
+    device: &Device,
+    bundle: &Value,
+    statements: Vec<RosterStatement>,
+) -> Vec<ReceiptedFrame> {
+    let admin = SoftwareKey::from_seed(&[1; 32]);
+    let key = DeviceKey::open(&device.state).unwrap();
+    let mut all = entries(&key, &log_key(), Some(bundle));
+    let first = all.len();
+    all.extend(
+        statements
+            .into_iter()
+            .map(|one| administrative(Body::Roster(one), &admin)),
+    );
+    let receipts = receipts(&log_key(), &all);
+    let offered = all.iter().zip(receipts).enumerate().skip(first);
+    offered
+        .map(|(index, (entry, receipt))| ReceiptedFrame {
+            index: index as u64,
+            frame: format!("{entry}~"),
+            receipt,
+        })
+        .collect()
+}
+
+fn log_key() -> SignerKey {
+    SignerKey::from_seed(ORIGIN, KeyAlgorithm::Ed25519, &[3; 32]).unwrap()
+}
+
+fn receipts(log: &SignerKey, entries: &[String]) -> Vec<String> {
     let mut nodes = MemoryNodes::new();
     for entry in entries {
         nodes.push(Hash(Sha256::of_leaf(entry.as_bytes()).0));
@@ -346,20 +376,25 @@ fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&
         }
         .to_string()
     };
+    (0..size).map(receipt).collect()
+}
+
+fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&Value>) {
+    let receipts = receipts(log, entries);
     let stored = Stored::open(state).unwrap();
     let frame = format!("{}~", entries[1]);
     stored
         .save_roster(&[ReceiptedFrame {
             index: 1,
             frame,
-            receipt: receipt(1),
+            receipt: receipts[1].clone(),
         }])
         .unwrap();
     let Some(bundle) = bundle else { return };
     let policy = PolicyAnswer {
         index: 2,
         entry: entries[2].clone(),
-        receipt: receipt(2),
+        receipt: receipts[2].clone(),
         bundle: to_base64url(&cairn_event::json::to_canonical(bundle)),
     };
     let answer = json!({ "policy": policy, "checked_ms": cairn_agent::clock::now_ms() });

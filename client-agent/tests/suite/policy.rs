@@ -1,10 +1,15 @@
 //! What is on disk is believed only as far as it proves itself: a device with a damaged, foreign or
 //! old policy decides nothing.
 
-use super::device::{Daemon, Device, two_rules, verdict};
-use cairn_agent::policy::STALE_AFTER_MS;
+use super::device::{Daemon, Device, PERSON, roster_entries, two_rules, verdict};
+use cairn_agent::circumstances::Circumstances;
+use cairn_agent::enrolment::Identity;
+use cairn_agent::policy::{Enforcement, STALE_AFTER_MS, Stored, SyncError, Syncer};
+use cairn_event::PersonRole;
+use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::encoding::{from_base64url, to_base64url};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Starts a device whose stored policy was changed, and asks it about a call that is allowed.
 fn ask(change: impl FnOnce(&mut Value)) -> (Value, Device, Daemon) {
@@ -78,4 +83,41 @@ fn a_refusal_by_the_server_survives_a_restart() {
     let (answer, _device, _daemon) = ask(|stored| stored["refused"] = json!("device revoked"));
     assert_eq!(verdict(&answer), "deny");
     assert!(reason(&answer).contains("device revoked"), "{answer}");
+}
+
+/// Who was taken out of a team loses its rules at once, whatever is wrong with the rest of the answer.
+#[test]
+fn a_removal_is_in_force_although_a_later_entry_is_refused() {
+    let rules = two_rules();
+    let device = Device::new(&rules);
+    let identity = Identity::load(&device.state).unwrap();
+    let enforcement = Arc::new(Enforcement::default());
+    let circumstances = Arc::new(Circumstances::new(&identity));
+    let mut syncer = Syncer::load(
+        &device.state,
+        &identity,
+        Arc::clone(&enforcement),
+        Arc::clone(&circumstances),
+    )
+    .unwrap();
+    assert_eq!(enforcement.now().subject.teams, ["infra"]);
+    let update = |teams: &[&str], revision| RosterStatement {
+        changes: vec![RosterChange::UpdatePerson {
+            person: PERSON.into(),
+            roles: vec![PersonRole::Developer],
+            teams: teams.iter().map(|team| (*team).to_owned()).collect(),
+        }],
+        revision,
+    };
+    // The second one names a team that does not exist.
+    let statements = vec![update(&[], 2), update(&["nobody"], 3)];
+    let offered = roster_entries(&device, &rules, statements);
+    let refused = syncer.take_roster(offered);
+    assert!(matches!(refused, Err(SyncError::Basis(_))), "{refused:?}");
+    let now = enforcement.now();
+    assert!(now.subject.teams.is_empty(), "{:?}", now.subject);
+    assert_eq!((now.roster_index, now.active.is_some()), (Some(3), true));
+    assert!(circumstances.now().teams.is_empty());
+    let kept = Stored::open(&device.state).unwrap().roster().unwrap();
+    assert_eq!(kept.len(), 2);
 }
