@@ -223,7 +223,11 @@ impl Gatekeeper {
     ) -> Answer {
         match self.verdict(ask, hook, call, use_id, started).await {
             // Nothing more can be done on a device that does not pass a gate.
-            Ok(verdict) if gate == Gate::Tool && verdict.why == "gate" => {
+            Ok(verdict)
+                if gate == Gate::Tool
+                    && verdict.why == "gate"
+                    && verdict.effect == Effect::Deny =>
+            {
                 Answer::stop(&verdict.sentence)
             }
             Ok(verdict) => Answer::verdict(gate, verdict.effect, &verdict.sentence),

@@ -2,7 +2,7 @@
 
 use super::device::{Device, assert_chains, bundle, last_of, pre_tool, two_rules, verdict};
 use cairn_event::body::Body;
-use cairn_event::{Effect, Rank};
+use cairn_event::{DecisionMode, Effect, Rank};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -145,6 +145,27 @@ fn a_closed_gate_blocks_prompt_and_tool() {
         matches!(frame.entry().payload().body, Body::SessionRefused(_))
     };
     assert_eq!(frames.iter().filter(refused).count(), 1);
+}
+
+/// A policy that only monitors records the closed gate and stops nobody.
+#[test]
+fn a_closed_gate_blocks_nothing_in_monitor_mode() {
+    let device = Device::new(&bundle(json!({ "mode": "monitor", "gates": [
+        {"id":"any","when":{"not":{"posture":"os","is":"never"}},"message":"gate for a test"},
+    ] })));
+    let _daemon = device.start();
+    let answer = device.bash("ls x", "toolu_1");
+    assert_eq!(verdict(&answer), "none", "{answer}");
+    assert_eq!(answer["continue"], Value::Null, "{answer}");
+    let frames = device.spooled();
+    let Body::ToolDecision(decision) = &last_of(&frames, "tool.decision").entry().payload().body
+    else {
+        panic!("not a decision")
+    };
+    assert_eq!(
+        (decision.effect, decision.why.as_str(), decision.mode),
+        (Effect::Deny, "gate", DecisionMode::Monitor)
+    );
 }
 
 #[test]
