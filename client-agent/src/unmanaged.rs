@@ -130,7 +130,8 @@ impl Lookout {
             .collect()
     }
 
-    /// Whether the wrapper started it, or it belongs to another agent, or it is no session at all.
+    /// Whether the wrapper started it, or it is a part of such a run, or another entry tells of it, or it is
+    /// no session at all.
     fn is_accounted_for(&self, pid: u32, process: &Process, agents: &BTreeSet<u32>) -> bool {
         if process.argv.len() == 2 && process.argv.iter().any(|word| word == "--version") {
             return true;
@@ -150,7 +151,12 @@ impl Lookout {
             let Some(parent) = self.process(next) else {
                 return false;
             };
-            if parent.exe == self.own || self.is_wrapped(next, &parent) {
+            // What an agent starts has its hooks only with its settings.
+            if self.is_wrapped(next, &parent) {
+                return process.has_settings_of(next);
+            }
+            // Its own entry tells of the agent above, unless that one is a part of a wrapped one.
+            if parent.exe == self.own || (agents.contains(&next) && parent.settings().is_none()) {
                 return true;
             }
             next = parent.stat.parent;
@@ -162,15 +168,13 @@ impl Lookout {
     /// are used again. A wrapper with another state folder of the same user counts, for another
     /// daemon records what that one starts.
     fn is_wrapped(&self, pid: u32, process: &Process) -> bool {
-        let name = format!("{pid}.settings.json");
-        let mut words = process.argv.iter();
-        let given = words
-            .find(|word| *word == "--settings")
-            .and_then(|_| words.next())
-            .map(PathBuf::from)
-            .filter(|path| path.file_name().is_some_and(|last| last == name.as_str()))
-            .filter(|path| is_in_a_state_folder(path));
-        [Some(self.settings.join(&name)), given]
+        let name = settings_name(pid);
+        let given = process
+            .settings()
+            .map(Path::to_path_buf)
+            .filter(|_| process.has_settings_of(pid));
+        let told = self.settings.join(format!("{pid}.managed.json"));
+        [Some(self.settings.join(&name)), Some(told), given]
             .into_iter()
             .flatten()
             .filter_map(|file| {
@@ -224,6 +228,37 @@ fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
     // The kernel marks a program whose file is gone, for example after an update.
     let exe = exe.to_string_lossy();
     let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
+impl Process {
+    /// The settings file it was given.
+    fn settings(&self) -> Option<&Path> {
+        let mut words = self.argv.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            let value = match word.strip_prefix("--settings") {
+                Some("") => words.next(),
+                Some(rest) => rest.strip_prefix('='),
+                None => continue,
+            };
+            if let Some(value) = value {
+                return Some(Path::new(value));
+            }
+        }
+        None
+    }
+
+    /// Whether it was given the settings that a wrapper wrote for process `pid`.
+    fn has_settings_of(&self, pid: u32) -> bool {
+        let name = settings_name(pid);
+        self.settings().is_some_and(|path| {
+            path.file_name().is_some_and(|last| last == name.as_str()) && is_in_a_state_folder(path)
+        })
+    }
+}
+
+/// The name of the settings file that a wrapper writes for a process.
+fn settings_name(pid: u32) -> String {
+    format!("{pid}.settings.json")
+}
+
     if let Some(name) = by_path(exe) {
         // Claude Code plays other programs under their names, such as `rg`.
         let called = argv.first().map_or("", String::as_str);

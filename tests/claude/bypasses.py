@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 
+from agent import tool
 from organisation import until
 
 
@@ -303,6 +304,23 @@ def direct_start(device):
     assert not device.decisions(identifier)
 
 
+def an_agent_inside(device):
+    """An agent that the wrapped one starts has no hooks: it is found and reported like any other."""
+    model = device.model([device.touch("free-inside", seconds=8)[1]])
+    words = "-p go --output-format json --allowedTools Bash"
+    inner = f"exec env -u CLAUDECODE ANTHROPIC_BASE_URL=http://127.0.0.1:{model.port} {device.claude_program} {words} </dev/null"
+    device.write(f"{device.home}/bin/inside", f"#!/bin/sh\n{inner}\n", 0o755)
+    _, turn = tool("Bash", command="inside", description="x", timeout=60000)
+    began = lambda: [one for one in device.entries("session.start") if one["body"]["adoption"] == "unmanaged"]
+    before = {one["session"] for one in began()}
+    try:
+        run = device.run(turns=[turn], words=["--allowedTools", "Bash(inside)"])
+    finally:
+        model.stop()
+    assert model.requests(), f"no agent ran inside: {run.printed} {run.told()}"
+    until("its entry", lambda: {one["session"] for one in began()} - before)
+
+
 def when_asked(act):
     """Does something once, after the agent has asked the model for the first time."""
 
@@ -318,5 +336,5 @@ def when_asked(act):
     return during
 
 
-SHARED = [control, weakening_flags, control_by_input, variables, variables_in_settings, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start]
+SHARED = [control, weakening_flags, control_by_input, variables, variables_in_settings, project_switches_hooks_off, resumed_session, mods_in_the_configuration, direct_start, an_agent_inside]
 APART = [user_switches_hooks_off, proxies_and_preloads_in_settings, killed_daemon, hung_daemon, removed_socket, replaced_socket, killed_hooks, settings_taken_away]

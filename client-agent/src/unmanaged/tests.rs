@@ -90,16 +90,38 @@ fn agents_are_found_however_they_are_installed() {
 }
 
 #[test]
-fn what_the_wrapper_started_is_managed_with_all_below_it() {
+fn what_the_wrapper_started_is_managed() {
     let mut world = World::new();
     let settings = world.dir.path().join("settings");
     std::fs::write(settings.join("20.settings.json"), "{}").unwrap();
     world.process(20, 1, &["claude"], "/usr/bin/claude");
-    world.process(21, 20, &["bash"], "/bin/bash");
-    world.process(22, 21, &["claude", "-p", "x"], "/usr/bin/claude");
     world.process(30, 1, &["cairn", "doctor"], "/opt/cairn");
     world.process(31, 30, &["claude", "-p", "x"], "/usr/bin/claude");
     assert!(world.found().is_empty());
+}
+
+/// An agent that a wrapped one starts has no hooks, unless it is given the same settings.
+#[test]
+fn an_agent_inside_a_wrapped_one_is_managed_only_with_its_settings() {
+    let mut world = World::new();
+    let settings = world.dir.path().join("settings");
+    std::fs::write(world.dir.path().join("identity.json"), "{}").unwrap();
+    let mine = settings.join("20.settings.json");
+    std::fs::write(&mine, "{}").unwrap();
+    let mine = mine.to_str().unwrap();
+    let joined = format!("--settings={mine}");
+    world.process(20, 1, &["claude", "--settings", mine], "/usr/bin/claude");
+    world.process(21, 20, &["bash"], "/bin/bash");
+    world.process(22, 21, &["claude", "-p", "x"], "/usr/bin/claude");
+    world.process(23, 20, &["claude", "--settings", mine], "/usr/bin/claude");
+    world.process(24, 20, &["claude", &joined], "/usr/bin/claude");
+    let other = settings.join("19.settings.json");
+    let other = ["claude", "--settings", other.to_str().unwrap()];
+    world.process(25, 21, &other, "/usr/bin/claude");
+    world.process(26, 23, &["claude", "-p", "x"], "/usr/bin/claude");
+    world.process(27, 22, &["codex"], "/usr/bin/codex");
+    let found: Vec<u32> = world.found().iter().map(|(pid, _)| *pid).collect();
+    assert_eq!(found, [22, 25, 26], "27 is a part of what 22 tells");
 }
 
 #[test]
