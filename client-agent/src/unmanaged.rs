@@ -144,10 +144,6 @@ impl Lookout {
             if next <= 1 {
                 return false;
             }
-            // Its own entry tells of the agent above.
-            if agents.contains(&next) {
-                return true;
-            }
             let Some(parent) = self.process(next) else {
                 return false;
             };
@@ -173,8 +169,7 @@ impl Lookout {
             .settings()
             .map(Path::to_path_buf)
             .filter(|_| process.has_settings_of(pid));
-        let told = self.settings.join(format!("{pid}.managed.json"));
-        [Some(self.settings.join(&name)), Some(told), given]
+        [Some(self.settings.join(&name)), given]
             .into_iter()
             .flatten()
             .filter_map(|file| {
@@ -215,19 +210,6 @@ impl Lookout {
     }
 }
 
-/// Whether a settings file lies where a wrapper puts it, in the folder of an enrolled device.
-fn is_in_a_state_folder(settings: &Path) -> bool {
-    let state = settings.parent().and_then(Path::parent);
-    state.is_some_and(|state| state.join("identity.json").is_file())
-}
-
-/// The agent that a program is, by where it is installed; `None` for any other program.
-///
-/// A renamed copy is not recognised: whoever hides an agent from their own device can.
-fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
-    // The kernel marks a program whose file is gone, for example after an update.
-    let exe = exe.to_string_lossy();
-    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
 impl Process {
     /// The settings file it was given.
     fn settings(&self) -> Option<&Path> {
@@ -259,6 +241,19 @@ fn settings_name(pid: u32) -> String {
     format!("{pid}.settings.json")
 }
 
+/// Whether a settings file lies where a wrapper puts it, in the folder of an enrolled device.
+fn is_in_a_state_folder(settings: &Path) -> bool {
+    let state = settings.parent().and_then(Path::parent);
+    state.is_some_and(|state| state.join("identity.json").is_file())
+}
+
+/// The agent that a program is, by where it is installed; `None` for any other program.
+///
+/// A renamed copy is not recognised: whoever hides an agent from their own device can.
+fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
+    // The kernel marks a program whose file is gone, for example after an update.
+    let exe = exe.to_string_lossy();
+    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
     if let Some(name) = by_path(exe) {
         // Claude Code plays other programs under their names, such as `rg`.
         let called = argv.first().map_or("", String::as_str);
