@@ -3,6 +3,7 @@
 //! Owns reading host name, machine identifier and user; and the ancestry of a process with the
 //! agent's own executable in it. Does not own posture.
 
+use crate::ancestry::procfs::Stat;
 use crate::ancestry::{Ancestry, DigestCache, ProcessRecord, walk};
 use cairn_event::Sha256;
 use cairn_event::disclosure::names;
@@ -88,7 +89,7 @@ impl Facts {
 }
 
 /// Name and home of a user, from the local user database.
-fn account(uid: u32) -> Option<(String, PathBuf)> {
+pub(crate) fn account(uid: u32) -> Option<(String, PathBuf)> {
     let text = std::fs::read_to_string("/etc/passwd").ok()?;
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
@@ -106,8 +107,9 @@ pub struct Asker {
     pub ancestry: Value,
     /// The agent, as far as it could be identified.
     pub agent: Agent,
-    /// The MCP servers it was started with, where the wrapper started it.
-    pub servers: Vec<McpServer>,
+    /// The MCP servers it was started with; `None` where that is not known, because the launch was not
+    /// announced to this run of the daemon.
+    pub servers: Option<Vec<McpServer>>,
 }
 
 impl Asker {
@@ -121,7 +123,7 @@ impl Asker {
         Self {
             ancestry: json!({ "missing": "walk failed" }),
             agent,
-            servers: Vec::new(),
+            servers: None,
         }
     }
 }
@@ -133,6 +135,18 @@ pub struct Launch {
     pub version: String,
     /// The MCP servers it was started with.
     pub servers: Vec<McpServer>,
+    /// Whether the policy helper announced it.
+    pub managed: bool,
+    /// When its process started, in clock ticks; 0 where it is not known.
+    pub start: u64,
+}
+
+/// When a process started, in clock ticks since boot.
+fn started(pid: u32) -> Option<u64> {
+    let path = std::path::Path::new("/proc").join(pid.to_string());
+    let bytes = cairn_durable::read_limited(&path.join("stat"), FACT_BYTES_MAX).ok()?;
+    let stat = Stat::parse(String::from_utf8_lossy(&bytes).trim_end())?;
+    Some(stat.start_time)
 }
 
 /// Finds out who asks; remembers digests and which launches the wrapper announced.
@@ -153,12 +167,40 @@ impl Askers {
     }
 
     /// Notes that the wrapper starts an agent as process `pid`.
-    pub fn launched(&self, pid: u32, launch: Launch) {
+    ///
+    /// Announced again by the policy helper it keeps the servers that the wrapper gave it.
+    pub fn launched(&self, pid: u32, mut launch: Launch) {
+        launch.start = started(pid).unwrap_or(0);
         let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
         if launches.len() >= LAUNCHES_MAX {
             launches.clear();
         }
+        if let Some(known) = launches.get(&pid)
+            && launch.managed
+            && known.start == launch.start
+        {
+            for server in &known.servers {
+                if !launch.servers.contains(server) {
+                    launch.servers.push(server.clone());
+                }
+            }
+        }
         launches.insert(pid, launch);
+    }
+
+    /// Whether this very process was announced before; numbers are used again.
+    pub fn is_known(&self, pid: u32) -> bool {
+        let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = launches.get(&pid).map(|launch| launch.start);
+        known.is_some() && known == started(pid)
+    }
+
+    /// Whether the policy helper announced the agent that names itself `claimed`.
+    pub fn is_managed(&self, claimed: Option<u32>) -> bool {
+        let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed
+            .and_then(|pid| launches.get(&pid))
+            .is_some_and(|launch| launch.managed)
     }
 
     /// Walks from the process that asked; `claimed` is the agent's process by its own account.
@@ -186,7 +228,7 @@ impl Askers {
                 return Asker {
                     ancestry,
                     agent,
-                    servers: Vec::new(),
+                    servers: None,
                 };
             }
         };
@@ -198,13 +240,14 @@ impl Askers {
             .iter()
             .find(|process| Some(process.pid) == claimed);
         agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
-        let launch = self.launch(&chain.processes).unwrap_or_default();
-        agent.version = Some(launch.version).filter(|version| !version.is_empty());
+        let launch = self.launch(&chain.processes);
+        let version = launch.as_ref().map(|launch| launch.version.clone());
+        agent.version = version.filter(|version| !version.is_empty());
         let ancestry = serde_json::to_value(&chain).unwrap_or(Value::Null);
         Asker {
             ancestry,
             agent,
-            servers: launch.servers,
+            servers: launch.map(|launch| launch.servers),
         }
     }
 
@@ -265,7 +308,7 @@ mod tests {
             me,
             Launch {
                 version: "2.1.330".to_owned(),
-                servers: Vec::new(),
+                ..Launch::default()
             },
         );
         let asker = askers.who(me, Some(me));

@@ -19,6 +19,7 @@ pub mod state;
 pub mod chain;
 pub mod circumstances;
 pub mod device;
+pub mod interference;
 pub mod recorder;
 pub mod servers;
 pub mod unmanaged;

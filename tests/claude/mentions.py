@@ -83,6 +83,27 @@ def commands_and_skills(device):
     until("both kinds of record", lambda: kinds() >= {"Read", "Bash"})
 
 
+def skills_elsewhere(device):
+    """Skills below the project and in an added folder are judged by their text; one without is denied."""
+    project, added = f"{device.home}/skills", f"{device.home}/skills-added"
+    device.write(f"{project}/secret-skill.txt", "CONTENT-OF-SKILL\n")
+    device.write(f"{project}/sub/note.txt", "note\n")
+    front = "---\ndescription: x\nallowed-tools: Bash(cat:*)\n---\n"
+    command = f"{front}see !`cat {project}/secret-skill.txt` now\n"
+    device.write(f"{project}/sub/.claude/skills/nested/SKILL.md", command)
+    device.write(f"{added}/.claude/skills/added/SKILL.md", command)
+    device.write(f"{project}/.claude/skills/counted/SKILL.md", f"{front}see !`cat {project}/$ARGUMENTS[1]-$1.txt` now\n")
+    device.write(f"{project}/.claude/skills/mention/SKILL.md", f"{front}see @$0-skill.txt now\n")
+    words = ["--add-dir", added]
+    _, look = tool("Read", file_path=f"{project}/sub/note.txt")
+    for name, arguments in (("nested", ""), ("added", ""), ("counted", "x secret"), ("mention", "secret")):
+        identifier, turn = tool("Skill", skill=name, args=arguments)
+        run = device.run(turns=[look, turn], cwd=project, words=words)
+        assert "CONTENT-OF-SKILL" not in run.sent, f"{name}: {run.printed}"
+        found = until("the record", lambda: device.decisions(identifier))
+        assert [one["effect"] for one in found] == ["deny"], (name, found)
+
+
 def instruction_imports(device):
     """A denied import of CLAUDE.md ends the session before the model hears of it."""
     project = f"{device.home}/imports"
@@ -105,4 +126,4 @@ def instruction_imports(device):
     until("the refusals", lambda: [one for one in device.entries("session.refused") if one["body"]["gate"] == "instructions"])
 
 
-SHARED = [spellings, piped_input, commands_and_skills, instruction_imports]
+SHARED = [spellings, piped_input, commands_and_skills, skills_elsewhere, instruction_imports]

@@ -6,12 +6,13 @@
 //!
 //! Source: Claude Code findings 1.1, "What never reaches PreToolUse".
 
-use super::call::refusal;
+use super::call::{blank, refusal};
 use super::decide::Gatekeeper;
-use super::expansion::{self, Places};
+use super::expansion::{self, Found, Places, UNCERTAIN, Values};
 use super::payload::{McpOrigin, ToolCall};
 use super::{Answer, Ask, Gate, Hook, mentions};
 use crate::device::Asker;
+use crate::interference;
 use cairn_event::Effect;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ use std::time::Instant;
 
 /// Most calls that one prompt, command or skill may amount to: each costs a decision and a record.
 const CALLS_MAX: usize = 64;
+
+/// Longest command line read: more than the kernel gives to a program by default.
+const ARGUMENTS_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 impl Gatekeeper {
     /// Judges what a text brings in, under `use_id`s that begin with `label`; the sentence of the
@@ -42,21 +46,22 @@ impl Gatekeeper {
         self.judged(ask, hook, calls, label, started).await
     }
 
-    /// Judges what a command or skill amounts to when it is expanded.
+    /// Judges what a command or skill amounts to when it is expanded: its name, its arguments and,
+    /// where the agent says, the place it was configured in.
     pub(super) async fn brought_by_command(
         self: &Arc<Self>,
         ask: &Ask,
         hook: &Hook,
-        command: (&str, &str, &str),
+        command: (&str, &str, Option<&str>),
         label: &str,
         started: Instant,
     ) -> Result<(), String> {
-        let (this, ask_too, cwd) = (Arc::clone(self), ask.clone(), hook.cwd.clone());
+        let (this, ask_too, hook_too) = (Arc::clone(self), ask.clone(), hook.clone());
         let (name, arguments, source) = command;
         let (name, arguments) = (name.to_owned(), arguments.to_owned());
-        let source = source.to_owned();
+        let source = source.map(str::to_owned);
         let calls = tokio::task::spawn_blocking(move || {
-            this.expanded(&ask_too, &cwd, &name, &arguments, &source)
+            this.expanded(&ask_too, &hook_too, &name, &arguments, source.as_deref())
         });
         let calls = calls
             .await
@@ -116,6 +121,11 @@ impl Gatekeeper {
         };
         let use_id = "config-change".to_owned();
         let ask = ask.unattended();
+        if let Err(sentence) = self.settings_without_hooks(&ask, &hook, file).await {
+            let decision = blank(&call, &use_id, None);
+            self.refused(&ask, &hook.session, decision, started).await;
+            return Answer::verdict(Gate::Config, Effect::Deny, &sentence);
+        }
         match self.verdict(ask, hook, call, use_id, started).await {
             Ok(verdict) => Answer::verdict(Gate::Config, verdict.effect, &verdict.sentence),
             Err(sentence) => Answer::verdict(Gate::Config, Effect::Deny, &sentence),
@@ -150,7 +160,7 @@ impl Gatekeeper {
         }
         let asker = self.askers.who(ask.pid, ask.agent_pid());
         let servers = names(&asker);
-        let found = mentions::find(text, cwd, &self.facts.home, &servers)
+        let found = mentions::find(text, cwd, &self.facts.home, servers.as_deref())
             .ok_or("it brings in too many files to judge")?;
         let files = found.files.iter().map(|file| read(file));
         let resources = found.resources.into_iter().map(resource);
@@ -160,37 +170,117 @@ impl Gatekeeper {
     fn expanded(
         &self,
         ask: &Ask,
-        cwd: &str,
+        hook: &Hook,
         name: &str,
         arguments: &str,
-        source: &str,
+        source: Option<&str>,
     ) -> Result<Vec<ToolCall>, String> {
-        let config = ask.env.get("CLAUDE_CONFIG_DIR").map(PathBuf::from);
-        let config = config.unwrap_or_else(|| self.facts.home.join(".claude"));
-        let places = Places {
-            cwd: Path::new(cwd),
-            config: &config,
-        };
+        let places = self.places(ask, &hook.cwd);
         let texts = expansion::texts(&places, name).map_err(|error| error.to_string())?;
-        if texts.is_empty() && is_configured(source) {
+        if texts.is_empty() && !is_built_in(name, source) {
             return Err(format!("the text of the command `{name}` was not found"));
         }
         let mut calls = Vec::new();
-        for text in &texts {
-            calls.extend(self.mentioned(ask, cwd, text)?);
-            calls.extend(expansion::commands(text, arguments).into_iter().map(bash));
+        for Found { file, text } in &texts {
+            if let Some(one) = interference::in_text(file, text).first()
+                && self.minds_others(ask)
+            {
+                return Err(one.to_string());
+            }
+            let folder = file.parent().unwrap_or(file).to_string_lossy();
+            let project = ask.env.get("CLAUDE_PROJECT_DIR").unwrap_or(&hook.cwd);
+            let text = expansion::put_in(
+                text,
+                &Values {
+                    arguments,
+                    session: &hook.session,
+                    project,
+                    folder: &folder,
+                },
+            );
+            let commands = expansion::commands(&text);
+            let mut mentions = text.split_whitespace().filter(|word| word.contains('@'));
+            if commands.iter().any(|command| command.contains(UNCERTAIN))
+                || mentions.any(|word| word.contains(UNCERTAIN))
+            {
+                return Err(format!(
+                    "what the arguments become in the text of `{name}` is not certain"
+                ));
+            }
+            calls.extend(self.mentioned(ask, &hook.cwd, &text)?);
+            calls.extend(commands.into_iter().map(bash));
         }
         Ok(calls)
     }
+
+    /// Where commands and skills of a session may be configured.
+    fn places(&self, ask: &Ask, cwd: &str) -> Places {
+        let config = self.agent_config(ask);
+        let mut folders = vec![PathBuf::from(cwd)];
+        let project = ask.env.get("CLAUDE_PROJECT_DIR").map(PathBuf::from);
+        let added = ask.agent_pid().map(added_folders).unwrap_or_default();
+        for folder in project.into_iter().chain(added) {
+            let folder = Path::new(cwd).join(folder);
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        Places { folders, config }
+    }
 }
 
-/// Whether a command's text comes from a file; the agent's own commands have none.
-fn is_configured(source: &str) -> bool {
-    source.ends_with("Settings") || source == "plugin"
+/// Names under which Claude Code 2.1.330 itself brings skills, which have no file.
+const BUILT_IN: [&str; 13] = [
+    "claude-api",
+    "code-review",
+    "dataviz",
+    "fewer-permission-prompts",
+    "init",
+    "keybindings-help",
+    "loop",
+    "plugin-authoring",
+    "run",
+    "security-review",
+    "simplify",
+    "update-config",
+    "workflow-authoring",
+];
+
+/// Whether a command of which no text was found is one of the agent's own.
+fn is_built_in(name: &str, source: Option<&str>) -> bool {
+    match source {
+        Some(source) => ["builtin", "bundled", "mcp"].contains(&source),
+        None => BUILT_IN.contains(&name),
+    }
 }
 
-fn names(asker: &Asker) -> Vec<String> {
-    asker.servers.iter().map(|one| one.name.clone()).collect()
+/// The folders that a process was given with `--add-dir`: its word, which can only add places to search.
+fn added_folders(pid: u32) -> Vec<PathBuf> {
+    let path = Path::new("/proc").join(pid.to_string()).join("cmdline");
+    let bytes = cairn_durable::read_limited(&path, ARGUMENTS_BYTES_MAX).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut found = Vec::new();
+    let mut taking = false;
+    for word in text.split_terminator('\0') {
+        match word.strip_prefix("--add-dir") {
+            Some("") => taking = true,
+            Some(joined) => {
+                taking = true;
+                found.extend(joined.strip_prefix('=').map(PathBuf::from));
+            }
+            None if word.starts_with('-') => taking = false,
+            None if taking => found.push(PathBuf::from(word)),
+            None => {}
+        }
+    }
+    found
+}
+
+/// The servers of the launch; `None` where the launch is not known, because the daemon was started after
+/// the agent.
+fn names(asker: &Asker) -> Option<Vec<String>> {
+    let servers = asker.servers.as_ref()?;
+    Some(servers.iter().map(|one| one.name.clone()).collect())
 }
 
 fn read(file: &str) -> ToolCall {

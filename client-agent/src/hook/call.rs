@@ -53,6 +53,7 @@ pub(super) fn mcp_call(call: &ToolCall, asker: &Asker) -> Option<McpCall> {
     let definition = asker
         .servers
         .iter()
+        .flatten()
         .find(|known| known.name == server)
         .cloned();
     Some(McpCall {

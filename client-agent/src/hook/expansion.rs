@@ -1,10 +1,17 @@
 //! What a slash command or a skill turns into: its text on disk, and the shell commands in it.
 //!
 //! Owns finding the text. Claude Code expands it after its hooks were asked about the name alone:
-//! files that the text mentions come in, and `!` commands run, without a hook of their own.
+//! files that the text mentions come in, and `!` commands run, without a hook of their own. A text
+//! that is not found here is not judged, so that its expansion is refused.
 //!
 //! Source: Claude Code findings 1.1; observed by `tests/claude` with 2.1.330.
 
+mod arguments;
+mod nested;
+
+pub use arguments::{UNCERTAIN, Values, put_in};
+
+use crate::interference::front_matter;
 use std::path::{Path, PathBuf};
 
 /// Most directory entries looked at for one name: the plug-ins of a developer with many of them.
@@ -25,51 +32,73 @@ pub enum ExpansionError {
     /// More than [`ENTRIES_MAX`] entries.
     #[error("there are too many files to find the command `{0}` in")]
     TooMany(String),
+    /// The project has more folders than can be searched while a hook waits.
+    #[error("`{}` has too many folders to look for skills in", .0.display())]
+    TooWide(PathBuf),
     /// It is there and cannot be read.
     #[error("the command's file `{}` cannot be read", .0.display())]
     Unreadable(PathBuf),
 }
 
 /// Where commands and skills are configured for a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places<'a> {
-    /// Working directory of the session.
-    pub cwd: &'a Path,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Folders whose own configuration, and that of the folders above and below, counts: the working
+    /// directory, the project, and those added to the session.
+    pub folders: Vec<PathBuf>,
     /// The agent's configuration folder, usually `~/.claude`.
-    pub config: &'a Path,
+    pub config: PathBuf,
 }
 
-/// The texts of every command and skill of this name; of two with one name both are judged.
+/// The text of a command or skill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its file.
+    pub file: PathBuf,
+    /// What stands there.
+    pub text: String,
+}
+
+impl Places {
+    /// The configuration folders: that of the agent, and every `.claude` that counts.
+    fn configurations(&self) -> Result<Vec<PathBuf>, ExpansionError> {
+        let mut found = vec![self.config.clone()];
+        let above = self.folders.iter().flat_map(|folder| folder.ancestors());
+        found.extend(above.map(|folder| folder.join(".claude")));
+        for folder in &self.folders {
+            // One that lies in another of them is searched with it.
+            let covered = |other: &PathBuf| folder != other && folder.starts_with(other);
+            if !self.folders.iter().any(covered) {
+                found.extend(nested::configurations(folder)?);
+            }
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// Every command and skill of this name; of two with one name both are judged.
 ///
 /// Errors: [`ExpansionError`].
-pub fn texts(places: &Places<'_>, name: &str) -> Result<Vec<String>, ExpansionError> {
+pub fn texts(places: &Places, name: &str) -> Result<Vec<Found>, ExpansionError> {
     let last = name.rsplit(':').next().unwrap_or(name);
-    let mut roots: Vec<PathBuf> = places
-        .cwd
-        .ancestors()
-        .map(|folder| folder.join(".claude"))
-        .chain([places.config.to_owned()])
-        .flat_map(|folder| [folder.join("commands"), folder.join("skills")])
-        .collect();
-    roots.push(places.config.join("plugins"));
-    roots.dedup();
     let mut search = Search {
         name: last,
         entries: 0,
-        texts: Vec::new(),
+        found: Vec::new(),
     };
-    for root in roots {
-        search.folder(&root, DEPTH_MAX)?;
+    for folder in places.configurations()? {
+        for root in ["commands", "skills"] {
+            search.folder(&folder.join(root), DEPTH_MAX)?;
+        }
     }
-    Ok(search.texts)
+    search.folder(&places.config.join("plugins"), DEPTH_MAX)?;
+    Ok(search.found)
 }
 
-/// The shell commands that a text runs when it is expanded: `` !`command` `` and fenced `!` blocks,
-/// with the arguments put in.
-pub fn commands(text: &str, arguments: &str) -> Vec<String> {
-    let text = text
-        .replace("${ARGUMENTS}", arguments)
-        .replace("$ARGUMENTS", arguments);
+/// The shell commands that a text runs when it is expanded: `` !`command` `` and fenced `!` blocks.
+pub fn commands(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (position, _) in text.match_indices("!`") {
         let rest = text.get(position + 2..).unwrap_or_default();
@@ -87,7 +116,7 @@ pub fn commands(text: &str, arguments: &str) -> Vec<String> {
 struct Search<'a> {
     name: &'a str,
     entries: usize,
-    texts: Vec<String>,
+    found: Vec<Found>,
 }
 
 impl Search<'_> {
@@ -132,8 +161,9 @@ impl Search<'_> {
         match text {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
+                let file = path.to_owned();
                 if named || declares(&text, self.name) {
-                    self.texts.push(text);
+                    self.found.push(Found { file, text });
                 }
                 Ok(())
             }
@@ -145,10 +175,7 @@ impl Search<'_> {
 
 /// Whether the front matter gives this name.
 fn declares(text: &str, name: &str) -> bool {
-    let Some(rest) = text.trim_start_matches('\u{feff}').strip_prefix("---") else {
-        return false;
-    };
-    let front = rest.split("\n---").next().unwrap_or_default();
+    let front = front_matter(text).unwrap_or_default();
     front
         .lines()
         .filter_map(|line| line.trim().strip_prefix("name:"))
@@ -170,37 +197,54 @@ mod tests {
     #[test]
     fn texts_are_found_wherever_the_agent_finds_them() {
         let folder = tempfile::tempdir().unwrap();
-        let (cwd, config) = (folder.path().join("repo/sub"), folder.path().join("cfg"));
-        std::fs::create_dir_all(&cwd).unwrap();
-        write(
-            folder.path().join("repo/.claude/commands/a/deploy.md"),
-            "one",
-        );
-        write(cwd.join(".claude/skills/deploy/SKILL.md"), "two");
-        write(
-            config.join("skills/other/SKILL.md"),
-            "---\nname: 'deploy'\n---\nthree",
-        );
-        write(config.join("plugins/cache/p/commands/deploy.md"), "four");
+        let at = |path: &str| folder.path().join(path);
+        let config = at("cfg");
+        std::fs::create_dir_all(at("repo/sub")).unwrap();
+        write(at("repo/.claude/commands/a/deploy.md"), "above");
+        write(at("repo/sub/.claude/skills/deploy/SKILL.md"), "here");
+        write(at("repo/sub/x/y/.claude/skills/deploy/SKILL.md"), "below");
+        write(at("repo/beside/.claude/skills/deploy/SKILL.md"), "project");
+        write(at("added/.claude/skills/deploy/SKILL.md"), "added");
+        write(at("added/z/.claude/commands/deploy.md"), "below added");
+        let package = "repo/node_modules/@scope/p/.claude/skills/deploy/SKILL.md";
+        write(at(package), "package");
+        let renamed = "---\nname: 'deploy'\n---\nrenamed";
+        write(config.join("skills/other/SKILL.md"), renamed);
+        write(config.join("plugins/cache/p/commands/deploy.md"), "plugin");
         write(
             config.join("plugins/cache/p/node_modules/x/deploy.md"),
             "no",
         );
         write(config.join("commands/else.md"), "no");
+        write(at("elsewhere/.claude/skills/deploy/SKILL.md"), "no");
+        // A loop of links is no endless search.
+        std::os::unix::fs::symlink(at("repo"), at("repo/sub/loop")).unwrap();
         let places = Places {
-            cwd: &cwd,
-            config: &config,
+            folders: vec![at("repo/sub"), at("repo"), at("added")],
+            config,
         };
-        let mut found = texts(&places, "p:deploy").unwrap();
-        found.sort();
-        assert_eq!(found.len(), 4, "{found:?}");
+        let found = texts(&places, "p:deploy").unwrap();
+        let mut found: Vec<_> = found.iter().map(|one| one.text.as_str()).collect();
+        found.sort_unstable();
+        let expected = [
+            renamed,
+            "above",
+            "added",
+            "below",
+            "below added",
+            "here",
+            "package",
+            "plugin",
+            "project",
+        ];
+        assert_eq!(found, expected);
         assert!(texts(&places, "init").unwrap().is_empty());
     }
 
     #[test]
-    fn commands_are_found_with_their_arguments() {
-        let text = "now !`git log $ARGUMENTS` and\n```!\nrm -rf x\n```\nnot `ls` or ```sh\nls\n```";
-        assert_eq!(commands(text, "-1"), ["git log -1", "rm -rf x"]);
-        assert!(commands("say !` and stop", "").is_empty());
+    fn commands_are_found() {
+        let text = "now !`git log -1` and\n```!\nrm -rf x\n```\nnot `ls` or ```sh\nls\n```";
+        assert_eq!(commands(text), ["git log -1", "rm -rf x"]);
+        assert!(commands("say !` and stop").is_empty());
     }
 }

@@ -30,11 +30,11 @@ pub struct Mentions {
 }
 
 /// Finds what the prompt names: existing files and folders, and resources of the servers that the
-/// agent was started with.
+/// agent was started with. With `None` for them every `@word:rest` is taken for a resource.
 ///
 /// A word such as `@ann` that names nothing brings nothing in and is left out. `None` where there
 /// are more than [`FILES_MAX`] or more than [`PROBES_MAX`] to look for; the caller refuses the prompt.
-pub fn find(prompt: &str, cwd: &str, home: &Path, servers: &[String]) -> Option<Mentions> {
+pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) -> Option<Mentions> {
     let mut search = Search {
         cwd,
         home,
@@ -125,18 +125,25 @@ impl Search<'_> {
         Some(())
     }
 
-    fn resource(&mut self, word: &str, servers: &[String]) {
-        let named = servers
-            .iter()
-            .filter_map(|server| Some((server, word.strip_prefix(server.as_str())?)));
-        for (server, rest) in named {
-            let Some(address) = rest.strip_prefix(':') else {
-                continue;
-            };
-            let one = (server.clone(), address.to_owned());
-            if !address.is_empty() && !self.found.resources.contains(&one) {
-                self.found.resources.push(one);
+    fn resource(&mut self, word: &str, servers: Option<&[String]>) {
+        let Some(servers) = servers else {
+            if let Some((server, address)) = word.split_once(':') {
+                self.of_server(server, address);
             }
+            return;
+        };
+        for server in servers {
+            let rest = word.strip_prefix(server.as_str());
+            if let Some(address) = rest.and_then(|rest| rest.strip_prefix(':')) {
+                self.of_server(server, address);
+            }
+        }
+    }
+
+    fn of_server(&mut self, server: &str, address: &str) {
+        let one = (server.to_owned(), address.to_owned());
+        if !server.is_empty() && !address.is_empty() && !self.found.resources.contains(&one) {
+            self.found.resources.push(one);
         }
     }
 }

@@ -7,6 +7,7 @@
     reason = "what a test builds on must be there; clippy sees only the test functions themselves"
 )]
 
+mod brought;
 mod crash;
 mod device;
 mod encryption;

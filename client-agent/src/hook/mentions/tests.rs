@@ -37,7 +37,7 @@ fn scene() -> (tempfile::TempDir, String) {
 fn found(prompt: &str) -> Vec<String> {
     let (folder, cwd) = scene();
     let home = folder.path().to_string_lossy().into_owned();
-    let found = find(&prompt.replace("$P", &cwd), &cwd, folder.path(), &[]).unwrap();
+    let found = find(&prompt.replace("$P", &cwd), &cwd, folder.path(), Some(&[])).unwrap();
     let short = |path: &String| match path.strip_prefix(&format!("{cwd}/")) {
         Some(name) => name.to_owned(),
         None => path.replacen(&home, "~", 1),
@@ -142,7 +142,7 @@ fn resources_of_known_servers_are_found() {
         "@docs:file:///a, @db.corp:x @other:y @docs:",
         "/",
         Path::new("/nohome"),
-        &servers,
+        Some(&servers),
     );
     let expected = [
         ("docs".to_owned(), "file:///a,".to_owned()),
@@ -152,20 +152,28 @@ fn resources_of_known_servers_are_found() {
 }
 
 #[test]
+fn without_a_known_launch_every_word_with_a_colon_may_be_a_resource() {
+    let prompt = "@docs:file:///a @ann: hello @:x @word";
+    let found = find(prompt, "/", Path::new("/nohome"), None).unwrap();
+    let expected = [("docs".to_owned(), "file:///a".to_owned())];
+    assert_eq!(found.resources, expected);
+}
+
+#[test]
 fn a_prompt_with_more_files_than_are_judged_is_not_judged_in_part() {
     let folder = tempfile::tempdir().unwrap();
     let cwd = folder.path().to_string_lossy().into_owned();
     let mut prompt = String::new();
     for number in 0..=FILES_MAX {
-        assert!(find(&prompt, &cwd, folder.path(), &[]).is_some());
+        assert!(find(&prompt, &cwd, folder.path(), Some(&[])).is_some());
         std::fs::write(folder.path().join(format!("f{number}")), "x").unwrap();
         prompt.push_str(&format!("@f{number} "));
     }
-    assert_eq!(find(&prompt, &cwd, folder.path(), &[]), None);
+    assert_eq!(find(&prompt, &cwd, folder.path(), Some(&[])), None);
 }
 
 #[test]
 fn a_wall_of_mentions_ends_the_search() {
     let prompt = "@.".repeat(PROBES_MAX);
-    assert_eq!(find(&prompt, "/", Path::new("/nohome"), &[]), None);
+    assert_eq!(find(&prompt, "/", Path::new("/nohome"), Some(&[])), None);
 }
