@@ -17,6 +17,7 @@ sys.path.insert(0, HERE)
 import bypasses  # noqa: E402
 import interactive  # noqa: E402
 import mentions  # noqa: E402
+import others  # noqa: E402
 import posture  # noqa: E402
 import servers  # noqa: E402
 from organisation import Organisation  # noqa: E402
@@ -28,7 +29,7 @@ AT_ONCE = max(2, min(4, os.cpu_count() or 2))
 
 def groups(words):
     """Scenarios by device: those of one group share one, the others disturb theirs."""
-    shared = bypasses.SHARED + mentions.SHARED + servers.SHARED + interactive.SHARED
+    shared = bypasses.SHARED + mentions.SHARED + servers.SHARED + interactive.SHARED + others.SHARED
     chosen = lambda scenario: not words or any(word in scenario.__name__ for word in words)
     apart = bypasses.APART + posture.APART
     found = [[one for one in shared[start::2] if chosen(one)] for start in range(2)]

@@ -14,8 +14,8 @@ use crate::upload::Progress;
 use cairn_event::body::{Body, McpSeen, SessionRefused};
 use cairn_event::disclosure::names;
 use cairn_event::json::to_canonical;
-use cairn_event::{Effect, Sha256};
-use cairn_policy::{McpServer, server_verdict};
+use cairn_event::{DecisionMode, Effect, Sha256};
+use cairn_policy::{McpPolicy, McpServer, server_verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,8 +28,16 @@ use tokio::sync::{Notify, watch};
 pub const STATUS: &str = "cairn.status";
 /// Command: an agent is about to be started by the wrapper.
 pub const LAUNCH: &str = "cairn.launch";
+/// Command: deny whatever a session still does, to prove that it can be denied.
+pub const CANARY: &str = "cairn.canary";
 /// Command: end.
 pub const STOP: &str = "cairn.stop";
+
+/// The gate that refuses a session in which somebody else's hooks would be asked as well.
+const INTERFERENCE_GATE: &str = "other-hooks";
+
+/// What the model of a canary is told.
+const CANARY_SENTENCE: &str = "Cairn denied this action: it is a canary that proves that denials hold.";
 
 /// How things stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +50,9 @@ pub struct StatusAnswer {
     pub policy_version: Option<u64>,
     /// Index of its policy entry.
     pub policy_index: Option<u64>,
+    /// Whether the policy in force only records what it would decide.
+    #[serde(default)]
+    pub monitors: bool,
     /// When the server last confirmed it, milliseconds since 1970.
     pub policy_checked_ms: u64,
     /// Why policy is not up to date.
@@ -72,6 +83,9 @@ pub struct StatusAnswer {
 /// An agent is about to be started.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LaunchRequest {
+    /// The agent's process, where the policy helper asks for it; the wrapper becomes the agent itself.
+    #[serde(default)]
+    pub agent: Option<u32>,
     /// The agent's version; empty where it is not known.
     pub version: String,
     /// Programs whose digests the first hooks will need: the agent and the hook shim.
@@ -81,6 +95,9 @@ pub struct LaunchRequest {
     /// Servers found in other places of this device, which this launch does not start.
     #[serde(default)]
     pub elsewhere: Vec<McpFound>,
+    /// Hooks of others that could change a call after it was judged, each in words.
+    #[serde(default)]
+    pub interference: Vec<String>,
 }
 
 /// An MCP server found configured.
@@ -120,6 +137,16 @@ pub struct LaunchAnswer {
     pub deny: Vec<String>,
     /// Whom to ask.
     pub contact: String,
+    /// The whole list of MCP servers, for settings that outlive this launch.
+    #[serde(default)]
+    pub policy: McpPolicy,
+}
+
+/// A session whose next calls must be denied, whatever the policy says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryRequest {
+    /// The agent's session.
+    pub session: String,
 }
 
 /// What the commands work on.
@@ -163,6 +190,17 @@ impl Control {
                 Ok(request) => serde_json::to_value(self.launch(pid, request).await),
                 Err(error) => Err(error),
             },
+            CANARY => match serde_json::from_slice::<CanaryRequest>(body) {
+                // It can only make a session stricter, so nobody is asked who they are.
+                Ok(request) => {
+                    let keeper = &self.gatekeeper;
+                    keeper
+                        .restrictions
+                        .restrict(&request.session, CANARY_SENTENCE.to_owned());
+                    Ok(json!({ "restricted": request.session }))
+                }
+                Err(error) => Err(error),
+            },
             STOP => {
                 self.stop.notify_one();
                 Ok(json!({ "stopping": true }))
@@ -191,6 +229,8 @@ impl Control {
             pid: std::process::id(),
             policy_version: active.map(|active| active.compiled.bundle().version),
             policy_index: active.map(|active| active.index),
+            monitors: active
+                .is_some_and(|active| active.compiled.bundle().mode == DecisionMode::Monitor),
             policy_checked_ms: in_force.checked_ms,
             policy_problem: self.policy_problem.borrow().clone(),
             not_in_force: in_force
@@ -213,10 +253,14 @@ impl Control {
     }
 
     /// Judges a launch: session gates, then every server; records each verdict.
+    ///
+    /// An agent that was judged before, by the wrapper or a minute ago, is judged anew and not recorded
+    /// again.
     async fn launch(&self, pid: u32, request: LaunchRequest) -> LaunchAnswer {
-        self.gatekeeper
-            .askers
-            .prepare(pid, request.programs.clone());
+        let askers = &self.gatekeeper.askers;
+        let agent = request.agent.unwrap_or(pid);
+        let again = request.agent.is_some() && askers.is_known(agent);
+        askers.prepare(agent, request.programs.clone());
         let sight = self
             .gatekeeper
             .vigil
@@ -227,7 +271,9 @@ impl Control {
         let mut answer = LaunchAnswer::default();
         if let Err((gate, sentence)) = session_gate(&in_force, &posture) {
             let body = Body::SessionRefused(SessionRefused { gate });
-            self.record(body, Vec::new(), Some(posture)).await;
+            if !again {
+                self.record(body, Vec::new(), Some(posture)).await;
+            }
             answer.refused = Some(sentence);
             return answer;
         }
@@ -236,10 +282,22 @@ impl Control {
             return answer;
         };
         let bundle = active.compiled.bundle();
+        if let Some(one) = request.interference.first()
+            && bundle.mode == DecisionMode::Enforce
+        {
+            let gate = INTERFERENCE_GATE.to_owned();
+            let body = Body::SessionRefused(SessionRefused { gate });
+            self.record(body, Vec::new(), Some(posture)).await;
+            answer.refused = Some(format!(
+                "Cairn: {one}; remove it there, or ask {} for help.",
+                bundle.contact
+            ));
+            return answer;
+        }
         answer.contact.clone_from(&bundle.contact);
         answer.deny = second_line(bundle, &in_force.subject, now_ms());
         for found in &request.servers {
-            let judged = self.server(found, &bundle.mcp).await;
+            let judged = self.server(found, &bundle.mcp, !again).await;
             if judged.allowed {
                 answer
                     .mcp
@@ -247,7 +305,8 @@ impl Control {
             }
             answer.servers.push(judged);
         }
-        self.note(&request, &bundle.mcp).await;
+        self.note(&request, &bundle.mcp, again).await;
+        answer.policy.clone_from(&bundle.mcp);
         // A managed server replaces whatever else was configured under its name.
         for (name, definition) in &bundle.mcp.servers {
             answer.mcp.insert(name.clone(), definition.clone());
@@ -257,26 +316,33 @@ impl Control {
             .map(|(name, one)| McpServer::from_definition(name, one))
             .collect();
         self.gatekeeper.askers.launched(
-            pid,
+            agent,
             Launch {
                 version: request.version,
                 servers,
+                managed: request.agent.is_some(),
+                ..Launch::default()
             },
         );
         answer
     }
 
     /// Keeps the list of servers of this device, and records those of other places once.
-    async fn note(&self, request: &LaunchRequest, policy: &cairn_policy::McpPolicy) {
+    async fn note(&self, request: &LaunchRequest, policy: &McpPolicy, again: bool) {
         let mut known = Servers::load(&self.state);
         let mut changed = false;
         for found in &request.servers {
-            changed |= known.note(sighting(found));
+            if known.note(sighting(found)) {
+                changed = true;
+                if again {
+                    let _judged_for_the_record = self.server(found, policy, true).await;
+                }
+            }
         }
         for found in &request.elsewhere {
             if known.note(sighting(found)) {
                 changed = true;
-                let _judged_for_the_record = self.server(found, policy).await;
+                let _judged_for_the_record = self.server(found, policy, true).await;
             }
         }
         if changed && let Err(error) = known.save(&self.state) {
@@ -284,10 +350,19 @@ impl Control {
         }
     }
 
-    async fn server(&self, found: &McpFound, policy: &cairn_policy::McpPolicy) -> McpJudged {
+    async fn server(&self, found: &McpFound, policy: &McpPolicy, recorded: bool) -> McpJudged {
         let server = McpServer::from_definition(&found.name, &found.definition);
         let verdict = server_verdict(policy, &server);
         let reason = verdict.reason.to_string();
+        let judged = McpJudged {
+            name: found.name.clone(),
+            source: found.source.clone(),
+            allowed: verdict.allowed,
+            reason: reason.clone(),
+        };
+        if !recorded {
+            return judged;
+        }
         let transport = match (
             &server.url,
             found.definition.get("type").and_then(Value::as_str),
@@ -304,7 +379,7 @@ impl Control {
             },
             fingerprint: fingerprint(&found.definition),
             name: found.name.clone(),
-            rule: verdict.allowed.then(|| reason.clone()),
+            rule: verdict.allowed.then_some(reason),
             source: found.source.clone(),
             transport: transport.to_owned(),
         });
@@ -314,13 +389,7 @@ impl Control {
             None,
         )
         .await;
-        let (name, source) = (found.name.clone(), found.source.clone());
-        McpJudged {
-            name,
-            source,
-            allowed: verdict.allowed,
-            reason,
-        }
+        judged
     }
 
     async fn record(

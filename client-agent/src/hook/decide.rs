@@ -4,6 +4,7 @@
 //! itself says that work goes on when the spool is full.
 
 use super::call::{blank, mcp_call, refusal, why};
+use super::executed::Judged;
 use super::observe::Observed;
 use super::payload::{HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
@@ -50,6 +51,7 @@ pub struct Gatekeeper {
     /// Sessions that may not go on.
     pub restrictions: Restrictions,
     verdicts: Verdicts,
+    pub(super) judged: Judged,
     sessions: Mutex<HashMap<String, Instant>>,
 }
 
@@ -87,6 +89,7 @@ impl Gatekeeper {
             facts,
             email,
             restrictions: Restrictions::default(),
+            judged: Judged::default(),
             verdicts,
             sessions,
         }
@@ -140,7 +143,7 @@ impl Gatekeeper {
                 arguments,
                 source,
             } => {
-                let command = (name.as_str(), arguments.as_str(), source.as_str());
+                let command = (name.as_str(), arguments.as_str(), source.as_deref());
                 let brought = self
                     .brought_by_command(&ask, &hook, command, "expansion", started)
                     .await;
@@ -150,13 +153,15 @@ impl Gatekeeper {
                 };
                 Answer::verdict(Gate::Expansion, effect, &sentence)
             }
+            HookKind::Outcome { .. } => self.outcome(ask, hook, started).await,
             HookKind::Instructions { file } => self.instructions(&ask, hook, &file, started).await,
             HookKind::Config { source, file } => {
                 self.config(ask, hook, &source, file.as_deref(), started)
                     .await
             }
             _ => {
-                if let Some(observed) = Observed::of(&hook) {
+                let managed = self.askers.is_managed(ask.agent_pid());
+                if let Some(observed) = Observed::of(&hook, managed) {
                     let draft = self.draft(&ask, &hook.session, observed).await;
                     if let Err(error) = self.recorder.record(draft).await {
                         tracing::error!(%error, event = %hook.event, "an event is not recorded");
@@ -177,12 +182,12 @@ impl Gatekeeper {
         started: Instant,
     ) -> Answer {
         let brought = match (self.restrictions.of(&hook.session), call.tool.as_str()) {
-            (Some(sentence), _) => Err(sentence),
+            (Some(restriction), _) => Err(restriction.sentence),
             (None, "Skill") => {
                 let word = |name: &str| call.input.get(name).and_then(Value::as_str);
                 let name = word("skill").unwrap_or_default();
                 let arguments = word("args").unwrap_or_default();
-                let command = (name, arguments, "");
+                let command = (name, arguments, None);
                 let label = format!("{use_id}-skill");
                 let text = arguments.to_owned();
                 match self
@@ -196,6 +201,7 @@ impl Gatekeeper {
                     refused => refused,
                 }
             }
+            (None, "Agent" | "Task") => self.agents_without_hooks(&ask, &hook).await,
             (None, _) => Ok(()),
         };
         match brought {
@@ -204,6 +210,8 @@ impl Gatekeeper {
                     .await
             }
             Err(sentence) => {
+                self.judged
+                    .remember(&hook.session, &use_id, &call, Effect::Deny);
                 let decision = blank(&call, &use_id, hook.subagent.clone());
                 self.refused(&ask, &hook.session, decision, started).await;
                 Answer::verdict(Gate::Tool, Effect::Deny, &sentence)
@@ -221,7 +229,13 @@ impl Gatekeeper {
         use_id: String,
         started: Instant,
     ) -> Answer {
-        match self.verdict(ask, hook, call, use_id, started).await {
+        let (session, judged) = (hook.session.clone(), call.clone());
+        let made = self.verdict(ask, hook, call, use_id.clone(), started).await;
+        if gate == Gate::Tool {
+            let told = made.as_ref().map_or(Effect::Deny, |verdict| verdict.effect);
+            self.judged.remember(&session, &use_id, &judged, told);
+        }
+        match made {
             // Nothing more can be done on a device that does not pass a gate.
             Ok(verdict)
                 if gate == Gate::Tool
@@ -389,7 +403,7 @@ impl Gatekeeper {
     }
 
     /// Records a denial that no rule made.
-    async fn refused(
+    pub(super) async fn refused(
         self: &Arc<Self>,
         ask: &Ask,
         session: &str,

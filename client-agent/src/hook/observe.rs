@@ -28,12 +28,13 @@ impl Observed {
         }
     }
 
-    /// What an event that gates nothing is recorded as; `None` for one that is not recorded.
-    pub fn of(hook: &Hook) -> Option<Self> {
+    /// What an event that gates nothing is recorded as; `None` for one that is not recorded. `managed`
+    /// says whether the policy helper announced the agent.
+    pub fn of(hook: &Hook, managed: bool) -> Option<Self> {
         match &hook.kind {
             HookKind::SessionStart { source } => {
                 Some(Self::plain(Body::SessionStart(SessionStart {
-                    adoption: "wrapper".to_owned(),
+                    adoption: if managed { "managed" } else { "wrapper" }.to_owned(),
                     source: source.clone(),
                 })))
             }
@@ -46,6 +47,7 @@ impl Observed {
                 end,
                 duration_ms,
                 response,
+                ..
             } => {
                 let body = Body::ToolOutcome(ToolOutcome {
                     duration_ms: *duration_ms,

@@ -72,6 +72,8 @@ pub enum HookKind {
         end: End,
         /// How long it ran.
         duration_ms: Option<u64>,
+        /// The input it ran with, where the agent says.
+        input: Option<Value>,
         /// What it answered, or the error.
         response: Value,
     },
@@ -81,8 +83,8 @@ pub enum HookKind {
         name: String,
         /// What was typed after it.
         arguments: String,
-        /// Where it was configured, in the agent's words.
-        source: String,
+        /// Where it was configured, in the agent's words, where it says.
+        source: Option<String>,
     },
     /// A file of instructions, or one it imports, was read into the session.
     Instructions {
@@ -214,7 +216,7 @@ fn kind(event: &str, mut members: Map<String, Value>) -> Result<HookKind, Payloa
         "UserPromptExpansion" => HookKind::Expansion {
             name: text(&members, "command_name")?,
             arguments: optional(&members, "command_args")?.unwrap_or_default(),
-            source: optional(&members, "command_source")?.unwrap_or_default(),
+            source: optional(&members, "command_source")?,
         },
         "InstructionsLoaded" => HookKind::Instructions {
             file: text(&members, "file_path")?,
@@ -261,6 +263,7 @@ fn outcome(
         use_id: identifier(members, "tool_use_id")?,
         end,
         duration_ms: members.get("duration_ms").and_then(Value::as_u64),
+        input: members.remove("tool_input"),
         response: members.remove(response).unwrap_or(Value::Null),
     })
 }

@@ -7,7 +7,7 @@
 use super::call::refusal;
 use super::decide::Gatekeeper;
 use super::observe::Observed;
-use super::{Answer, Ask, Gate, Hook, restriction, session_gate};
+use super::{Answer, Ask, Gate, Hook, session_gate};
 use crate::recorder::RecordError;
 use cairn_event::Effect;
 use cairn_policy::SpoolFull;
@@ -26,7 +26,7 @@ impl Gatekeeper {
         self.record_changes(sight).await;
         let in_force = self.enforcement.now();
         let gate = match self.restrictions.of(&hook.session) {
-            Some(sentence) => Err((restriction::GATE.to_owned(), sentence)),
+            Some(restriction) => Err((restriction.gate.to_owned(), restriction.sentence)),
             None => session_gate(&in_force, &posture),
         };
         let (observed, refused) = match gate {

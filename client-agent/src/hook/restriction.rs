@@ -1,4 +1,5 @@
-//! Sessions that were told something they may not know, and may therefore not go on.
+//! Sessions that may not go on: they were told something they may not know, or did something else than
+//! was judged.
 //!
 //! Owns the list. Claude Code reads instruction files and what they import without asking any hook
 //! first; what can still be stopped is everything that would follow.
@@ -14,24 +15,42 @@ const SESSIONS_MAX: usize = 4_096;
 /// The gate that refuses such a session, as its entry names it.
 pub const GATE: &str = "instructions";
 
+/// The gate that refuses a session in which something else ran than was judged.
+pub const EXECUTED_GATE: &str = "executed-input";
+
+/// Why a session may not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// The gate that refuses it.
+    pub gate: &'static str,
+    /// The sentence that says why.
+    pub sentence: String,
+}
+
 /// The restricted sessions, each with the sentence that says why.
 #[derive(Debug, Default)]
 pub struct Restrictions(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    by_session: HashMap<String, String>,
+    by_session: HashMap<String, Restriction>,
     order: VecDeque<String>,
 }
 
 impl Restrictions {
-    /// Restricts a session; the first reason stays.
+    /// Restricts a session for what it was told; the first reason stays.
     pub fn restrict(&self, session: &str, sentence: String) {
+        self.restrict_at(session, GATE, sentence);
+    }
+
+    /// Restricts a session under a gate; the first reason stays.
+    pub fn restrict_at(&self, session: &str, gate: &'static str, sentence: String) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_session.contains_key(session) {
             return;
         }
-        known.by_session.insert(session.to_owned(), sentence);
+        let restriction = Restriction { gate, sentence };
+        known.by_session.insert(session.to_owned(), restriction);
         known.order.push_back(session.to_owned());
         while known.order.len() > SESSIONS_MAX {
             if let Some(oldest) = known.order.pop_front() {
@@ -41,7 +60,7 @@ impl Restrictions {
     }
 
     /// Why a session is restricted; `None` when it is not.
-    pub fn of(&self, session: &str) -> Option<String> {
+    pub fn of(&self, session: &str) -> Option<Restriction> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.by_session.get(session).cloned()
     }
@@ -55,8 +74,9 @@ mod tests {
     fn the_first_reason_stays_and_other_sessions_are_free() {
         let restrictions = Restrictions::default();
         restrictions.restrict("a", "one".to_owned());
-        restrictions.restrict("a", "two".to_owned());
-        assert_eq!(restrictions.of("a").as_deref(), Some("one"));
+        restrictions.restrict_at("a", EXECUTED_GATE, "two".to_owned());
+        let (gate, sentence) = (GATE, "one".to_owned());
+        assert_eq!(restrictions.of("a"), Some(Restriction { gate, sentence }));
         assert_eq!(restrictions.of("b"), None);
         for number in 0..SESSIONS_MAX {
             restrictions.restrict(&format!("s{number}"), String::new());

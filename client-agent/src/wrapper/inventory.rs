@@ -10,6 +10,7 @@
 use super::leftover::settings_files;
 use super::plugins::plugin_servers;
 use crate::daemon::McpFound;
+use crate::interference::{self, Interference};
 use cairn_event::json::{self, JsonError, Numbers};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub struct Inventory {
     pub enabled: Vec<String>,
     /// Folders of plug-ins that load code into the agent itself.
     pub mods: Vec<PathBuf>,
+    /// Hooks of others that could change a call after it was judged.
+    pub interference: Vec<Interference>,
     /// Names of project servers that the person approved in the agent's own dialog.
     pub approved: Vec<String>,
     /// Files that could not be read, in words; the servers in them are not started.
@@ -73,7 +76,10 @@ pub fn inventory(
 ) -> Result<Inventory, InventoryError> {
     let mut found = Inventory::default();
     let user = found.file(state_file).unwrap_or_default();
-    let plugins = plugin_servers(config, &settings_files(cwd, config));
+    let settings = settings_files(cwd, config);
+    let plugins = plugin_servers(config, &settings);
+    found.interference = around(cwd, config, &settings);
+    found.interference.extend(plugins.interference);
     found.servers.extend(plugins.servers);
     found.enabled = plugins.enabled;
     found.mods = plugins.mods;
@@ -102,6 +108,23 @@ pub fn inventory(
         found.add("flag", given.get("mcpServers").or(Some(&given)));
     }
     Ok(found)
+}
+
+/// Hooks of others in the settings, agents, skills and commands that apply in `cwd`.
+fn around(cwd: &Path, config: &Path, settings: &[PathBuf]) -> Vec<Interference> {
+    let mut folders = vec![config.to_owned()];
+    for folder in cwd.ancestors().map(|folder| folder.join(".claude")) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    let texts = folders
+        .iter()
+        .flat_map(|folder| interference::in_folder(folder, &interference::FOLDERS));
+    let files = settings
+        .iter()
+        .flat_map(|file| interference::in_settings(file));
+    files.chain(texts).collect()
 }
 
 impl Inventory {
@@ -246,6 +269,35 @@ mod tests {
             .map(|one| one.name.as_str())
             .collect();
         assert_eq!(names, ["local", "theirs"]);
+    }
+
+    #[test]
+    fn hooks_of_others_are_found_in_every_scope() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cwd, config) = (dir.path().join("repo/sub"), dir.path().join("cfg"));
+        let write = |path: PathBuf, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let settings = r#"{"hooks":{"PreToolUse":[{"hooks":[{"command":"/x"}]}]}}"#;
+        let text = "---\nhooks:\n  PreToolUse: [{hooks: [{command: /x}]}]\n---\n";
+        let files = [
+            config.join("settings.json"),
+            cwd.join(".claude/settings.local.json"),
+            dir.path().join("repo/.claude/settings.json"),
+            config.join("agents/a.md"),
+            dir.path().join("repo/.claude/skills/s/SKILL.md"),
+        ];
+        for file in &files {
+            let is_text = file.extension().is_some_and(|ending| ending == "md");
+            write(file.clone(), if is_text { text } else { settings });
+        }
+        let found = inventory(&cwd, &dir.path().join("none"), &config, &[]).unwrap();
+        let named: Vec<_> = found.interference.iter().map(|one| &one.file).collect();
+        for file in &files {
+            assert!(named.contains(&file), "{}", file.display());
+        }
+        assert_eq!(named.len(), files.len());
     }
 
     #[test]

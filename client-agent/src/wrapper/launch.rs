@@ -1,11 +1,13 @@
 //! Starting the agent: daemon, gates, servers, settings, and then the agent in our place.
 
 use super::program::{Program, ProgramError};
+use super::settings::Reach;
 use super::{environment, flags, inventory, settings};
 use crate::daemon::{
     AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, McpJudged, ask, ensure,
 };
 use crate::enrolment::{Identity, IdentityError};
+use crate::managed::Place;
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
 use crate::wrapper::{FlagProblem, Inventory, InventoryError};
 use cairn_durable::file::{CreateDirError, WriteFileError};
@@ -104,17 +106,28 @@ pub fn claude(
     for unread in &found.unread {
         eprintln!("cairn: {unread}; its servers are not started");
     }
+    // On a managed machine only managed hooks run.
+    let interference: Vec<String> = match Place::machine().is_managed() {
+        true => Vec::new(),
+        false => found.interference.iter().map(ToString::to_string).collect(),
+    };
     let version = program.version.to_string();
     let programs = vec![program.path.clone(), hook.clone()];
     let request = LaunchRequest {
+        agent: None,
         version,
         programs,
         servers: found.servers.clone(),
         elsewhere: found.elsewhere.clone(),
+        interference: interference.clone(),
     };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
+    }
+    // A policy that only monitors stops nobody.
+    for one in interference {
+        eprintln!("cairn: {one}");
     }
     withhold_unapproved(&found, &mut answer);
     // A plug-in that is off would not have started it either.
@@ -131,11 +144,15 @@ pub fn claude(
         eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
         command.env_remove(name);
     }
-    command
-        .args(["--settings".as_ref(), files.settings.as_os_str()])
-        .args(["--mcp-config".as_ref(), files.servers.as_os_str()])
-        .arg("--strict-mcp-config")
-        .args(&flags.pass);
+    // On a managed machine only managed hooks run, so that these are not asked beside them.
+    command.args(["--settings".as_ref(), files.settings.as_os_str()]);
+    // A managed file of servers suffers no others beside it.
+    if !Place::machine().has_managed_servers() {
+        command
+            .args(["--mcp-config".as_ref(), files.servers.as_os_str()])
+            .arg("--strict-mcp-config");
+    }
+    command.args(&flags.pass);
     // On success the agent has this process's number, terminal and signals.
     let source = command.exec();
     Err(WrapperError::Start {
@@ -147,7 +164,7 @@ pub fn claude(
 /// A project's own servers are started only when somebody said yes: the organisation by a rule, or
 /// the person in the agent's own dialog, which strict mode would pass over. A plug-in's only while the
 /// plug-in is enabled.
-fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
+pub(crate) fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
     const DEFAULT: &str = "no entry names it";
     for judged in &mut answer.servers {
         let default = judged.allowed && judged.reason == DEFAULT;
@@ -196,7 +213,7 @@ fn write_files(
         settings: dir.join(format!("{pid}.settings.json")),
         servers: dir.join(format!("{pid}.mcp.json")),
     };
-    let made = settings::settings(hook, &state.socket(), &answer.deny);
+    let made = settings::settings(hook, Reach::Socket(&state.socket()), &answer.deny);
     write_atomic(&files.settings, made.to_string().as_bytes(), FILE_MODE)?;
     let servers = json!({ "mcpServers": answer.mcp });
     // Definitions may hold secrets, so they are not on the command line.
@@ -205,7 +222,7 @@ fn write_files(
 }
 
 /// Removes the files of sessions whose process has ended.
-fn sweep(dir: &Path) {
+pub(crate) fn sweep(dir: &Path) {
     let Ok(listing) = std::fs::read_dir(dir) else {
         return;
     };

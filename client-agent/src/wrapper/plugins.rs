@@ -1,4 +1,4 @@
-//! MCP servers that plug-ins bring.
+//! What plug-ins bring: MCP servers, code for the agent itself, and hooks.
 //!
 //! Owns reading the plug-ins that are installed in the agent's configuration folder. The agent does not
 //! start their servers under `--strict-mcp-config`; the approved ones of enabled plug-ins are given to
@@ -8,6 +8,7 @@
 
 use super::inventory::{InventoryError, read};
 use crate::daemon::McpFound;
+use crate::interference::{self, Interference};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub struct PluginServers {
     pub unread: Vec<String>,
     /// Folders of enabled plug-ins that load code into the agent itself.
     pub mods: Vec<PathBuf>,
+    /// Hooks of enabled plug-ins that could change a call after it was judged.
+    pub interference: Vec<Interference>,
 }
 
 /// Reads the plug-ins below `config`; `settings` are the files that may enable them.
@@ -66,6 +69,11 @@ pub fn plugin_servers(config: &Path, settings: &[PathBuf]) -> PluginServers {
         if is_enabled && hooks.is_some_and(|hooks| hooks.get("modules").is_some()) {
             found.mods.push(folder.clone());
         }
+        if is_enabled {
+            found
+                .interference
+                .extend(hooks_of(&folder, manifest.as_ref()));
+        }
         for servers in [inline, file].into_iter().flatten() {
             found.add(&plugin, &folder, servers, is_enabled);
         }
@@ -101,6 +109,29 @@ impl PluginServers {
             }
         }
     }
+}
+
+/// The hooks of a plug-in: in its own file, where its manifest says, and in its texts.
+fn hooks_of(folder: &Path, manifest: Option<&Value>) -> Vec<Interference> {
+    let mut found = interference::in_settings(&folder.join("hooks/hooks.json"));
+    let inline = manifest.and_then(|manifest| manifest.get("hooks"));
+    let named = match inline {
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    for one in named {
+        match one {
+            Value::String(path) => found.extend(interference::in_settings(&folder.join(path))),
+            other => {
+                let file = folder.join(".claude-plugin/plugin.json");
+                found.extend(interference::in_hooks(&file, Some(other)));
+                found.extend(interference::in_hooks(&file, other.get("hooks")));
+            }
+        }
+    }
+    found.extend(interference::in_folder(folder, &interference::FOLDERS));
+    found
 }
 
 /// Every folder with a plug-in in it.
@@ -176,7 +207,7 @@ mod tests {
         let root = "plugins/cache/market";
         write(
             &format!("{root}/docs/1.0/.claude-plugin/plugin.json"),
-            r#"{"name":"docs","mcpServers":{"a b":{"command":"${CLAUDE_PLUGIN_ROOT}/run"}}}"#,
+            r#"{"name":"docs","hooks":["./more.json"],"mcpServers":{"a b":{"command":"${CLAUDE_PLUGIN_ROOT}/run"}}}"#,
         );
         write(
             &format!("{root}/db/1.0/.claude-plugin/plugin.json"),
@@ -196,7 +227,29 @@ mod tests {
             "settings.json",
             r#"{"enabledPlugins":{"docs@market":true,"db@market":false}}"#,
         );
+        let handler = r#"[{"hooks":[{"type":"command","command":"./rewrite"}]}]"#;
+        for (path, text) in [
+            (
+                "more.json",
+                format!(r#"{{"hooks":{{"PreToolUse":{handler}}}}}"#),
+            ),
+            (
+                "agents/a.md",
+                "---\nhooks:\n  PermissionRequest: [{}]\n---\n".to_owned(),
+            ),
+        ] {
+            for name in ["db", "docs"] {
+                write(&format!("{root}/{name}/1.0/{path}"), &text);
+            }
+        }
         let found = plugin_servers(dir.path(), &[dir.path().join("settings.json")]);
+        let hooks: Vec<_> = found
+            .interference
+            .iter()
+            .map(|one| (one.file.file_name().unwrap().to_str().unwrap(), one.event))
+            .collect();
+        let expected = [("more.json", "PreToolUse"), ("a.md", "PermissionRequest")];
+        assert_eq!(hooks, expected, "only those of the enabled plug-in");
         let mut names: Vec<_> = found.servers.iter().map(|one| one.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["plugin_db_sql", "plugin_docs_a_b"]);

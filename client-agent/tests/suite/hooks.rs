@@ -245,6 +245,73 @@ fn an_outcome_joins_its_decision() {
     assert!(!format!("{frame:?}").contains("secret-looking"));
 }
 
+/// Another hook replaced the input after the verdict: what ran is judged, recorded, and ends the session
+/// where it would not have been let run.
+#[test]
+fn an_input_that_was_replaced_is_judged_when_it_has_run() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let ran = |command: &str, use_id: &str| {
+        let mut input = pre_tool(command, use_id);
+        input["hook_event_name"] = json!("PostToolUse");
+        input["tool_response"] = json!({ "stdout": "" });
+        device
+            .hook("PostToolUse", input.to_string().as_bytes())
+            .stdout
+    };
+    for (judged, executed) in [("ls -la", "ls -la"), ("ls -la", "ls -l"), ("make", "ls")] {
+        let use_id = format!("toolu_{}", executed.len());
+        device.bash(judged, &use_id);
+        assert!(ran(executed, &use_id).is_empty(), "{judged} {executed}");
+    }
+    assert_eq!(verdict(&device.bash("ls -la", "toolu_4")), "allow");
+    let answer: Value = serde_json::from_slice(&ran("rm -rf x", "toolu_4")).unwrap();
+    assert_eq!(answer["continue"], false, "{answer}");
+    assert!(answer["stopReason"].as_str().unwrap().contains("no-rm"));
+    assert_eq!(verdict(&device.bash("ls -la", "toolu_5")), "deny");
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "UserPromptSubmit",
+        "prompt": "hi",
+    });
+    let output = device.hook("UserPromptSubmit", input.to_string().as_bytes());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no-rm"));
+
+    let frames = device.spooled();
+    let said: Vec<_> = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::ToolDecision(one) => Some((one.use_id.as_str(), format!("{:?}", one.effect))),
+            Body::ToolOutcome(one) => Some((one.use_id.as_str(), format!("{:?}", one.state))),
+            Body::SessionRefused(one) => Some((one.gate.as_str(), String::new())),
+            _ => None,
+        })
+        .collect();
+    let told = |id, what: &str| (id, what.to_owned());
+    let expected = [
+        told("toolu_6", "Allow"),
+        told("toolu_6", "Ran"),
+        told("toolu_5", "Allow"),
+        told("toolu_5-executed", "Allow"),
+        told("toolu_5-executed", "Ran"),
+        told("toolu_2", "NoOpinion"),
+        told("toolu_2-executed", "Allow"),
+        told("toolu_2-executed", "Ran"),
+        told("toolu_4", "Allow"),
+        told("toolu_4-executed", "Deny"),
+        told("toolu_4-executed", "Ran"),
+        told("toolu_5", "Deny"),
+        told("executed-input", ""),
+    ];
+    assert_eq!(said, expected);
+    let request = frames.iter().find_map(|frame| {
+        let Body::ToolDecision(one) = &frame.entry().payload().body else {
+            return None;
+        };
+        (one.use_id == "toolu_4-executed").then(|| frame.disclosed("request").cloned())?
+    });
+    assert_eq!(request.unwrap()["input"]["command"], "rm -rf x");
+}
+
 /// What a prompt brings in is decided on like a read, and a denial refuses the prompt.
 #[test]
 fn a_denied_file_refuses_the_prompt_that_names_it() {

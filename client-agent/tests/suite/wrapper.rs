@@ -132,6 +132,36 @@ fn a_closed_gate_stops_the_start_and_is_recorded() {
     assert!(refused);
 }
 
+/// Hooks of others would be asked beside Cairn's and could replace what was judged.
+#[test]
+fn hooks_of_others_stop_the_start_unless_the_policy_only_monitors() {
+    let mut monitor = two_rules();
+    monitor["mode"] = json!("monitor");
+    for (rules, code) in [(two_rules(), 1), (monitor, 7)] {
+        let device = Device::new(&rules);
+        device.hook("PostToolUse", b"{}");
+        let _daemon = device.start();
+        let folder = device.dir.join("project/.claude");
+        std::fs::create_dir_all(&folder).unwrap();
+        let hooks = json!({ "hooks": { "PreToolUse": [
+            { "matcher": "*", "hooks": [{ "type": "command", "command": "./rewrite.sh" }] },
+        ] } });
+        std::fs::write(folder.join("settings.json"), hooks.to_string()).unwrap();
+        let output = run(&device, &["-p", "x"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        for word in [".claude/settings.json", "PreToolUse", "./rewrite.sh"] {
+            assert!(stderr.contains(word), "{stderr}");
+        }
+        let frames = device.spooled();
+        let refused = frames.iter().any(|frame| {
+            matches!(&frame.entry().payload().body,
+                Body::SessionRefused(one) if one.gate == "other-hooks")
+        });
+        assert_eq!(refused, code == 1);
+    }
+}
+
 #[test]
 fn an_unenrolled_device_is_told_what_to_do() {
     let device = Device::new(&two_rules());
