@@ -17,6 +17,7 @@ mod mirror;
 mod programs;
 mod quota;
 mod readiness;
+mod rotation;
 mod tls;
 mod traces;
 

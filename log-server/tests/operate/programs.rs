@@ -227,9 +227,14 @@ impl Witness {
         self.running.child.wait().unwrap();
     }
 
+    /// Its line in a trust policy, under this name.
+    pub fn line(&self, name: &str) -> String {
+        format!("witness {name} {} {}\n", self.key, self.running.url)
+    }
+
     pub fn trust_policy(&self) -> String {
-        let (log, key, url) = (&self.log_key, &self.key, &self.running.url);
-        format!("log {log}\nwitness w1 {key} {url}\nquorum w1\n")
+        let (log, line) = (&self.log_key, self.line("w1"));
+        format!("log {log}\n{line}quorum w1\n")
     }
 
     /// Makes a world's server ask for this witness; before its first start.
