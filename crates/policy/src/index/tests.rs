@@ -100,7 +100,7 @@ fn every_rule() -> CompiledBundle {
         [Effect::Deny, Effect::Allow]
             .map(|effect| rule(format!("{number}-{effect:?}"), effect, pattern))
     });
-    bundle(rules.filter(|rule| compile_alone(rule)).collect())
+    bundle(rules.filter(compile_alone).collect())
 }
 
 fn compile_alone(rule: &Rule) -> bool {
