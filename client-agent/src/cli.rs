@@ -9,6 +9,7 @@ mod doctor;
 mod enroll;
 mod explain;
 mod founding;
+mod managed;
 mod mcp;
 mod org;
 mod pipe;
@@ -61,6 +62,12 @@ pub enum Command {
     Status,
     /// Check this device and say how to repair what is wrong.
     Doctor,
+    /// Put this machine under Cairn however Claude Code is started; needs root or your MDM.
+    Install(InstallArguments),
+    /// Take that away again; developers' own state stays.
+    Uninstall(UninstallArguments),
+    /// Prove that Claude Code obeys: an allowed and a denied call go through it and into the log.
+    Canary,
     /// List the receipts this device holds: proof that the log has its entries.
     Log {
         /// Verify every receipt again, offline, under the pinned trust policy.
@@ -117,6 +124,46 @@ pub struct EnrollArguments {
     /// Enrol anew although this device is enrolled.
     #[arg(long)]
     pub again: bool,
+}
+
+/// What to install.
+#[derive(Debug, Args)]
+pub struct InstallArguments {
+    /// Install among Claude Code's managed settings, for every user of this machine.
+    #[arg(long)]
+    pub managed: bool,
+    /// Folder that plays the machine's file system, for packages and images.
+    #[arg(long)]
+    pub root: Option<PathBuf>,
+    /// Print what would be written and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// State folder of each user, with `{home}` and `{uid}`; the usual one where absent.
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Address at which developers who are not enrolled are told to enrol.
+    #[arg(long)]
+    pub server: Option<String>,
+    /// Policy, YAML or JSON, for the second line in the settings file; the one in force where absent.
+    #[arg(long)]
+    pub policy: Option<PathBuf>,
+    /// Let only the policy's own MCP servers run on this machine (`managed-mcp.json`).
+    #[arg(long)]
+    pub managed_mcp: bool,
+}
+
+/// What to take away.
+#[derive(Debug, Args)]
+pub struct UninstallArguments {
+    /// Take away what `cairn install --managed` wrote.
+    #[arg(long)]
+    pub managed: bool,
+    /// Folder that plays the machine's file system.
+    #[arg(long)]
+    pub root: Option<PathBuf>,
+    /// Print what would be taken away and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Commands of the daemon.
@@ -351,6 +398,24 @@ pub enum McpCommand {
     List,
 }
 
+/// Answers Claude Code as its policy helper: settings on standard output, or a sentence and an exit code
+/// that keeps it from starting.
+pub fn policy_helper() -> ExitCode {
+    match crate::managed::help() {
+        Ok(answer) => {
+            println!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("Cairn: {error}");
+            ExitCode::from(HELPER_REFUSES)
+        }
+    }
+}
+
+/// Exit code with which the policy helper keeps the agent from starting.
+const HELPER_REFUSES: u8 = 3;
+
 /// Runs a command and prints what went wrong.
 pub fn main(arguments: Arguments) -> ExitCode {
     let foreground = matches!(
@@ -393,6 +458,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Why(arguments) if arguments.is_hypothetical() => why::run(&arguments, json),
+        Command::Install(arguments) => managed::install(&arguments, json),
+        Command::Uninstall(arguments) => managed::uninstall(&arguments, json),
         other => {
             let state = StateDir::from_environment()?;
             with_state(other, &state, json)
@@ -406,6 +473,10 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
         Command::Claude { words } => match crate::wrapper::claude(state, &words)? {},
         Command::Status => status::run(state, json),
         Command::Doctor => doctor::run(state),
+        Command::Canary => managed::canary(state, json),
+        // Handled where no state is needed; here for the sake of the whole list.
+        Command::Install(arguments) => managed::install(&arguments, json),
+        Command::Uninstall(arguments) => managed::uninstall(&arguments, json),
         Command::Log { verify, limit } => receipts::run(state, verify, limit, json),
         Command::Why(arguments) => match &arguments.what {
             Some(what) => explain::run(state, what, json),

@@ -11,8 +11,8 @@ mod socket;
 mod wire;
 
 pub use control::{
-    LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, STATUS, StatusAnswer, ask,
-    fingerprint,
+    CANARY, CanaryRequest, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, STATUS,
+    StatusAnswer, ask, fingerprint,
 };
 pub use ensure::{EnsureError, ensure, stop};
 pub use run::{RunError, run};

@@ -34,4 +34,5 @@ pub mod upload;
 pub mod cli;
 pub mod daemon;
 pub mod hook;
+pub mod managed;
 pub mod wrapper;

@@ -176,6 +176,11 @@ impl StateDir {
         self.0.join("servers.json")
     }
 
+    /// What the last canary proved.
+    pub fn canary(&self) -> PathBuf {
+        self.0.join("canary.json")
+    }
+
     /// Settings files written for the agent.
     pub fn agent_settings(&self) -> PathBuf {
         self.0.join("claude")

@@ -6,6 +6,7 @@
 //! Source: architecture of record, section 8 (completeness); Claude Code findings 1.8 and 6.
 
 use crate::ancestry::procfs::Stat;
+use crate::managed::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,11 @@ const TEXT_BYTES_MAX: u64 = 128 * 1024;
 
 /// How exactly a process's start is known: two clock ticks and the rounding of the boot time.
 const START_SLACK: Duration = Duration::from_secs(2);
+
+/// How long an agent may run on a managed machine before it must have asked the policy helper.
+///
+/// It asks before anything else; a daemon that is started for the answer takes one to two seconds.
+const HELPER_GRACE: Duration = Duration::from_secs(10);
 
 /// Clock ticks a second in `/proc`, the same on every Linux (`USER_HZ`).
 const TICKS_PER_SECOND: u64 = 100;
@@ -57,6 +63,8 @@ pub struct Lookout {
     /// This program: what it starts itself is no run.
     own: PathBuf,
     uid: u32,
+    /// Where a managed installation would lie.
+    machine: Place,
     known: BTreeMap<Run, &'static str>,
 }
 
@@ -75,6 +83,7 @@ impl Lookout {
             settings,
             own,
             uid,
+            machine: Place::machine(),
             known: BTreeMap::new(),
         }
     }
@@ -136,7 +145,7 @@ impl Lookout {
         if process.argv.len() == 2 && process.argv.iter().any(|word| word == "--version") {
             return true;
         }
-        if self.is_wrapped(pid, process) {
+        if self.is_wrapped(pid, process) || self.may_still_ask(process) {
             return true;
         }
         let mut next = process.stat.parent;
@@ -160,7 +169,15 @@ impl Lookout {
         false
     }
 
-    /// Whether the wrapper wrote settings for this very process: since it started, because numbers
+    /// Whether it runs on a managed machine and is too young to have been told its settings.
+    fn may_still_ask(&self, process: &Process) -> bool {
+        let age = self
+            .started(&process.stat)
+            .and_then(|started| SystemTime::now().duration_since(started).ok());
+        self.machine.is_managed() && age.is_some_and(|age| age < HELPER_GRACE)
+    }
+
+    /// Whether the wrapper or the policy helper wrote settings for this very process: since it started, because numbers
     /// are used again. A wrapper with another state folder of the same user counts, for another
     /// daemon records what that one starts.
     fn is_wrapped(&self, pid: u32, process: &Process) -> bool {
@@ -169,7 +186,8 @@ impl Lookout {
             .settings()
             .map(Path::to_path_buf)
             .filter(|_| process.has_settings_of(pid));
-        [Some(self.settings.join(&name)), given]
+        let told = self.settings.join(format!("{pid}.managed.json"));
+        [Some(self.settings.join(&name)), Some(told), given]
             .into_iter()
             .flatten()
             .filter_map(|file| {

@@ -115,6 +115,12 @@ pub const SUITES: &[Suite] = &[
         needs: &[Need::Python, Need::ClaudeCode],
         command: &["python", "tests/claude/run.py"],
     },
+    Suite {
+        name: "the managed installation with the real Claude Code",
+        folder: ".",
+        needs: &[Need::Python, Need::ClaudeCode],
+        command: &["python", "tests/claude/managed.py"],
+    },
 ];
 
 /// Runs one suite.

@@ -4,7 +4,8 @@
 //! Does not own any decision. Standard library only, so that it can be linked statically: a shared
 //! library chosen by the agent's environment must never run inside it.
 //!
-//! Use: `cairn-hook EVENT --socket PATH`. The socket comes from the arguments and not from the
+//! Use: `cairn-hook EVENT --socket PATH`, or `--state PATTERN` in settings for every user of a machine
+//! (`{uid}` and `{home}` are the calling user). The socket comes from the arguments and not from the
 //! environment, which a repository's settings can change.
 //!
 //! Source: architecture of record, section 2, steps 1 and 4; `docs/formats/hook-socket.md`.
@@ -13,6 +14,7 @@ mod arguments;
 mod exchange;
 mod header;
 mod refusal;
+mod user;
 
 use std::io::Write;
 use std::process::ExitCode;

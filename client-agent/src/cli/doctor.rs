@@ -1,8 +1,10 @@
 //! `cairn doctor`: what is wrong, and what to do about it.
 
+use crate::clock::now_ms;
 use crate::daemon::{STATUS, StatusAnswer, ask, ensure};
 use crate::enrolment::Identity;
 use crate::key::DeviceKey;
+use crate::managed::{Manifest, Place, Standing, standing, state_folder};
 use crate::refused;
 use crate::state::StateDir;
 use crate::wrapper::{Leftover, Program, agent_config, leftovers, settings_files};
@@ -65,6 +67,7 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
     if identity.is_ok() {
         daemon(state, &mut report);
     }
+    managed(state, &mut report);
     own_settings();
     Ok(if report.failed == 0 {
         ExitCode::SUCCESS
@@ -115,6 +118,46 @@ fn hook() -> Result<String, (String, &'static str)> {
             format!("{} is missing", hook.display()),
             "install Cairn again",
         ))
+    }
+}
+
+/// The managed installation, where there is one.
+fn managed(state: &StateDir, report: &mut Report) {
+    const FIX: &str = "an administrator runs `cairn install --managed` again";
+    let standing = standing(&Place::machine(), state, now_ms());
+    let name = "managed installation";
+    match &standing {
+        Standing::Unmanaged => {
+            println!(
+                "note  {name}: none; Claude Code started without `cairn claude` is outside Cairn"
+            );
+        }
+        Standing::Doubtful(problem) => report.check(name, Err((problem.clone(), FIX))),
+        Standing::Changed(found) => {
+            for drift in found {
+                let problem = format!("{}: {}", drift.path, drift.problem);
+                report.check(name, Err((problem, FIX)));
+            }
+        }
+        Standing::NotProven(why) => {
+            let fix = "run `cairn canary`";
+            report.check(name, Err((format!("not proven: {why}"), fix)));
+        }
+        Standing::Enforced(_) => report.check(name, Ok(standing.sentence(now_ms(), false))),
+    }
+    if let Ok(manifest) = Manifest::load(&Place::machine())
+        && let Ok(folder) = state_folder(&manifest.state, rustix::process::getuid().as_raw())
+        && folder != state.path()
+    {
+        let problem = format!(
+            "its hooks use `{}`, this command uses `{}`",
+            folder.display(),
+            state.path().display()
+        );
+        report.check(
+            "state folder",
+            Err((problem, "unset CAIRN_HOME and XDG_STATE_HOME")),
+        );
     }
 }
 

@@ -21,7 +21,8 @@ use cairn_event::{Effect, Entry};
 use cairn_policy::{
     Bundle, SettingsSource, compile, export_settings, import_settings, lint_bundle_at,
 };
-use document::{Document, NO_ORIGIN};
+pub(super) use document::Document;
+use document::NO_ORIGIN;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -4,26 +4,26 @@ use super::print_json;
 use crate::clock::now_ms;
 use crate::daemon::{STATUS, StatusAnswer, ask};
 use crate::enrolment::Identity;
+use crate::managed::{Place, standing};
 use crate::refused;
 use crate::state::StateDir;
 use serde_json::json;
 use std::process::ExitCode;
 
-/// What this way of running amounts to, without embellishment.
-const ENFORCEMENT: &str =
-    "bypassable: unprivileged wrapper (calling `claude` directly is outside Cairn)";
-
 pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let identity = Identity::load(state)?;
     let daemon = ask::<_, StatusAnswer>(state, STATUS, &());
     let refused = refused::count(state);
+    let standing = standing(&Place::machine(), state, now_ms());
+    let monitors = daemon.as_ref().is_ok_and(|status| status.monitors);
+    let enforcement = standing.sentence(now_ms(), monitors);
     if as_json {
         print_json(&json!({
             "device": identity.device, "person": identity.person, "email": identity.email,
             "server": identity.server, "origin": identity.origin,
             "genesis": identity.genesis_leaf, "pinned_from_outside": identity.pinned_from_outside,
             "protection": identity.protection, "isolation": identity.isolation,
-            "enforcement": ENFORCEMENT, "refused": refused,
+            "enforcement": enforcement, "standing": standing.word(monitors), "refused": refused,
             "daemon": daemon.as_ref().ok(),
             "daemon_problem": daemon.as_ref().err().map(ToString::to_string),
         }))?;
@@ -42,7 +42,7 @@ pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
         }
     );
     println!("key          software, self-asserted: runs as your own user");
-    println!("enforcement  {ENFORCEMENT}");
+    println!("enforcement  {enforcement}");
     match &daemon {
         Ok(status) => print_daemon(status),
         Err(error) => println!("daemon       not running: {error}"),

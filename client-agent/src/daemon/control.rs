@@ -37,7 +37,8 @@ pub const STOP: &str = "cairn.stop";
 const INTERFERENCE_GATE: &str = "other-hooks";
 
 /// What the model of a canary is told.
-const CANARY_SENTENCE: &str = "Cairn denied this action: it is a canary that proves that denials hold.";
+const CANARY_SENTENCE: &str =
+    "Cairn denied this action: it is a canary that proves that denials hold.";
 
 /// How things stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -116,16 +116,21 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Asks the program for its version once for each file; starting it costs a good part of a second.
-fn version(state: &StateDir, path: &Path) -> Option<Version> {
+/// Which file a program is: device, number, length and last change; `None` where there is none.
+pub fn file_number(path: &Path) -> Option<[i128; 5]> {
     let meta = std::fs::metadata(path).ok()?;
-    let file = [
+    Some([
         i128::from(meta.dev()),
         i128::from(meta.ino()),
         i128::from(meta.size()),
         i128::from(meta.ctime()),
         i128::from(meta.ctime_nsec()),
-    ];
+    ])
+}
+
+/// Asks the program for its version once for each file; starting it costs a good part of a second.
+fn version(state: &StateDir, path: &Path) -> Option<Version> {
+    let file = file_number(path)?;
     let store = state.agent_settings().join("version.json");
     let known = cairn_durable::read_limited(&store, REMEMBERED_BYTES_MAX)
         .ok()

@@ -30,14 +30,23 @@ const OBSERVED: [&str; 5] = [
 /// The agent's time-out for one hook in seconds: twice the shim's own deadline.
 const HOOK_TIMEOUT_S: u64 = 10;
 
+/// How the hook shim finds the daemon.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach<'a> {
+    /// By its socket.
+    Socket(&'a Path),
+    /// By a pattern of each user's state folder, where one file serves every user of a machine.
+    State(&'a str),
+}
+
 /// The settings: exec-form hooks by absolute path, deny rules, no bypass mode.
-pub fn settings(hook: &Path, socket: &Path, deny: &[String]) -> Value {
+pub fn settings(hook: &Path, reach: Reach<'_>, deny: &[String]) -> Value {
     let mut hooks = Map::new();
     for event in GATING {
-        hooks.insert(event.to_owned(), handler(hook, socket, event, true));
+        hooks.insert(event.to_owned(), handler(hook, reach, event, true));
     }
     for event in OBSERVED {
-        hooks.insert(event.to_owned(), handler(hook, socket, event, false));
+        hooks.insert(event.to_owned(), handler(hook, reach, event, false));
     }
     let mut variables: Map<String, Value> = environment::emptied().collect();
     // A proxy from a repository's settings must not stand between the agent and loopback.
@@ -52,12 +61,16 @@ pub fn settings(hook: &Path, socket: &Path, deny: &[String]) -> Value {
     })
 }
 
-fn handler(hook: &Path, socket: &Path, event: &str, block: bool) -> Value {
+fn handler(hook: &Path, reach: Reach<'_>, event: &str, block: bool) -> Value {
+    let words = match reach {
+        Reach::Socket(socket) => json!([event, "--socket", socket]),
+        Reach::State(pattern) => json!([event, "--state", pattern]),
+    };
     let mut command = json!({
         "type": "command",
         "command": hook,
         // With `args` the agent starts the program itself and no shell.
-        "args": [event, "--socket", socket],
+        "args": words,
         "timeout": HOOK_TIMEOUT_S,
     });
     if block && let Some(members) = command.as_object_mut() {
@@ -74,7 +87,7 @@ mod tests {
     fn gating_hooks_block_on_failure() {
         let made = settings(
             "/b/cairn-hook".as_ref(),
-            "/s".as_ref(),
+            Reach::Socket("/s".as_ref()),
             &["Bash(rm *)".into()],
         );
         for event in GATING {
@@ -95,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_removed_from_the_environment_does_not_come_back_by_other_settings() {
-        let made = settings("/h".as_ref(), "/s".as_ref(), &[]);
+        let made = settings("/h".as_ref(), Reach::Socket("/s".as_ref()), &[]);
         for (name, _) in environment::removed(|_| true) {
             assert_eq!(made["env"][name], "", "{name}");
         }

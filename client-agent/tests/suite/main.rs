@@ -13,6 +13,7 @@ mod device;
 mod encryption;
 mod hooks;
 mod hostile;
+mod managed;
 mod policy;
 mod space;
 mod wrapper;
