@@ -183,14 +183,13 @@ fn events(message: &Value) -> String {
 /// The last result that the request brings: identifier, whether it is an error, and its text.
 pub(super) fn last_result(request: &Value) -> Option<(String, bool, String)> {
     let messages = request.get("messages")?.as_array()?;
-    let last = messages
+    // Notes of the agent's own may come after the result, in messages of their own.
+    let block = messages
         .iter()
         .rev()
-        .find(|message| message["role"] == "user")?;
-    let block = last["content"]
-        .as_array()?
-        .iter()
-        .find(|block| block["type"] == "tool_result")?;
+        .filter(|message| message["role"] == "user")
+        .filter_map(|message| message["content"].as_array())
+        .find_map(|blocks| blocks.iter().rfind(|block| block["type"] == "tool_result"))?;
     let id = block["tool_use_id"].as_str()?.to_owned();
     let failed = block["is_error"] == Value::Bool(true);
     Some((id, failed, block["content"].to_string()))
@@ -229,7 +228,8 @@ mod tests {
             { "role": "user", "content": [
                 { "type": "tool_result", "tool_use_id": "toolu_1", "is_error": true, "content": "no" },
             ] },
-            { "role": "system", "content": "note" },
+            { "role": "user", "content": "note" },
+            { "role": "user", "content": [{ "type": "text", "text": "note" }] },
         ] });
         let found = last_result(&request).unwrap();
         assert_eq!(found, ("toolu_1".to_owned(), true, "\"no\"".to_owned()));
