@@ -16,7 +16,6 @@
 mod agent;
 mod canary;
 mod drift;
-mod helper;
 mod install;
 mod manifest;
 mod mcp;
@@ -27,13 +26,14 @@ mod place;
 mod plan;
 mod proof;
 mod settings;
+mod supplier;
 
 pub use canary::{CanaryError, canary};
 pub use drift::{Drift, drifts};
-pub use helper::{HELPER_NAME, HelperError, help};
 pub use install::{Done, InstallError, Report, install, uninstall};
 pub use manifest::{Manifest, ManifestError};
 pub use pattern::{PatternError, state_folder};
 pub use place::Place;
 pub use plan::{Content, Item, Options, PlanError, plan};
 pub use proof::{Proof, Standing, standing};
+pub use supplier::{HELPER_NAME, HelperError, help};

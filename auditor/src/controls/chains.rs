@@ -115,8 +115,10 @@ mod tests {
 
     #[test]
     fn a_declared_gap_is_an_exception_although_the_places_are_whole() {
-        let mut tables = Tables::default();
-        tables.events = vec![event(0, "log.start", 0), event(1, "tool.decision", 1)];
+        let mut tables = Tables {
+            events: vec![event(0, "log.start", 0), event(1, "tool.decision", 1)],
+            ..Tables::default()
+        };
         let none = Verdicts::default();
         assert_eq!(sequences_have_no_gap(&tables, &none).exceptions, 0);
         tables.events.push(event(2, "log.gap", 2));
@@ -125,11 +127,10 @@ mod tests {
 
     #[test]
     fn a_device_that_falls_silent_before_the_end_is_an_exception_unless_it_said_that_it_stops() {
-        let mut tables = Tables::default();
-        tables.period = vec![PeriodRow {
+        let period = PeriodRow {
             end_ts: Some(60 * MINUTE_US),
             ..PeriodRow::default()
-        }];
+        };
         let beat = |index: i64, minute: i64| HeartbeatRow {
             leaf_index: index,
             device_id: "d".into(),
@@ -137,7 +138,11 @@ mod tests {
             agent_running: true,
             ..HeartbeatRow::default()
         };
-        tables.heartbeats = vec![beat(1, 30), beat(2, 39)];
+        let mut tables = Tables {
+            period: vec![period],
+            heartbeats: vec![beat(1, 30), beat(2, 39)],
+            ..Tables::default()
+        };
         let none = Verdicts::default();
         assert_eq!(running_agents_are_heard(&tables, &none).listed, [2]);
         tables.events = vec![event(3, "log.stop", 40 * MINUTE_US)];

@@ -139,6 +139,16 @@ pub fn claude(
         );
     }
     let files = write_files(state, &hook, &answer)?;
+    // On success the agent has this process's number, terminal and signals.
+    let source = command(&program, &files, &flags.pass).exec();
+    Err(WrapperError::Start {
+        path: program.path,
+        source,
+    })
+}
+
+/// The agent with Cairn's settings and servers, and without the variables that would weaken them.
+fn command(program: &Program, files: &Files, words: &[String]) -> Command {
     let mut command = Command::new(&program.path);
     for (name, reason) in environment::removed(|name| std::env::var_os(name).is_some()) {
         eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
@@ -152,13 +162,8 @@ pub fn claude(
             .args(["--mcp-config".as_ref(), files.servers.as_os_str()])
             .arg("--strict-mcp-config");
     }
-    command.args(&flags.pass);
-    // On success the agent has this process's number, terminal and signals.
-    let source = command.exec();
-    Err(WrapperError::Start {
-        path: program.path,
-        source,
-    })
+    command.args(words);
+    command
 }
 
 /// A project's own servers are started only when somebody said yes: the organisation by a rule, or

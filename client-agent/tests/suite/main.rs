@@ -8,6 +8,7 @@
 )]
 
 mod brought;
+mod closed;
 mod crash;
 mod device;
 mod encryption;

@@ -108,7 +108,11 @@ impl PathPattern {
     /// A segment, in lower case, that every covered path has: the longest one without wildcards.
     pub(crate) fn needed_segment(&self) -> Option<&str> {
         let plain = |segment: &&String| !segment.contains(['*', '?', '[', '\\']);
-        let longest = self.segments.iter().filter(plain).max_by_key(|one| one.len());
+        let longest = self
+            .segments
+            .iter()
+            .filter(plain)
+            .max_by_key(|one| one.len());
         longest.map(String::as_str)
     }
 

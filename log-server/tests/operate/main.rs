@@ -18,6 +18,7 @@ mod programs;
 mod quota;
 mod readiness;
 mod rotation;
+mod succession;
 mod tls;
 mod traces;
 

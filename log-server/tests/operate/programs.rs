@@ -176,10 +176,15 @@ pub fn errors(output: &Output) -> String {
 
 /// Another program of the workspace, which is built if nobody has done it yet.
 pub fn program(package: &str) -> PathBuf {
-    let path = Path::new(SERVER).with_file_name(package);
+    program_of(package, package)
+}
+
+/// A program of a package with another name.
+pub fn program_of(package: &str, program: &str) -> PathBuf {
+    let path = Path::new(SERVER).with_file_name(program);
     if !path.exists() {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", package, "--bin", package])
+            .args(["build", "--quiet", "-p", package, "--bin", program])
             .status()
             .unwrap();
         assert!(built.success(), "{package} was not built");

@@ -11,8 +11,8 @@ use cairn_event::frame::MEDIA_TYPE;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::connection::{Address, Connection};
-use crate::figures::percentile;
+use cairn_tests::connection::{Address, Connection};
+use cairn_tests::figures::percentile;
 
 /// Longest wait for one submission; reached only when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -15,9 +15,7 @@
 //! OFFICE is the folder that `cairn org create` made and PID the server's process. Each window has
 //! devices of its own. Source: `docs/performance.md`.
 
-mod connection;
 mod cpu;
-mod figures;
 mod fleet;
 mod load;
 mod provable;
@@ -29,8 +27,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use cairn_api::submission::Wait;
-use connection::{Address, Connection};
-use figures::print;
+use cairn_tests::connection::{Address, Connection};
+use cairn_tests::figures::print;
 use fleet::{ADMITTED_AT_ONCE, Device, Office};
 use load::{Lane, Pace, Submission};
 
@@ -38,7 +36,7 @@ use load::{Lane, Pace, Submission};
 const BATCH: usize = 256;
 
 /// Submissions in flight at once when events come in batches.
-const BATCH_LANES: usize = 8;
+const BATCH_LANES: usize = 16;
 
 /// Requests in flight at once when each carries one event.
 const SINGLE_LANES: usize = 64;

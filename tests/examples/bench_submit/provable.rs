@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::connection::{Address, Connection};
-use crate::figures::{print, print_times};
+use cairn_tests::connection::{Address, Connection};
+use cairn_tests::figures::{print, print_times};
 
 /// Pause between two looks at the checkpoint: small against any checkpoint interval.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

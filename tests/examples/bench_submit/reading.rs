@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use cairn_api::paths;
 
-use crate::connection::{Address, Connection};
-use crate::figures::print_times;
+use cairn_tests::connection::{Address, Connection};
+use cairn_tests::figures::print_times;
 
 /// A large odd number: multiples of it, taken modulo the size, are spread over the log.
 const STRIDE: u64 = 0x9E37_79B9_7F4A_7C15;

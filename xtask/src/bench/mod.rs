@@ -5,6 +5,7 @@
 //!
 //! Source: docs/performance.md says what each figure means and what limits it.
 
+pub mod audit;
 pub mod context;
 pub mod figures;
 pub mod hook;
@@ -14,6 +15,7 @@ pub mod pack;
 pub mod programs;
 pub mod scale;
 pub mod tessera;
+pub mod witness;
 
 use std::fs;
 use std::path::Path;
@@ -33,9 +35,11 @@ pub enum Part {
     Log,
     /// Latency that the hook adds to a tool call.
     Hook,
+    /// Cosignatures of one witness that serves ten thousand logs.
+    Witness,
     /// Capture of posture and process ancestry.
     Context,
-    /// Writing and verifying an evidence pack over the log of `log`.
+    /// Auditing the log of `log`, and writing and verifying an evidence pack over it.
     Pack,
     /// `log`, and the same raw load through Tessera; only by name.
     Tessera,
@@ -52,7 +56,10 @@ impl Part {
 
     /// Whether the log and what loads it are all that the part needs.
     fn is_about_the_log(self) -> bool {
-        matches!(self, Self::Log | Self::Tessera | Self::Scale)
+        matches!(
+            self,
+            Self::Log | Self::Tessera | Self::Scale | Self::Witness
+        )
     }
 }
 
@@ -116,7 +123,9 @@ fn measure(
         let folder = root.join("log");
         let loaded = log::measure(programs, &folder, figures)?;
         if wanted(Part::Pack) {
-            eprintln!("bench: an evidence pack over that log");
+            eprintln!("bench: an audit of that log");
+            audit::measure(programs, &folder, &loaded, figures)?;
+            eprintln!("bench: an evidence pack over it");
             pack::measure(programs, &folder, &loaded, figures)?;
         }
     }
@@ -131,6 +140,10 @@ fn measure(
     if wanted(Part::Hook) {
         eprintln!("bench: hook calls");
         hook::measure(programs, &root.join("hook"), figures)?;
+    }
+    if wanted(Part::Witness) {
+        eprintln!("bench: one witness of many logs");
+        witness::measure(programs, &root.join("witness"), figures)?;
     }
     if wanted(Part::Context) {
         eprintln!("bench: posture and ancestry");

@@ -83,10 +83,10 @@ pub fn measure(
 }
 
 /// Bytes in a mebibyte.
-const MIB: f64 = 1_048_576.0;
+pub(super) const MIB: f64 = 1_048_576.0;
 
 /// A size that the kernel keeps of a process, in bytes.
-fn resident(pid: u32, member: &str) -> Result<f64> {
+pub(super) fn resident(pid: u32, member: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(member));
     let line = line.with_context(|| format!("no `{member}` in `status`"))?;

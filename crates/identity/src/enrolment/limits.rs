@@ -1,8 +1,8 @@
 //! How often codes may be asked for, per address and per source, enrolments started, per source, and wrong
 //! codes given, by everybody together; in a sliding window.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
 
 /// Codes for one address in an hour.
 pub const CODES_PER_ADDRESS_HOUR: usize = 5;

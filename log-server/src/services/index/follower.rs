@@ -179,8 +179,7 @@ mod tests {
         let good = tokio::task::spawn_blocking(|| 7);
         assert_eq!(ended(good, &index, &standing, &metrics).await, Some(7));
         standing.judge(0).unwrap();
-        let none: Option<u8> = None;
-        let bad = tokio::task::spawn_blocking(move || none.unwrap());
+        let bad = tokio::task::spawn_blocking(|| "no number".parse::<u8>().unwrap());
         assert_eq!(ended(bad, &index, &standing, &metrics).await, None);
         assert_eq!(standing.judge(9), Err(NotStanding::Failed));
         assert_eq!(metrics.index_failures.get(), 1);
