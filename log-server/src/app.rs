@@ -101,14 +101,14 @@ pub struct Opened {
     /// Released when dropped.
     pub lock: FolderLock,
     /// Gone when the last round has ended and the store is closed.
-    pub store: Weak<Rocks>,
+    pub store: Weak<()>,
 }
 
 /// Waits until the store is closed, which the thread of the sequencer does after its last round.
 ///
 /// A process that ends before takes the ground from under RocksDB's own threads. Nothing is lost by
 /// that, but it looks like a crash. Call it outside the runtime, when that is gone.
-pub fn wait_until_closed(store: &Weak<Rocks>) {
+pub fn wait_until_closed(store: &Weak<()>) {
     let begun = Instant::now();
     while store.strong_count() > 0 && begun.elapsed() < LAST_ROUND {
         std::thread::sleep(Duration::from_millis(5));
@@ -141,10 +141,14 @@ pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<
     };
     let log = start(parts).await?;
     let socket = snapshot::bind(dir)?;
-    let store = Arc::downgrade(&rocks);
+    let (store, open) = (Arc::downgrade(&rocks), rocks.open_mark());
     drop(rocks);
-    tokio::spawn(snapshot::answer(socket, dir.to_owned(), store.clone()));
-    Ok(Opened { log, lock, store })
+    tokio::spawn(snapshot::answer(socket, dir.to_owned(), store));
+    Ok(Opened {
+        log,
+        lock,
+        store: open,
+    })
 }
 
 /// The whole HTTP surface: the log's own routes and those of the services, each request counted,

@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<RwLock<Ledger>>,
     pub(crate) size: watch::Receiver<u64>,
     pub(crate) published: watch::Receiver<PublishedCheckpoint>,
-    pub(crate) stopped: watch::Receiver<Option<String>>,
+    pub(crate) stopped: watch::Sender<Option<String>>,
     pub(crate) disclosures: Arc<DisclosureStore>,
     pub(crate) trust: Option<Arc<TrustPolicy>>,
     pub(crate) trust_text: Option<String>,
@@ -106,7 +106,13 @@ impl Log {
     /// Why the log stopped, once it has; `None` while it runs.
     #[must_use]
     pub fn stopped(&self) -> watch::Receiver<Option<String>> {
-        self.0.stopped.clone()
+        self.0.stopped.subscribe()
+    }
+
+    /// Stops the log for good: nothing more is admitted, and its program ends with `cause`.
+    pub(crate) fn stop(&self, cause: String) {
+        tracing::error!(%cause, "the log stops");
+        self.0.stopped.send_replace(Some(cause));
     }
 
     /// The exact bytes of an entry; `None` past the sequenced end.

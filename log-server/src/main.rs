@@ -88,7 +88,7 @@ fn serve_to_the_end(args: ServeArgs) -> anyhow::Result<()> {
     ended
 }
 
-async fn serve(args: ServeArgs, store: &mut Weak<Rocks>) -> anyhow::Result<()> {
+async fn serve(args: ServeArgs, store: &mut Weak<()>) -> anyhow::Result<()> {
     let mut config = Config::load(&args.data)?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.public_url = args.public_url.unwrap_or(config.public_url);

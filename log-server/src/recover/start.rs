@@ -358,7 +358,7 @@ fn wire(
     let inner = Inner {
         size: channels.size.subscribe(),
         published: channels.published.subscribe(),
-        stopped: channels.stopped.subscribe(),
+        stopped: channels.stopped.clone(),
         dir: parts.dir,
         config: parts.config,
         keys: parts.keys,

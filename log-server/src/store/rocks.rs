@@ -15,6 +15,7 @@ use rocksdb::{
     WriteOptions,
 };
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
 /// Open files RocksDB may keep: far below the usual limit of 1,024 descriptors a process.
 const MAX_OPEN_FILES: i32 = 256;
@@ -49,8 +50,13 @@ pub enum RocksOpenError {
 }
 
 /// A RocksDB database with one column family for each table.
+///
+/// Trap: a process that ends while the database is being closed is killed by RocksDB's own threads;
+/// see [`Rocks::open_mark`].
 pub struct Rocks {
+    // Fields are dropped in this order: the mark is gone only when the database is closed.
     db: DB,
+    mark: Arc<()>,
 }
 
 impl Rocks {
@@ -64,7 +70,15 @@ impl Rocks {
         options.create_missing_column_families(true);
         let db =
             DB::open_cf_descriptors(&options, dir, families()).map_err(RocksOpenError::Open)?;
-        Ok(Self { db })
+        let mark = Arc::default();
+        Ok(Self { db, mark })
+    }
+
+    /// Alive until the database is closed. A weak reference to `Rocks` itself is not: it counts no
+    /// owner from the moment at which closing begins.
+    #[must_use]
+    pub fn open_mark(&self) -> Weak<()> {
+        Arc::downgrade(&self.mark)
     }
 
     /// Opens a folder that nobody writes, and writes nothing to it; writes through it fail.
@@ -75,6 +89,7 @@ impl Rocks {
         let db = DB::open_cf_descriptors_read_only(&database_options(), dir, families(), false);
         Ok(Self {
             db: db.map_err(RocksOpenError::Open)?,
+            mark: Arc::default(),
         })
     }
 

@@ -1,12 +1,13 @@
 //! The kept ledger: a start that believes it knows what a start that reads everything knows, and one
 //! that cannot believe it reads everything.
 
-use crate::world::{World, accept};
+use crate::world::{PATIENCE, World, accept};
 use cairn_event::SoftwareKey;
+use cairn_server::Wait;
 use cairn_server::clock::system_clock;
 use cairn_server::keys::Keys;
 use cairn_server::recover::{Found, LedgerFile, Signatures, examine};
-use cairn_server::store::{HeadFile, KeyedStore, Memory};
+use cairn_server::store::{Change, Engine as _, HeadFile, KeyedStore, Memory, Table};
 
 /// What a start finds, with or without the kept ledger.
 fn found(world: &World, engine: &Memory, with_kept: bool) -> Found {
@@ -60,6 +61,32 @@ async fn a_start_reads_on_from_the_kept_ledger_and_knows_the_same() {
     accept(&log, second.many(5)).await;
     drop(log);
     world.check(&engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i4_an_entry_changed_below_a_believed_ledger_stops_the_log() {
+    let (world, engine) = (World::new(), Memory::new());
+    let (log, mut chain) = world.enrolled(&engine).await;
+    accept(&log, chain.many(300)).await;
+    drop(log);
+    let size = keep(&world, &engine);
+    assert_eq!(reads_from(&world, &engine), size);
+    let key = 0_u64.to_be_bytes();
+    let mut bundle = engine.get(Table::Bundle, &key).unwrap().unwrap();
+    let last = bundle.len() - 1;
+    bundle[last] ^= 1;
+    let change = Change::Put(Table::Bundle, key.to_vec(), bundle);
+    engine.write(vec![change]).unwrap();
+    // The start believes the ledger and does not read so far back; the services read everything.
+    let log = world.start(&engine).await.unwrap();
+    let _routes = cairn_server::services::start(&log).unwrap();
+    let mut stopped = log.stopped();
+    let stopped = tokio::time::timeout(PATIENCE, stopped.wait_for(Option::is_some)).await;
+    let cause = stopped.unwrap().unwrap().clone().unwrap();
+    assert!(cause.contains("are not those of the checkpoint"), "{cause}");
+    log.submit(chain.many(1), Wait::Sequenced, PATIENCE)
+        .await
+        .unwrap_err();
 }
 
 #[tokio::test]

@@ -76,7 +76,14 @@ impl Office {
 /// `cairn-audit log` of a successor; what it said and whether it verified.
 fn audit(genesis: &str, policy: &Path, places: &[&str]) -> (String, bool) {
     let done = Command::new(program("cairn-audit"))
-        .args(["log", "--genesis-hash", genesis, "--trust-policy"])
+        .args([
+            "log",
+            "--max-age",
+            "none",
+            "--genesis-hash",
+            genesis,
+            "--trust-policy",
+        ])
         .arg(policy)
         .args(places)
         .output()

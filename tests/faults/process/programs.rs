@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a program may take to its first line; under a tracer it is slow.
 const FIRST_LINE: Duration = Duration::from_secs(60);
@@ -225,6 +225,29 @@ pub async fn restart_and_judge(
     Ok(running)
 }
 
+/// Waits until the genesis entry is published: before that there is nothing to judge.
+async fn published(running: &Running) -> Result<(), String> {
+    let url = format!("{}/checkpoint", running.url);
+    let begun = Instant::now();
+    loop {
+        let answer = reqwest::get(&url)
+            .await
+            .map_err(|error| error.to_string())?;
+        let note = answer.text().await.map_err(|error| error.to_string())?;
+        let size = note
+            .lines()
+            .nth(1)
+            .and_then(|line| line.parse::<u64>().ok());
+        if size.is_some_and(|size| size > 0) {
+            return Ok(());
+        }
+        if begun.elapsed() > FIRST_LINE {
+            return Err(format!("nothing is published: {note}"));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 /// The oracle over HTTP: the auditor, and every acknowledged entry.
 pub async fn judge_running(
     running: &Running,
@@ -232,6 +255,7 @@ pub async fn judge_running(
     trust: &TrustPolicy,
     acknowledged: &Acknowledged,
 ) -> Result<(), String> {
+    published(running).await?;
     let (url, genesis, trust) = (running.url.clone(), world.genesis(), trust.clone());
     let audited = tokio::task::spawn_blocking(move || {
         let source = Http::new(&url, None).map_err(|error| error.to_string())?;

@@ -23,6 +23,8 @@ pub(super) fn configurations(root: &Path) -> Result<Vec<PathBuf>, ExpansionError
         found: Vec::new(),
     };
     let mut open = vec![root.to_owned()];
+    // A link back to the root leads nowhere new.
+    walk.is_new(root);
     while let Some(folder) = open.pop() {
         let Some(below) = walk.folder(&folder) else {
             return Err(ExpansionError::TooWide(root.to_owned()));
@@ -55,8 +57,8 @@ impl Walk {
 
     fn packages(&mut self, modules: &Path) -> Option<()> {
         for package in self.folders(modules)? {
-            let scoped = package.to_string_lossy().contains("node_modules/@");
-            let packages = match scoped {
+            let name = package.file_name().unwrap_or_default().to_string_lossy();
+            let packages = match name.starts_with('@') {
                 true => self.folders(&package)?,
                 false => vec![package],
             };
@@ -85,13 +87,16 @@ impl Walk {
                 continue;
             }
             let path = entry.path();
-            if let Ok(meta) = std::fs::metadata(&path)
-                && meta.is_dir()
-                && self.seen.insert((meta.dev(), meta.ino()))
-            {
+            if self.is_new(&path) {
                 found.push(path);
             }
         }
         Some(found)
+    }
+
+    /// Whether it is a folder that was not seen before; from then on it was.
+    fn is_new(&mut self, path: &Path) -> bool {
+        std::fs::metadata(path)
+            .is_ok_and(|meta| meta.is_dir() && self.seen.insert((meta.dev(), meta.ino())))
     }
 }

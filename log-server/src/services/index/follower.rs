@@ -1,6 +1,8 @@
 //! The follower: reads each newly published entry once, in order, and tells what changed.
 //!
-//! It also finishes erasures that a crash cut off between their entry and the destruction.
+//! It also finishes erasures that a crash cut off between their entry and the destruction. And since it
+//! reads every entry after every start, it holds them against the published roots: a start itself
+//! believes what its ledger file sums up.
 
 use super::{Index, Standing};
 use crate::log::Log;
@@ -9,6 +11,7 @@ use crate::services::policy::Heads;
 use cairn_api::distribution::{PolicyNotice, RosterNotice};
 use cairn_event::body::Body;
 use cairn_event::{Disclosure, Entry};
+use cairn_tlog::{Frontier, leaf_hash};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -33,28 +36,44 @@ pub fn follow(
     let weak = Arc::downgrade(&log.0);
     let mut published = log.published();
     tokio::spawn(async move {
+        let mut tree = Frontier::new();
         loop {
-            let size = published.borrow_and_update().size;
+            let (size, root) = {
+                let newest = published.borrow_and_update();
+                (newest.size, newest.root)
+            };
             let Some(log) = weak.upgrade().map(Log) else {
                 return;
             };
             let projected = index.clone();
             let metrics = log.0.metrics.clone();
-            let work = tokio::task::spawn_blocking(move || catch_up(&log, &projected, size));
-            match ended(work, &index, &standing, &metrics).await {
-                Some(Ok(newest)) => {
+            let mut followed = std::mem::take(&mut tree);
+            let work = tokio::task::spawn_blocking(move || {
+                let caught_up = catch_up(&log, &projected, &mut followed, size);
+                if caught_up.is_ok() && followed.size() == size && followed.root() != root {
+                    log.stop(format!(
+                        "the entries in the store are not those of the checkpoint of size {size}"
+                    ));
+                }
+                (followed, caught_up)
+            });
+            let Some((followed, caught_up)) = ended(work, &index, &standing, &metrics).await else {
+                return;
+            };
+            tree = followed;
+            match caught_up {
+                Ok(newest) => {
                     heads.send_if_modified(|known| {
                         let changed = *known != newest;
                         *known = newest;
                         changed
                     });
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     tracing::error!(%error, "the index cannot read the log");
                     tokio::time::sleep(RETRY).await;
                     continue;
                 }
-                None => return,
             }
             if published.changed().await.is_err() {
                 return;
@@ -92,6 +111,7 @@ async fn ended<T>(
 fn catch_up(
     log: &Log,
     index: &RwLock<Index>,
+    tree: &mut Frontier,
     size: u64,
 ) -> Result<Heads, crate::store::StoreError> {
     loop {
@@ -103,12 +123,14 @@ fn catch_up(
         let mut batch = Vec::new();
         for entry in log.entries(from..to) {
             let (at, bytes) = entry?;
+            let leaf = leaf_hash(&bytes);
             let entry = Entry::parse(&bytes).ok();
             let disclosures = entry.as_ref().map(|entry| confidential(log, at, entry));
-            batch.push((at, entry, disclosures.unwrap_or_default()));
+            batch.push((at, leaf, entry, disclosures.unwrap_or_default()));
         }
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
-        for (at, entry, disclosures) in &batch {
+        for (at, leaf, entry, disclosures) in &batch {
+            tree.push(*leaf);
             match entry {
                 Some(entry) => index.project(*at, entry, disclosures),
                 None => index.pass_over(),
