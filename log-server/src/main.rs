@@ -11,7 +11,7 @@ use cairn_server::backup::{self, RestoreOptions};
 use cairn_server::config::Config;
 use cairn_server::keys::Keys;
 use cairn_server::snapshot::Snapshot;
-use cairn_server::store::{HeadFile, Rocks};
+use cairn_server::store::HeadFile;
 use cairn_server::tls::Tls;
 use cairn_server::{init, mirror, services, traces};
 use clap::Parser as _;
