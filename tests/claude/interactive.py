@@ -114,6 +114,8 @@ def a_command_typed_with_a_bang(device):
     """What the documentation says of `!command`: the program asks nobody, and the model gets the output. A version of
     the program that asks a hook is to be noticed here."""
     device.write(f"{device.home}/bang/secret-bang.txt", "CONTENT-OF-BANG\n")
+    # Entries of earlier sessions may still be on their way.
+    until("an empty spool", lambda: device.status()["daemon"]["spool_records"] == 0)
     before = {one.get("session") for one in device.entries()}
 
     def play(terminal, model):
