@@ -6,6 +6,7 @@
 //! Source: ARCHITECTURE.md (the arrows), CONTRIBUTING.md (the style).
 
 mod arrows;
+mod built;
 mod changelog;
 mod functions;
 mod headers;
@@ -68,6 +69,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("pure crates stay pure", purity::check),
     ("nothing is left unfinished", unfinished::check),
     ("no test is ignored", ignored::check),
+    ("nothing built is kept", built::check),
     ("no machine paths, no registry hosts", machine::check),
     ("links in documents lead somewhere", links::check),
     ("tests named in docs/specs.md exist", specs::check),

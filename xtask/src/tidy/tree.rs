@@ -25,7 +25,12 @@ pub struct Tree {
     pub files: Vec<File>,
     /// Every path, including those of files that are not text.
     pub paths: Vec<String>,
+    /// Paths of built programs (ELF).
+    pub programs: Vec<String>,
 }
+
+/// How a built program begins.
+const ELF: &[u8] = b"\x7fELF";
 
 const LOCK_FILE: &str = "Cargo.lock";
 
@@ -69,6 +74,9 @@ impl Tree {
 
     fn add(&mut self, path: &str, bytes: &[u8]) {
         self.paths.push(path.to_owned());
+        if bytes.starts_with(ELF) {
+            self.programs.push(path.to_owned());
+        }
         let name = path.rsplit('/').next().unwrap_or(path);
         if name == LOCK_FILE || bytes.contains(&0) {
             return;
