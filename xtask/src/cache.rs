@@ -51,6 +51,12 @@ impl Cache {
         &self.target
     }
 
+    /// Cargo's target directory for the static hook, which has flags of its own.
+    #[must_use]
+    pub fn hook_target(&self) -> PathBuf {
+        self.root.join("target-hook")
+    }
+
     /// Where built programs are: the `debug` folder of the target directory.
     #[must_use]
     pub fn programs(&self) -> PathBuf {

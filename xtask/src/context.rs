@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::cache::Cache;
+use crate::claim::claim;
 
 /// The variable in which cargo names the folder of the package it runs.
 const PACKAGE_FOLDER: &str = "CARGO_MANIFEST_DIR";
@@ -68,15 +69,17 @@ impl Consent {
 }
 
 impl Context {
-    /// Looks at the environment once.
+    /// Looks at the environment once, and makes the cache this checkout's.
     ///
     /// # Errors
-    /// There is no place for the cache; see [`Cache::from_env`].
+    /// There is no place for the cache, see [`Cache::from_env`], or it cannot be written.
     pub fn new(yes: bool) -> Result<Self> {
         let ci = env::var("CI").ok();
+        let (checkout, cache) = (checkout(), Cache::from_env()?);
+        claim(&cache, &checkout)?;
         Ok(Self {
-            checkout: checkout(),
-            cache: Cache::from_env()?,
+            checkout,
+            cache,
             consent: Consent::decide(yes, ci.as_deref(), io::stdin().is_terminal()),
         })
     }

@@ -83,7 +83,7 @@ pub fn build(context: &Context, profile: Profile, part: Option<Part>) -> Result<
     };
     let programs = Process::new(context, "the measured programs", "cargo").args(words);
     must(programs.into_command())?;
-    let target = context.cache.root().join("target-hook");
+    let target = context.cache.hook_target();
     let hook = target.join("release/cairn-hook");
     if little {
         return Ok(Programs { folder, hook });

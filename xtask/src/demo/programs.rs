@@ -36,7 +36,7 @@ pub fn build(context: &Context) -> Result<Programs> {
         .args(SELECTION)
         .pulse("RocksDB takes about 25 minutes of CPU time the first time")
         .must()?;
-    let hook_target = context.cache.root().join("target-hook");
+    let hook_target = context.cache.hook_target();
     Process::new(context, "build the static hook", "cargo")
         .args([
             "build",
