@@ -17,7 +17,7 @@ use crate::evidence::Context;
 use crate::pack::check_log_key;
 use crate::report::{Check, Failure, Report};
 use crate::source::{LogSource, Tiles};
-use crate::walk::{Item, Walk, in_parallel};
+use crate::walk::{Batch, Item, Readings, Walk};
 use bundles::{BundleError, DisclosedByIndex};
 use cairn_event::administrative::Predecessor;
 use cairn_event::body::Body;
@@ -27,6 +27,7 @@ use cairn_tlog::{
     verify_consistency,
 };
 use freshness::AgeLimit;
+use rayon::prelude::*;
 use since::Since;
 use std::collections::BTreeMap;
 use tiles::TileRebuilder;
@@ -50,7 +51,7 @@ pub struct Options<'a> {
     /// The checkpoint of an earlier audit, a signed note: the log may only have grown since.
     pub since: Option<&'a str>,
     /// Told after every bundle: entries done, entries in all.
-    pub progress: &'a dyn Fn(u64, u64),
+    pub progress: &'a (dyn Fn(u64, u64) + Sync),
 }
 
 /// Audits everything that the newest checkpoint covers; of a successor also the evidence that its
@@ -139,7 +140,9 @@ impl LogAudit<'_> {
         let since = since.map(|note| Since::read(note, policy, self.head));
         let mut pass = Pass {
             audit: self,
-            walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new()),
+            walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new())
+                .without_tables(),
+            judged: Batch::default(),
             tiles: TileRebuilder::new(self.source),
             frontier: Frontier::new(),
             sizes: records
@@ -165,6 +168,7 @@ impl LogAudit<'_> {
             (self.options.progress)(pass.frontier.size(), size);
             Ok::<(), BundleError>(())
         })?;
+        pass.settle();
         let Pass {
             walk,
             tiles,
@@ -243,6 +247,8 @@ fn compared(mut genesis: Check) -> Check {
 struct Pass<'a> {
     audit: &'a LogAudit<'a>,
     walk: Walk,
+    /// The last bundle: its signatures are verified while the next one is read and judged.
+    judged: Batch,
     tiles: TileRebuilder<'a>,
     frontier: Frontier,
     sizes: std::collections::BTreeSet<u64>,
@@ -254,22 +260,47 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, mut disclosed: DisclosedByIndex) {
-        for leaf in in_parallel(&entries, |entry| leaf_hash(entry)) {
+    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, disclosed: DisclosedByIndex) {
+        let last = std::mem::take(&mut self.judged);
+        let judge = || self.judge(first, entries, disclosed);
+        let (verified, judged) = rayon::join(|| last.verify(), judge);
+        self.walk.settle(ENTRIES, verified);
+        self.judged = judged;
+    }
+
+    /// Verifies what is left.
+    fn settle(&mut self) {
+        let last = std::mem::take(&mut self.judged);
+        self.walk.settle(ENTRIES, last.verify());
+    }
+
+    /// Grows the tree by a bundle and judges its entries.
+    fn judge(
+        &mut self,
+        first: u64,
+        entries: Vec<Vec<u8>>,
+        mut disclosed: DisclosedByIndex,
+    ) -> Batch {
+        let items = entries.into_iter().zip(first..).map(|(bytes, index)| {
+            let disclosed = disclosed.remove(&index).unwrap_or_default();
+            Item::new(index, bytes, disclosed)
+        });
+        let items: Vec<Item> = items.collect();
+        let hash = || -> Vec<Hash> {
+            let leaves = items.par_iter().map(|item| leaf_hash(&item.bytes));
+            leaves.collect()
+        };
+        let (readings, leaves) = rayon::join(|| Walk::read(&items), hash);
+        for leaf in leaves {
             self.tiles.push(leaf);
             self.frontier.push(leaf);
             self.note_root();
         }
-        if first == 0 {
-            self.check_genesis(entries.first().map(Vec::as_slice).unwrap_or_default());
+        if let Some(genesis) = items.first().filter(|item| item.index == 0) {
+            self.check_genesis(&genesis.bytes);
         }
-        let mut items = Vec::with_capacity(entries.len());
-        for (bytes, index) in entries.into_iter().zip(first..) {
-            self.fetch_bundle(index, &bytes);
-            let disclosed = disclosed.remove(&index).unwrap_or_default();
-            items.push(Item::new(index, bytes, disclosed));
-        }
-        self.walk.items(ENTRIES, &items);
+        self.fetch_bundles(first, &readings);
+        let batch = self.walk.judge(ENTRIES, &items, readings);
         let (audit, roots) = (self.audit, &self.roots);
         let tree = |size: u64, root: &Hash| match roots.get(&size) {
             Some(root) => TreeAt::Root(*root),
@@ -277,6 +308,7 @@ impl Pass<'_> {
         };
         let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
         self.walk.settle_beacons(tree, place);
+        batch
     }
 
     fn note_root(&mut self) {
@@ -303,20 +335,19 @@ impl Pass<'_> {
         self.link = succession::check_link(self.audit.source, options.policy, entry);
     }
 
-    /// The bundle that a policy entry names must be there before the entry is walked.
-    fn fetch_bundle(&mut self, index: u64, bytes: &[u8]) {
-        let Some(entry) = says(bytes, b"\"type\":\"policy\"") else {
-            return;
-        };
-        let Body::Policy(statement) = &entry.payload().body else {
-            return;
-        };
-        let read = self.audit.source.blob(&statement.bundle);
-        let place = |reason: String| {
-            Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
-        };
-        if let Some(blob) = self.blobs.record(read, place) {
-            self.walk.add_bundle(statement.bundle, blob);
+    /// The bundles that policy entries name must be there before the entries are judged.
+    fn fetch_bundles(&mut self, first: u64, readings: &Readings) {
+        for (entry, index) in readings.entries().zip(first..) {
+            let Some(Body::Policy(statement)) = entry.map(|entry| &entry.payload().body) else {
+                continue;
+            };
+            let read = self.audit.source.blob(&statement.bundle);
+            let place = |reason: String| {
+                Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
+            };
+            if let Some(blob) = self.blobs.record(read, place) {
+                self.walk.add_bundle(statement.bundle, blob);
+            }
         }
     }
 }

@@ -1,26 +1,30 @@
 //! One walk over entries in order: judged, verified, replayed and turned into rows.
 //!
 //! Owns what the exporter does before it writes and the auditor does again over what was written.
-//! It reads nothing itself. Trap: leaf hashes and proofs are the caller's; a walk believes that its
+//! Entries are read ([`Walk::read`]), judged in order ([`Walk::judge`]), verified ([`Batch::verify`]) and
+//! settled in order ([`Walk::settle`]); the next may be read and judged while the last are verified.
+//! It fetches nothing itself. Trap: leaf hashes and proofs are the caller's; a walk believes that its
 //! entries are the log's.
 
 mod decisions;
-mod parallel;
+mod reading;
 
-pub use parallel::in_parallel;
+pub use reading::{Batch, Verified};
 
 use crate::beacons::{Beacons, TreeAt};
 use crate::controls::Verdicts;
 use crate::evidence::tables::Collector;
 use crate::evidence::{Context, EventRow, Tables, event_row};
-use crate::judge::{Judge, Judgement, Reading, verify};
+use crate::judge::{Judge, Reading, verify};
 use crate::replay::Replayer;
 use crate::report::{Check, Failure, Report};
 use crate::source::{Disclosed, present};
 use cairn_event::body::Body;
-use cairn_event::{Disclosure, Sha256};
+use cairn_event::{Disclosure, Entry, Sha256};
 use cairn_identity::{Flag, Ledger};
 use cairn_tlog::Hash;
+use rayon::prelude::*;
+use reading::{Judged, Read};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -50,19 +54,22 @@ impl Item {
     }
 }
 
-/// An entry after its checks.
-struct Checked {
-    index: u64,
-    reading: Reading,
-    disclosures: Vec<Disclosure>,
-    erased: bool,
+/// Entries as read, in order.
+pub struct Readings(Vec<Read>);
+
+impl Readings {
+    /// The entries, where they were read.
+    pub fn entries(&self) -> impl Iterator<Item = Option<&Entry>> {
+        self.0.iter().map(|read| read.reading.entry())
+    }
 }
 
 /// The state of a walk.
 pub struct Walk {
     judge: Judge,
     context: Context,
-    collector: Collector,
+    /// Not there where nobody asks for tables.
+    collector: Option<Collector>,
     replayer: Replayer,
     beacons: Beacons,
     /// Entries whose source says that something of them was destroyed, and whether each is a decision
@@ -105,7 +112,7 @@ impl Walk {
         let mut walk = Self {
             judge: Judge::new(origin),
             context,
-            collector: Collector::default(),
+            collector: Some(Collector::default()),
             replayer: Replayer::default(),
             beacons: Beacons::default(),
             said_erased: BTreeMap::new(),
@@ -124,6 +131,12 @@ impl Walk {
         walk
     }
 
+    /// The same walk without tables, whose memory would grow with what it has seen.
+    pub fn without_tables(mut self) -> Self {
+        self.collector = None;
+        self
+    }
+
     /// Takes a policy blob, before the entry that names it.
     pub fn add_bundle(&mut self, digest: Sha256, bytes: Vec<u8>) {
         if Sha256::of(&bytes) == digest {
@@ -139,29 +152,52 @@ impl Walk {
 
     /// Takes an entry from outside the range whose inclusion was proven on its own.
     pub fn context_item(&mut self, file: &str, line: u64, item: &Item) {
-        let reading = Reading::of(&item.bytes);
+        let read = Read::of(item);
         let place = |reason: String| Failure::of_row(file, line, item.index, reason);
-        let judged = self.judge.context(item.index, &reading);
+        let judged = self.judge.context(item.index, &read.reading);
         let judged = judged.and_then(|judgement| {
-            verify(&reading, &judgement)?;
+            verify(&read.reading, &judgement)?;
             Ok(judgement)
         });
         self.signatures.record(judged, place);
-        let disclosures = self.open_disclosures(&reading, item, place);
-        self.learn(item.index, &reading, &disclosures);
+        self.note_disclosures(&read, place);
+        self.learn(item.index, &read.reading, &read.disclosures);
     }
 
     /// Takes the next entries of the range and gives their rows.
     pub fn items(&mut self, file: &str, items: &[Item]) -> Vec<EventRow> {
-        let readings = in_parallel(items, |item| Reading::of(&item.bytes));
-        let mut checked = Vec::with_capacity(items.len());
-        let mut judged: Vec<Option<Judgement>> = Vec::with_capacity(items.len());
-        for (item, reading) in items.iter().zip(readings) {
+        let batch = self.judge(file, items, Self::read(items));
+        let verified = batch.verify();
+        let pairs = verified.0.par_iter().zip(items);
+        let rows = pairs.map(|((one, _), item)| {
+            let entry = one.reading.entry();
+            event_row(
+                one.index,
+                &item.bytes,
+                entry,
+                &one.disclosures,
+                &self.context,
+            )
+        });
+        let rows = rows.collect();
+        self.settle(file, verified);
+        rows
+    }
+
+    /// Reads entries and their disclosures, on every core.
+    pub fn read(items: &[Item]) -> Readings {
+        Readings(items.par_iter().map(Read::of).collect())
+    }
+
+    /// Judges the places of the next entries of the range, in order.
+    pub fn judge(&mut self, file: &str, items: &[Item], readings: Readings) -> Batch {
+        let mut batch = Vec::with_capacity(items.len());
+        for (item, read) in items.iter().zip(readings.0) {
             let row = item.index.saturating_sub(self.range.start);
             let place = |reason: String| Failure::of_row(file, row, item.index, reason);
             let moved = self.judge.skip_to(item.index);
-            let judgement = moved.and_then(|()| self.judge.next(&reading));
-            judged.push(match judgement {
+            let judgement = moved.and_then(|()| self.judge.next(&read.reading));
+            let judgement = match judgement {
                 Ok(judgement) => {
                     self.note_flags(&judgement.flags);
                     Some(judgement)
@@ -170,38 +206,40 @@ impl Walk {
                     self.refuse(item.index, place(fault.to_string()));
                     None
                 }
-            });
-            if matches!(reading, Reading::Foreign) {
+            };
+            if matches!(read.reading, Reading::Foreign) {
                 self.report
                     .count("entries of unknown version (integrity only)", 1);
             }
-            let disclosures = self.open_disclosures(&reading, item, place);
-            self.learn(item.index, &reading, &disclosures);
-            checked.push(Checked {
+            self.note_disclosures(&read, place);
+            self.learn(item.index, &read.reading, &read.disclosures);
+            batch.push(Judged {
                 index: item.index,
-                reading,
-                disclosures,
+                reading: read.reading,
+                disclosures: read.disclosures,
                 erased: item.erased,
+                judgement,
             });
         }
-        self.check_signatures(file, &checked, &judged);
-        let rows = checked.iter().zip(items).map(|(one, item)| {
-            event_row(
-                one.index,
-                &item.bytes,
-                one.reading.entry(),
-                &one.disclosures,
-                &self.context,
-            )
-        });
-        let rows: Vec<EventRow> = rows.collect();
-        for one in &checked {
+        Batch(batch)
+    }
+
+    /// Reports what verifying gave and replays the decisions, in order.
+    pub fn settle(&mut self, file: &str, verified: Verified) {
+        for (one, verdict) in &verified.0 {
+            match verdict {
+                Some(Ok(())) => self.signatures.pass(),
+                Some(Err(fault)) => {
+                    let row = one.index.saturating_sub(self.range.start);
+                    self.refuse(one.index, Failure::of_row(file, row, one.index, fault));
+                }
+                None => {}
+            }
             if one.erased {
                 self.said_erased.insert(one.index, false);
             }
-            self.replay(file, one);
         }
-        rows
+        self.replay(file, &verified);
     }
 
     fn refuse(&mut self, index: u64, failure: Failure) {
@@ -211,59 +249,13 @@ impl Walk {
         self.signatures.fail(failure);
     }
 
-    fn check_signatures(&mut self, file: &str, checked: &[Checked], judged: &[Option<Judgement>]) {
-        let pairs: Vec<(&Checked, &Judgement)> = checked
+    fn note_disclosures(&mut self, read: &Read, place: impl Fn(String) -> Failure) {
+        read.disclosures
             .iter()
-            .zip(judged)
-            .filter_map(|(one, judgement)| Some((one, judgement.as_ref()?)))
-            .collect();
-        let results = in_parallel(&pairs, |(one, judgement)| verify(&one.reading, judgement));
-        for ((one, _), result) in pairs.iter().zip(results) {
-            match result {
-                Ok(()) => self.signatures.pass(),
-                Err(fault) => {
-                    let row = one.index.saturating_sub(self.range.start);
-                    self.refuse(one.index, Failure::of_row(file, row, one.index, fault));
-                }
-            }
+            .for_each(|_| self.disclosures.pass());
+        for fault in &read.faults {
+            self.disclosures.fail(place(fault.clone()));
         }
-    }
-
-    /// Opens disclosures and compares them with the digests the entry commits to.
-    fn open_disclosures(
-        &mut self,
-        reading: &Reading,
-        item: &Item,
-        place: impl Fn(String) -> Failure,
-    ) -> Vec<Disclosure> {
-        let mut opened: Vec<Disclosure> = Vec::new();
-        for encoded in &item.disclosures {
-            let disclosure = match Disclosure::parse(encoded) {
-                Ok(disclosure) => disclosure,
-                Err(error) => {
-                    self.disclosures.fail(place(error.to_string()));
-                    continue;
-                }
-            };
-            let sd = reading
-                .entry()
-                .map(|entry| entry.payload().sd.as_slice())
-                .unwrap_or_default();
-            if sd.binary_search(&disclosure.digest()).is_err() {
-                let name = disclosure.name();
-                self.disclosures.fail(place(format!(
-                    "disclosure `{name}` has no digest in its entry"
-                )));
-            } else if opened.iter().any(|one| one.name() == disclosure.name()) {
-                let name = disclosure.name();
-                self.disclosures
-                    .fail(place(format!("disclosure `{name}` is given twice")));
-            } else {
-                self.disclosures.pass();
-                opened.push(disclosure);
-            }
-        }
-        opened
     }
 
     fn learn(&mut self, index: u64, reading: &Reading, disclosures: &[Disclosure]) {
@@ -285,7 +277,9 @@ impl Walk {
         if let Some(beacon) = &entry.payload().context.beacon {
             self.beacons.note(index, beacon);
         }
-        self.collector.feed(index, entry, disclosures, &self.range);
+        if let Some(collector) = &mut self.collector {
+            collector.feed(index, entry, disclosures, &self.range);
+        }
     }
 
     fn note_flags(&mut self, flags: &[Flag]) {
@@ -333,9 +327,12 @@ impl Walk {
         self.beacons.settle(|_, _| TreeAt::Unknown, nowhere);
         self.settle_erased();
         let ledger = self.judge.ledger().clone();
-        let tables = self
-            .collector
-            .finish(&ledger, &self.context, &self.range, &self.bundles);
+        let tables = self.collector.unwrap_or_default().finish(
+            &ledger,
+            &self.context,
+            &self.range,
+            &self.bundles,
+        );
         let mut report = self.report;
         let (beacons, unknown) = self.beacons.finish();
         if unknown > 0 {

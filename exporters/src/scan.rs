@@ -8,10 +8,10 @@
 use crate::verified::{ReadError, VerifiedLog};
 use cairn_audit::evidence::CheckpointRecord;
 use cairn_audit::log::{bundles, says};
-use cairn_audit::walk::in_parallel;
 use cairn_event::Entry;
 use cairn_event::body::Body;
 use cairn_tlog::{Frontier, Hash, leaf_hash};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -83,7 +83,8 @@ struct Pass {
 
 impl Pass {
     fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>) {
-        for leaf in in_parallel(&entries, |entry| leaf_hash(entry)) {
+        let leaves = entries.par_iter().map(|entry| leaf_hash(entry));
+        for leaf in leaves.collect::<Vec<Hash>>() {
             self.frontier.push(leaf);
             let size = self.frontier.size();
             if self.sizes.contains(&size) {
@@ -91,13 +92,14 @@ impl Pass {
             }
         }
         let in_range = first < self.range.end && first + entries.len() as u64 > self.range.start;
-        let parsed = in_parallel(&entries, |entry| {
+        let parsed = entries.par_iter().map(|entry| {
             if in_range {
                 Entry::parse(entry).ok()
             } else {
                 worth_parsing(entry)
             }
         });
+        let parsed: Vec<Option<Entry>> = parsed.collect();
         for ((bytes, entry), index) in entries.into_iter().zip(parsed).zip(first..) {
             if index == 0 {
                 self.found.genesis.clone_from(&bytes);

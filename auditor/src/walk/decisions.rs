@@ -3,43 +3,49 @@
 //! Owns what the report says of each decision. An erasure lies behind the entry it names, so in a walk
 //! that reads once the answer is given at its end.
 
-use super::{Checked, Walk};
+use super::Walk;
+use super::reading::{Judged, Verified};
 use crate::replay::{Obstacle, Replay};
 use crate::report::Failure;
+use rayon::prelude::*;
 
 impl Walk {
-    pub(super) fn replay(&mut self, file: &str, one: &Checked) {
-        let Some(entry) = one.reading.entry() else {
-            return;
-        };
-        let policy = entry.payload().context.policy;
-        let bundle = policy
-            .and_then(|at| self.context.policy(at))
-            .map(|(_, bundle)| bundle);
-        let roster = self.judge.ledger().roster();
-        let erased = |digest: &str| self.context.is_erased(one.index, digest);
-        match self
-            .replayer
-            .replay(entry, &one.disclosures, bundle, roster, erased)
-        {
-            None => {}
-            Some(Replay::Reproduced) => {
-                self.decisions.pass();
-                self.report.count("decisions reproduced", 1);
-            }
-            Some(Replay::NotReplayable(Obstacle::Withheld)) if one.erased => {
-                self.said_erased.insert(one.index, true);
-            }
-            Some(Replay::NotReplayable(obstacle)) => self.not_replayable(one.index, obstacle),
-            Some(Replay::Mismatch(reason)) => {
-                let row = one.index.saturating_sub(self.range.start);
-                self.verdicts
-                    .replay_mismatches
-                    .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
-                self.decisions
-                    .fail(Failure::of_row(file, row, one.index, reason));
+    /// Replays the decisions among these entries, on every core, and reports in order.
+    pub(super) fn replay(&mut self, file: &str, verified: &Verified) {
+        let again = verified.0.par_iter().map(|(one, _)| self.replay_one(one));
+        let again: Vec<Option<Replay>> = again.collect();
+        for ((one, _), replay) in verified.0.iter().zip(again) {
+            match replay {
+                None => {}
+                Some(Replay::Reproduced) => {
+                    self.decisions.pass();
+                    self.report.count("decisions reproduced", 1);
+                }
+                Some(Replay::NotReplayable(Obstacle::Withheld)) if one.erased => {
+                    self.said_erased.insert(one.index, true);
+                }
+                Some(Replay::NotReplayable(obstacle)) => self.not_replayable(one.index, obstacle),
+                Some(Replay::Mismatch(reason)) => {
+                    let row = one.index.saturating_sub(self.range.start);
+                    self.verdicts
+                        .replay_mismatches
+                        .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
+                    self.decisions
+                        .fail(Failure::of_row(file, row, one.index, reason));
+                }
             }
         }
+    }
+
+    fn replay_one(&self, one: &Judged) -> Option<Replay> {
+        let entry = one.reading.entry()?;
+        let policy = entry.payload().context.policy;
+        let bundle = policy.and_then(|at| self.context.policy(at));
+        let bundle = bundle.map(|(_, bundle)| bundle);
+        let roster = self.judge.ledger().roster();
+        let erased = |digest: &str| self.context.is_erased(one.index, digest);
+        self.replayer
+            .replay(entry, &one.disclosures, bundle, roster, erased)
     }
 
     fn not_replayable(&mut self, index: u64, obstacle: Obstacle) {
