@@ -13,7 +13,7 @@ mod stored;
 mod stream;
 mod sync;
 
-pub use basis::{Basis, BasisError};
+pub use basis::{Basis, BasisError, VerifiedPolicy};
 pub use effective::{is_file_rule, second_line};
 pub use stored::{Stored, StoredError};
 pub use stream::follow;
@@ -23,7 +23,7 @@ use cairn_event::Sha256;
 use cairn_policy::{CompiledBundle, Subject};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// How long a policy stays in force without a successful check for a newer one: 72 hours.
+/// How long a policy stays in force after it was last known to be the newest: 72 hours.
 ///
 /// A long weekend without a network must not stop work; a device that avoids the server for longer
 /// must not keep an old policy for ever.
@@ -57,7 +57,8 @@ pub struct InForce {
     ///
     /// A revoked device is told so instead of being given the roster entry that says it.
     pub refused: Option<String>,
-    /// When the server last confirmed that this is the newest policy, milliseconds since 1970.
+    /// From when on this is known to be the newest policy, milliseconds since 1970: when the witnesses
+    /// vouched for the checkpoint that the server proved it with, without witnesses when it said so.
     pub checked_ms: u64,
 }
 

@@ -144,7 +144,7 @@ async fn apply(arguments: &AdminArguments, path: &Path, as_json: bool) -> anyhow
     let in_force = administrator.client.policy().await?;
     let (revision, version) = match &in_force {
         Some(answer) => {
-            let statement = administrator.basis.policy(answer)?;
+            let statement = administrator.basis.policy(answer)?.statement;
             (statement.revision, statement.version)
         }
         None => (0, 0),

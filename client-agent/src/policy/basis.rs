@@ -84,6 +84,16 @@ pub enum BasisError {
     },
 }
 
+/// A policy entry that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedPolicy {
+    /// What it says.
+    pub statement: PolicyStatement,
+    /// When the witnesses' quorum vouched for the checkpoint that proves it, milliseconds since 1970;
+    /// `None` under a trust policy without witnesses.
+    pub witnessed_ms: Option<u64>,
+}
+
 /// Genesis, the trust policy and the roster so far.
 #[derive(Debug)]
 pub struct Basis {
@@ -173,7 +183,7 @@ impl Basis {
         let index = offered.index;
         let frame =
             Frame::parse(&offered.frame).map_err(|source| BasisError::Frame { index, source })?;
-        let beacon = self.verify(frame.entry(), index, &offered.receipt)?;
+        let (beacon, _) = self.verify(frame.entry(), index, &offered.receipt)?;
         let body = &frame.entry().payload().body;
         let Body::Roster(statement) = body else {
             return Err(BasisError::OtherKind {
@@ -201,14 +211,14 @@ impl Basis {
         Ok(())
     }
 
-    /// Verifies a policy entry and returns what it says.
+    /// Verifies a policy entry and returns what it says, and since when it is known.
     ///
     /// Errors: [`BasisError`]; the caller keeps the policy it has.
-    pub fn policy(&mut self, offered: &PolicyAnswer) -> Result<PolicyStatement, BasisError> {
+    pub fn policy(&mut self, offered: &PolicyAnswer) -> Result<VerifiedPolicy, BasisError> {
         let index = offered.index;
         let entry = Entry::parse(offered.entry.as_bytes())
             .map_err(|source| BasisError::Entry { index, source })?;
-        let beacon = self.verify(&entry, index, &offered.receipt)?;
+        let (beacon, witnessed_ms) = self.verify(&entry, index, &offered.receipt)?;
         let body = &entry.payload().body;
         let Body::Policy(statement) = body else {
             return Err(BasisError::OtherKind {
@@ -217,10 +227,19 @@ impl Basis {
             });
         };
         self.see(beacon);
-        Ok(statement.clone())
+        Ok(VerifiedPolicy {
+            statement: statement.clone(),
+            witnessed_ms,
+        })
     }
 
-    fn verify(&self, entry: &Entry, index: u64, receipt: &str) -> Result<Beacon, BasisError> {
+    /// The checkpoint that proves an entry, and when its quorum vouched for it.
+    fn verify(
+        &self,
+        entry: &Entry,
+        index: u64,
+        receipt: &str,
+    ) -> Result<(Beacon, Option<u64>), BasisError> {
         let refused = |source| BasisError::Refused { index, source };
         if entry.payload().log != self.origin {
             let (named, origin) = (entry.payload().log.clone(), self.origin.clone());
@@ -250,11 +269,13 @@ impl Basis {
         let verified = receipt
             .verify(&leaf, &self.pinned.trust_policy)
             .map_err(|source| BasisError::Receipt { index, source })?;
+        let witnessed_s = self.pinned.trust_policy.quorum_time(&verified);
         let checkpoint = verified.checkpoint;
-        Ok(Beacon {
+        let beacon = Beacon {
             root: Sha256(*checkpoint.root.as_bytes()),
             size: checkpoint.size,
-        })
+        };
+        Ok((beacon, witnessed_s.map(|s| s.saturating_mul(1_000))))
     }
 
     fn see(&mut self, beacon: Beacon) {

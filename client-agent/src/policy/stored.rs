@@ -19,7 +19,7 @@ const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 pub struct StoredPolicy {
     /// The newest verified policy, as the server sent it.
     pub policy: Option<PolicyAnswer>,
-    /// When the server last confirmed that it is the newest, milliseconds since 1970.
+    /// From when on it is known to be the newest, milliseconds since 1970.
     pub checked_ms: u64,
     /// Why the server refuses this device, until it answers again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

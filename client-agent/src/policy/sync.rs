@@ -1,6 +1,8 @@
 //! Bringing policy and roster up to date: fetch, verify, persist, compile, swap, record.
 //!
-//! Owns that order. A bundle that fails any step leaves the one in force untouched.
+//! Owns that order. A bundle that fails any step leaves the one in force untouched. That a policy is the
+//! newest counts from when the witnesses vouched for the checkpoint that proves it: a server that shows
+//! an old state for ever makes it stale, not current.
 
 use super::basis::{Basis, BasisError};
 use super::stored::{Stored, StoredError, StoredPolicy};
@@ -74,6 +76,27 @@ pub enum SyncError {
         /// Revision in force.
         in_force: u64,
     },
+    /// A revision that no log of this length can have reached: every one needs an entry.
+    #[error("fast-forward: policy revision {revision} at log index {index}")]
+    FastForward {
+        /// Revision offered.
+        revision: u64,
+        /// Its index.
+        index: u64,
+    },
+    /// Two different policies were proven for one index. Tell whoever audits the log: no log with one
+    /// tree can do that.
+    #[error(
+        "two trees: at log index {index} stood the policy {known}, now {found} is proven there"
+    )]
+    TwoTrees {
+        /// The index.
+        index: u64,
+        /// Digest of the bundle in force.
+        known: Sha256,
+        /// Digest that was proven now.
+        found: Sha256,
+    },
     /// The activation could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -135,7 +158,7 @@ impl Syncer {
         }
         let active = match &policy.policy {
             Some(answer) => match syncer.activate(answer) {
-                Ok(active) => Some(Arc::new(active)),
+                Ok((active, _)) => Some(Arc::new(active)),
                 Err(error) => {
                     tracing::warn!(%error, "stored policy is not used");
                     None
@@ -167,27 +190,58 @@ impl Syncer {
         if was_refused {
             self.stored.save_policy(&self.policy)?;
         }
-        let in_force = self.enforcement.now().active.clone();
-        let checked_ms = now_ms();
         let Some(answer) = policy else {
-            self.publish(in_force);
+            self.publish(self.enforcement.now().active.clone());
             return Ok(roster_changed);
         };
-        if in_force
-            .as_ref()
-            .is_some_and(|active| active.index == answer.index)
-        {
-            self.checked(checked_ms)?;
-            self.publish(in_force);
+        let now_ms = now_ms();
+        let Some(active) = self.take_policy(answer, now_ms)? else {
             return Ok(roster_changed);
+        };
+        let body = Body::PolicyActivated(PolicyActivated {
+            bundle: active.bundle,
+            version: active.compiled.bundle().version,
+        });
+        let context = self.circumstances.now();
+        recorder
+            .record(Draft {
+                body,
+                context,
+                confidential: vec![],
+                time_ms: now_ms,
+            })
+            .await?;
+        Ok(true)
+    }
+
+    /// Takes over the newest policy as the server sent it; returns it where it is another than before.
+    ///
+    /// Errors: [`SyncError`]; what is in force stays, and counts as no newer than it did.
+    pub fn take_policy(
+        &mut self,
+        answer: PolicyAnswer,
+        now_ms: u64,
+    ) -> Result<Option<Arc<Active>>, SyncError> {
+        let in_force = self.enforcement.now().active.clone();
+        if let Some(active) = in_force.filter(|active| active.index == answer.index) {
+            match self.confirm(&active, &answer, now_ms) {
+                // While witnesses are away nothing proves that it is the newest: it grows old.
+                Err(SyncError::Basis(error @ BasisError::Receipt { .. })) => {
+                    tracing::warn!(%error, "the policy in force is not confirmed");
+                }
+                confirmed => confirmed?,
+            }
+            self.publish(Some(active));
+            return Ok(None);
         }
-        let active = Arc::new(self.activate(&answer)?);
-        if let Some(old) = &in_force
+        let (active, witnessed_ms) = self.activate(&answer)?;
+        if let Some(old) = &self.enforcement.now().active
             && active.revision <= old.revision
         {
             let (offered, in_force) = (active.revision, old.revision);
             return Err(SyncError::Rollback { offered, in_force });
         }
+        let checked_ms = self.newest_at(witnessed_ms, now_ms);
         self.policy = StoredPolicy {
             policy: Some(answer),
             checked_ms,
@@ -195,21 +249,40 @@ impl Syncer {
         };
         self.stored.save_policy(&self.policy)?;
         self.written_ms = checked_ms;
-        let body = Body::PolicyActivated(PolicyActivated {
-            bundle: active.bundle,
-            version: active.compiled.bundle().version,
-        });
-        self.publish(Some(active));
-        let context = self.circumstances.now();
-        recorder
-            .record(Draft {
-                body,
-                context,
-                confidential: vec![],
-                time_ms: checked_ms,
-            })
-            .await?;
-        Ok(true)
+        let active = Arc::new(active);
+        self.publish(Some(Arc::clone(&active)));
+        Ok(Some(active))
+    }
+
+    /// Notes that the policy in force is still the newest, as far as the witnesses vouch for it.
+    fn confirm(
+        &mut self,
+        active: &Active,
+        answer: &PolicyAnswer,
+        now_ms: u64,
+    ) -> Result<(), SyncError> {
+        let verified = self.basis.policy(answer)?;
+        let (index, known, found) = (active.index, active.bundle, verified.statement.bundle);
+        if found != known {
+            return Err(SyncError::TwoTrees {
+                index,
+                known,
+                found,
+            });
+        }
+        self.policy.checked_ms = self.newest_at(verified.witnessed_ms, now_ms);
+        if self.policy.checked_ms.saturating_sub(self.written_ms) >= CHECKED_WRITE_INTERVAL_MS {
+            self.stored.save_policy(&self.policy)?;
+            self.written_ms = self.policy.checked_ms;
+        }
+        Ok(())
+    }
+
+    /// From when on a policy is known to be the newest. Where no witness says, the server's word and
+    /// this machine's clock must do.
+    fn newest_at(&self, witnessed_ms: Option<u64>, now_ms: u64) -> u64 {
+        let seen_ms = witnessed_ms.unwrap_or(now_ms).min(now_ms);
+        self.policy.checked_ms.max(seen_ms)
     }
 
     /// Takes over roster entries as the server sent them; returns whether there were any.
@@ -256,18 +329,14 @@ impl Syncer {
         self.stored.save_policy(&self.policy)
     }
 
-    fn checked(&mut self, now_ms: u64) -> Result<(), StoredError> {
-        self.policy.checked_ms = now_ms;
-        if now_ms.saturating_sub(self.written_ms) >= CHECKED_WRITE_INTERVAL_MS {
-            self.stored.save_policy(&self.policy)?;
-            self.written_ms = now_ms;
+    /// Verifies a policy entry and its bundle and compiles it; gives when witnesses vouched for it, too.
+    fn activate(&mut self, answer: &PolicyAnswer) -> Result<(Active, Option<u64>), SyncError> {
+        let verified = self.basis.policy(answer)?;
+        let statement = verified.statement;
+        let (revision, index) = (statement.revision, answer.index);
+        if revision > index {
+            return Err(SyncError::FastForward { revision, index });
         }
-        Ok(())
-    }
-
-    /// Verifies a policy entry and its bundle and compiles it.
-    fn activate(&mut self, answer: &PolicyAnswer) -> Result<Active, SyncError> {
-        let statement = self.basis.policy(answer)?;
         let bytes = from_base64url(&answer.bundle).ok_or(SyncError::Encoding)?;
         let (found, named) = (Sha256::of(&bytes), statement.bundle);
         if found != named {
@@ -282,13 +351,13 @@ impl Syncer {
             return Err(SyncError::Mismatch { found, named });
         }
         let compiled = compile(&bundle).map_err(SyncError::Compile)?;
-        let (index, revision) = (answer.index, statement.revision);
-        Ok(Active {
+        let active = Active {
             compiled,
             index,
             revision,
             bundle: found,
-        })
+        };
+        Ok((active, verified.witnessed_ms))
     }
 
     /// Puts bundle, subject and indices in force together.

@@ -259,8 +259,13 @@ fn hook_program() -> &'static Path {
 }
 
 fn administrative(body: Body, key: &SoftwareKey) -> String {
+    administrative_of(ORIGIN, body, key)
+}
+
+/// An administrative entry of the log `origin`.
+pub fn administrative_of(origin: &str, body: Body, key: &SoftwareKey) -> String {
     let payload = Payload {
-        log: ORIGIN.into(),
+        log: origin.into(),
         time_ms: 1,
         link: None,
         context: Context::default(),

@@ -11,6 +11,7 @@ mod brought;
 mod closed;
 mod crash;
 mod device;
+mod distribution;
 mod encryption;
 mod hooks;
 mod hostile;

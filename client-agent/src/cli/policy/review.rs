@@ -125,7 +125,7 @@ pub(in crate::cli) async fn plan(
     let mut administrator = Administrator::open(arguments).await?;
     let (in_force, version) = match administrator.client.policy().await? {
         Some(answer) => {
-            let statement = administrator.basis.policy(&answer)?;
+            let statement = administrator.basis.policy(&answer)?.statement;
             let bytes = from_base64url(&answer.bundle).context("the bundle in force is damaged")?;
             if cairn_event::Sha256::of(&bytes) != statement.bundle {
                 bail!("the server sent another bundle than the policy entry names");
