@@ -29,7 +29,7 @@ use cairn_tlog::{
 use freshness::AgeLimit;
 use rayon::prelude::*;
 use since::Since;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tiles::TileRebuilder;
 
 /// What the server is told the confidential members are read for.
@@ -138,24 +138,9 @@ impl LogAudit<'_> {
         report.push(published);
         let since = self.options.since;
         let since = since.map(|note| Since::read(note, policy, self.head));
-        let mut pass = Pass {
-            audit: self,
-            walk: Walk::new(origin, 0..0, Context::new(records.clone()), BTreeMap::new())
-                .without_tables(),
-            judged: Batch::default(),
-            tiles: TileRebuilder::new(self.source),
-            frontier: Frontier::new(),
-            sizes: records
-                .iter()
-                .map(|record| record.size)
-                .chain([size])
-                .chain(since.as_ref().and_then(Since::size))
-                .collect(),
-            roots: BTreeMap::new(),
-            genesis: Check::new("genesis"),
-            link: None,
-            blobs: Check::new("blobs-readable"),
-        };
+        let sizes = records.iter().map(|record| record.size).chain([size]);
+        let sizes = sizes.chain(since.as_ref().and_then(Since::size));
+        let mut pass = Pass::new(self, Context::new(records.clone()), sizes.collect());
         pass.note_root();
         let leave = if self.options.disclosures && size > 0 {
             self.source.announce(&(0..size), PURPOSE)?
@@ -251,7 +236,8 @@ struct Pass<'a> {
     judged: Batch,
     tiles: TileRebuilder<'a>,
     frontier: Frontier,
-    sizes: std::collections::BTreeSet<u64>,
+    /// The sizes whose roots are wanted.
+    sizes: BTreeSet<u64>,
     roots: BTreeMap<u64, Hash>,
     genesis: Check,
     /// The link to the log that this one succeeds.
@@ -259,7 +245,23 @@ struct Pass<'a> {
     blobs: Check,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(audit: &'a LogAudit<'a>, context: Context, sizes: BTreeSet<u64>) -> Self {
+        let walk = Walk::new(&audit.head.origin, 0..0, context, BTreeMap::new());
+        Self {
+            audit,
+            walk: walk.without_tables(),
+            judged: Batch::default(),
+            tiles: TileRebuilder::new(audit.source),
+            frontier: Frontier::new(),
+            sizes,
+            roots: BTreeMap::new(),
+            genesis: Check::new("genesis"),
+            link: None,
+            blobs: Check::new("blobs-readable"),
+        }
+    }
+
     fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, disclosed: DisclosedByIndex) {
         let last = std::mem::take(&mut self.judged);
         let judge = || self.judge(first, entries, disclosed);
