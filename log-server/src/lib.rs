@@ -46,6 +46,7 @@ pub mod stage;
 
 pub mod publish;
 pub mod receipts;
+mod recent;
 pub mod witnesses;
 
 pub mod log;

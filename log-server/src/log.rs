@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) disclosures: Arc<DisclosureStore>,
     pub(crate) trust: Option<Arc<TrustPolicy>>,
     pub(crate) trust_text: Option<String>,
+    pub(crate) recent: Arc<crate::recent::Recent>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) quotas: crate::quota::Quotas,
     pub(crate) chain_starts: crate::chain_starts::ChainStarts,

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::disclosures::{DisclosureStore, DisclosureStoreError};
 use crate::metrics::Metrics;
 use crate::pool::{Verdict, Waiting};
+use crate::recent::Recent;
 use crate::recover::{KEEP_EVERY, LedgerFile};
 use crate::stage::{Edge, StageError, stage};
 use crate::store::{Head, LogStore, StoreError};
@@ -68,6 +69,8 @@ pub struct Sequencer {
     pub(crate) size: watch::Sender<u64>,
     pub(crate) heads: watch::Sender<Head>,
     pub(crate) stopped: watch::Sender<Option<String>>,
+    /// For the index.
+    pub(crate) recent: Arc<Recent>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
 }
@@ -163,7 +166,7 @@ impl Sequencer {
         self.metrics.sequenced.add(staged.entries.len() as u64);
         self.head = staged.head;
         self.edge = edge;
-        self.show(placed.applied);
+        self.show(staged.from, placed.applied);
         for (waiting, of_one) in batch.into_iter().zip(verdicts) {
             self.count(&of_one);
             // A submitter that went away learns its index by submitting again.
@@ -187,7 +190,7 @@ impl Sequencer {
     }
 
     /// Lets readers see the committed round: the ledger first, then the size that refers to it.
-    fn show(&self, applied: round::Applied) {
+    fn show(&self, from: u64, applied: round::Applied) {
         let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
         let apply = |(entry, admission)| {
             shared.apply(&entry, admission);
@@ -195,8 +198,7 @@ impl Sequencer {
         };
         let entries: Vec<_> = applied.into_iter().map(apply).collect();
         drop(shared);
-        // Freeing them is no work to keep readers waiting for.
-        drop(entries);
+        self.recent.push(from, entries);
         self.size.send_replace(self.head.size());
         self.heads.send_replace(self.head.clone());
     }

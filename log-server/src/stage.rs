@@ -7,15 +7,15 @@
 
 use crate::store::{Head, LogStore, Staged, StagedEntry, StoreError};
 use cairn_event::Kid;
-use cairn_tlog::{
-    BundleEncodeError, BundleId, Hash, TILE_WIDTH, TileId, bundle, leaf_hash, node_hash,
-};
+use cairn_tlog::{BundleEncodeError, BundleId, Hash, TILE_WIDTH, TileId, bundle, node_hash};
 
 /// An entry to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
     /// The exact bytes.
     pub bytes: Vec<u8>,
+    /// Their leaf hash.
+    pub leaf: Hash,
     /// Its place in a chain.
     pub place: Option<(Kid, u64)>,
 }
@@ -163,7 +163,7 @@ pub fn stage(
     };
     for entry in entries {
         let index = staged.head.size();
-        let leaf = leaf_hash(&entry.bytes);
+        let leaf = entry.leaf;
         bundle::append(&mut edge.bundle, &entry.bytes)?;
         staged.head.frontier.push(leaf);
         edge.push(0, leaf, index, &mut staged.tiles);

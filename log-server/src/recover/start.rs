@@ -16,6 +16,7 @@ use crate::outcome::{SubmitError, SubmitResult, Wait};
 use crate::pool::{Pool, PoolLimits, Waiting};
 use crate::publish::{PublishError, Publisher};
 use crate::receipts::FoldedTiles;
+use crate::recent::Recent;
 use crate::sequence::{RoundLimits, Sequencer};
 use crate::store::{Head, HeadFile, LogStore, PublishedCheckpoint};
 use crate::witnesses::{CosignFailure, HttpLink, WitnessLink, Witnesses};
@@ -326,6 +327,7 @@ struct Channels {
 struct Shared {
     disclosures: Arc<DisclosureStore>,
     ledger: Arc<RwLock<Ledger>>,
+    recent: Arc<Recent>,
     metrics: Arc<Metrics>,
     channels: Channels,
 }
@@ -348,6 +350,7 @@ fn wire(
     let shared = Shared {
         disclosures: Arc::new(DisclosureStore::new(store, parts.keys.sealing.clone())),
         ledger: Arc::new(RwLock::new(found.replayed.ledger.clone())),
+        recent: Arc::default(),
         metrics: Arc::default(),
         channels,
     };
@@ -370,6 +373,7 @@ fn wire(
         disclosures: shared.disclosures,
         trust,
         trust_text: parts.trust_text,
+        recent: shared.recent,
         metrics: shared.metrics,
         quotas,
         chain_starts: crate::chain_starts::ChainStarts::default(),
@@ -413,6 +417,7 @@ fn start_sequencer(
         size: shared.channels.size.clone(),
         heads: shared.channels.heads.clone(),
         stopped: shared.channels.stopped.clone(),
+        recent: shared.recent.clone(),
         metrics: shared.metrics.clone(),
         clock: parts.clock.clone(),
     };

@@ -104,6 +104,7 @@ impl<'a> Round<'a> {
     pub(super) fn finish(self) -> Placed {
         let entries = self.applied.iter().map(|(entry, _)| NewEntry {
             bytes: entry.bytes().to_vec(),
+            leaf: Hash(entry.leaf().0),
             place: place_of(entry),
         });
         Placed {

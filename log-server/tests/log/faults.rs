@@ -125,7 +125,12 @@ fn i5_the_signer_reads_back_what_it_signs() {
     let store = KeyedStore::new(engine.clone());
     let entries = |from: u32, count: u32| -> Vec<NewEntry> {
         let texts = (from..from + count).map(|number| format!("entry {number}").into_bytes());
-        texts.map(|bytes| NewEntry { bytes, place: None }).collect()
+        let entry = |bytes: Vec<u8>| NewEntry {
+            leaf: cairn_tlog::leaf_hash(&bytes),
+            bytes,
+            place: None,
+        };
+        texts.map(entry).collect()
     };
     let empty = Head::empty(0);
     let (first, edge) = stage(&empty, &Edge::default(), entries(0, 300), 1).unwrap();

@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::services::policy::Heads;
 use cairn_api::distribution::{PolicyNotice, RosterNotice};
 use cairn_event::body::Body;
-use cairn_event::{Disclosure, Entry};
+use cairn_event::{Disclosure, Entry, Sha256};
 use cairn_tlog::{Frontier, leaf_hash};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -124,7 +124,8 @@ fn catch_up(
         for entry in log.entries(from..to) {
             let (at, bytes) = entry?;
             let leaf = leaf_hash(&bytes);
-            let entry = Entry::parse(&bytes).ok();
+            let parsed = log.0.recent.take(at, &Sha256(leaf.0));
+            let entry = parsed.or_else(|| Entry::parse(&bytes).ok());
             let disclosures = entry.as_ref().map(|entry| confidential(log, at, entry));
             batch.push((at, leaf, entry, disclosures.unwrap_or_default()));
         }

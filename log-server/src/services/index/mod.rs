@@ -35,8 +35,20 @@ pub const MAX_MCP: usize = 10_000;
 /// it likes, and is shown in lists.
 pub const MAX_SHOWN_BYTES: usize = 256;
 
-/// A device and the agent's identifier of a call.
-pub type Call = (String, String);
+/// A call: half of a digest of its device and the agent's identifier. The texts themselves, in two maps,
+/// were as large as the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Call([u8; 16]);
+
+impl Call {
+    /// The call that a row is about, where it is about one.
+    fn of(row: &Row) -> Option<Self> {
+        let (device, call) = (row.device.as_ref()?, row.use_id.as_ref()?);
+        // A device's name has no zero byte: it was admitted.
+        let digest = Sha256::of(format!("{device}\0{call}").as_bytes());
+        digest.0.first_chunk().copied().map(Self)
+    }
+}
 
 /// One person's share of the counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,8 +220,7 @@ impl Index {
     /// What became of the call that a row is about.
     #[must_use]
     pub fn outcome_of(&self, row: &Row) -> Option<OutcomeState> {
-        let call = (row.device.clone()?, row.use_id.clone()?);
-        self.outcomes.get(&call).copied()
+        self.outcomes.get(&Call::of(row)?).copied()
     }
 
     /// What is known of a device.

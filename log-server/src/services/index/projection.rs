@@ -1,6 +1,6 @@
 //! Projecting one published entry into the index.
 
-use super::{DeviceFacts, Index, MAX_MCP, MAX_ROWS, McpFacts, NOBODY, Row, Session, shown};
+use super::{Call, DeviceFacts, Index, MAX_MCP, MAX_ROWS, McpFacts, NOBODY, Row, Session, shown};
 use cairn_event::body::Body;
 use cairn_event::{Disclosure, Effect, Entry};
 use cairn_identity::Flag;
@@ -59,8 +59,7 @@ impl Index {
                 self.sessions.remove(&key);
             }
         }
-        if let (Some(device), Some(use_id)) = (row.device, row.use_id) {
-            let call = (device, use_id);
+        if let Some(call) = Call::of(&row) {
             if self.decided.get(&call) == Some(&row.index) {
                 self.decided.remove(&call);
             }
@@ -116,10 +115,7 @@ impl Index {
     }
 
     fn note_call(&mut self, row: &Row, entry: &Entry) {
-        let (Some(device), Some(use_id)) = (&row.device, &row.use_id) else {
-            return;
-        };
-        let call = (device.clone(), use_id.clone());
+        let Some(call) = Call::of(row) else { return };
         match &entry.payload().body {
             Body::ToolDecision(_) => {
                 self.decided.insert(call, row.index);
@@ -145,8 +141,8 @@ impl Index {
         // In a session older than the rows kept, the decision may have been forgotten.
         if row.kind == "tool.outcome"
             && known.is_whole
-            && let Some(use_id) = &row.use_id
-            && !self.decided.contains_key(&(device.clone(), use_id.clone()))
+            && let Some(call) = Call::of(row)
+            && !self.decided.contains_key(&call)
         {
             known.unverdicted += 1;
         }
