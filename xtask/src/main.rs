@@ -103,6 +103,9 @@ enum Agent {
         /// Another version than the pinned one.
         #[arg(long, value_name = "PROGRAM")]
         claude: Option<std::path::PathBuf>,
+        /// Ask this version too, for example `latest`, and report what it decides otherwise.
+        #[arg(long, value_name = "VERSION")]
+        against: Option<String>,
         /// A built `cairn`, instead of building one.
         #[arg(long, value_name = "PROGRAM")]
         cairn: Option<std::path::PathBuf>,
@@ -147,6 +150,7 @@ fn main() -> ExitCode {
                     seed,
                     cases,
                     claude,
+                    against,
                     cairn,
                     out,
                     yes,
@@ -156,6 +160,7 @@ fn main() -> ExitCode {
                 seed,
                 cases,
                 claude,
+                against,
                 cairn,
                 out,
             };

@@ -3,9 +3,11 @@
 //! It owns the comparison and the report. A call on which Cairn is wider than the real program is a
 //! failure; one on which it is stricter is counted and, on request, shown.
 //!
-//! Reading order: `random` and `grammar` (what is asked), `agent` (the real program), and this file.
+//! Reading order: `random` and `grammar` (what is asked), `agent` (the real program), this file, and `change`
+//! (what another version of the program decides otherwise).
 
 pub mod agent;
+mod change;
 pub mod grammar;
 pub mod random;
 
@@ -35,6 +37,8 @@ pub struct Options {
     pub cases: usize,
     /// Claude Code, where it is not the pinned one.
     pub claude: Option<PathBuf>,
+    /// A version of Claude Code to compare with, by number or by npm's word for it.
+    pub against: Option<String>,
     /// `cairn`, where it is not to be built.
     pub cairn: Option<PathBuf>,
     /// Where to write every call with both verdicts, a JSON object a line.
@@ -74,6 +78,10 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
         .context("Claude Code does not say its version")?;
     let seed = options.seed.unwrap_or_else(fresh_seed);
     println!("Claude Code {version}, seed {seed}");
+    let mut change = match &options.against {
+        Some(other) => Some(change::Change::new(&toolbox, &programs, other)?),
+        None => None,
+    };
     let mut out = match &options.out {
         Some(path) => Some(fs::File::create(path).with_context(|| path.display().to_string())?),
         None => None,
@@ -85,6 +93,9 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
         let position = u64::try_from(position)?;
         let sheet = grammar::sheet(seed, position, left.min(CALLS_PER_SHEET));
         let rows = judged(&programs, &cairn, &sheet, position)?;
+        if let Some(change) = &mut change {
+            change.compare(&sheet, position, &rows)?;
+        }
         for row in &rows {
             tally.count(row);
             if let Some(out) = &mut out {
@@ -96,13 +107,17 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
         "of {} calls {} as Claude Code decides them, {} stricter, {} wider, {} without its verdict",
         options.cases, tally.alike, tally.stricter, tally.wider, tally.unjudged
     );
+    if let Some(change) = &change {
+        println!("{change}");
+    }
     println!(
         "{} passed, {} failed, {} skipped",
         tally.alike + tally.stricter,
         tally.wider,
         tally.unjudged
     );
-    Ok(tally.wider == 0)
+    let wider_there = change.is_some_and(|change| change.has_wider());
+    Ok(tally.wider == 0 && !wider_there)
 }
 
 /// Every call of a sheet as a row with both verdicts.
@@ -165,14 +180,18 @@ fn verdicts(cairn: &Path, rows: &[Value]) -> Result<Vec<Value>> {
     Ok(answers)
 }
 
+/// How strict an effect is; `None` for what is no verdict.
+fn rank(effect: &Value) -> Option<u8> {
+    match effect.as_str() {
+        Some("allow") => Some(0),
+        Some("ask") => Some(1),
+        Some("deny") => Some(2),
+        _ => None,
+    }
+}
+
 impl Tally {
     fn count(&mut self, row: &Value) {
-        let rank = |effect: &Value| match effect.as_str() {
-            Some("allow") => Some(0),
-            Some("ask") => Some(1),
-            Some("deny") => Some(2),
-            _ => None,
-        };
         match (rank(&row["effective"]), rank(&row["cairn"]["effective"])) {
             (None, _) => self.unjudged += 1,
             (Some(theirs), Some(ours)) if ours == theirs => self.alike += 1,

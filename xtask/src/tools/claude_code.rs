@@ -1,8 +1,8 @@
 //! Claude Code: the coding agent whose hooks and rules the suites drive, in one pinned version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::is_at_least;
 use crate::context::Context;
@@ -30,24 +30,41 @@ pub fn claude_code(context: &Context, node: Option<PathBuf>) -> Result<Option<Pa
         return Ok(Some(program));
     }
     let Some(node) = node else { return Ok(None) };
-    std::fs::create_dir_all(&folder)?;
-    Process::new(
-        context,
-        format!("install Claude Code {VERSION}"),
-        node.join("npm"),
-    )
-    .args([
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--save-exact",
-        "--prefix",
-    ])
-    .args([&folder])
-    .args([format!("{PACKAGE}@{VERSION}")])
-    .path_first(&[node])
-    .pulse("downloading")
-    .must()?;
+    install(context, &node, &folder, VERSION)
+}
+
+/// Another version beside the pinned one, by number or by npm's word for it, such as `latest`.
+///
+/// # Errors
+/// npm cannot install it, or it does not start.
+pub fn other(context: &Context, node: &Path, version: &str) -> Result<PathBuf> {
+    let folder = context.cache.tool("claude-code", version);
+    let program = install(context, node, &folder, version)?;
+    program.with_context(|| format!("Claude Code {version} does not say its version"))
+}
+
+fn install(
+    context: &Context,
+    node: &Path,
+    folder: &Path,
+    version: &str,
+) -> Result<Option<PathBuf>> {
+    std::fs::create_dir_all(folder)?;
+    let title = format!("install Claude Code {version}");
+    Process::new(context, title, node.join("npm"))
+        .args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--save-exact",
+            "--prefix",
+        ])
+        .args([folder])
+        .args([format!("{PACKAGE}@{version}")])
+        .path_first(&[node.to_owned()])
+        .pulse("downloading")
+        .must()?;
+    let program = folder.join(PROGRAM);
     let works = process::answer(&program, &["--version"]);
     Ok(works
         .filter(|text| is_at_least(text, (2, 1)))

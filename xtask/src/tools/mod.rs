@@ -11,7 +11,7 @@ mod python;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -108,6 +108,14 @@ impl<'a> Toolbox<'a> {
     /// The folder to put before `PATH` for this tool.
     pub fn folder(&self, need: Need) -> Option<PathBuf> {
         self.get(need)?.parent().map(PathBuf::from)
+    }
+
+    /// Another version of Claude Code than the pinned one.
+    ///
+    /// # Errors
+    /// See [`claude_code::other`].
+    pub fn other_claude_code(&self, node: &Path, version: &str) -> Result<PathBuf> {
+        claude_code::other(self.context, node, version)
     }
 
     fn provide(&self, need: Need) -> Result<Option<PathBuf>> {
