@@ -144,28 +144,7 @@ fn main() -> ExitCode {
             };
             Context::new(yes).and_then(|context| xtask::bench::run(&context, &options))
         }
-        Command::Conformance {
-            agent:
-                Agent::Claude {
-                    seed,
-                    cases,
-                    claude,
-                    against,
-                    cairn,
-                    out,
-                    yes,
-                },
-        } => {
-            let options = xtask::conformance::Options {
-                seed,
-                cases,
-                claude,
-                against,
-                cairn,
-                out,
-            };
-            Context::new(yes).and_then(|context| xtask::conformance::run(&context, &options))
-        }
+        Command::Conformance { agent } => compare(agent),
         Command::Soak {
             campaign,
             minutes,
@@ -189,4 +168,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn compare(agent: Agent) -> anyhow::Result<bool> {
+    let Agent::Claude {
+        seed,
+        cases,
+        claude,
+        against,
+        cairn,
+        out,
+        yes,
+    } = agent;
+    let options = xtask::conformance::Options {
+        seed,
+        cases,
+        claude,
+        against,
+        cairn,
+        out,
+    };
+    let context = Context::new(yes)?;
+    xtask::conformance::run(&context, &options)
 }
