@@ -14,11 +14,12 @@ use cairn_event::Effect;
 /// The default for one part.
 pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
     let unasked = match &part.what {
-        What::Command { index, .. } => parts.line.as_ref().is_some_and(|line| {
-            line.commands.get(*index).is_some_and(|command| {
+        What::Command(part) => match (&parts.line, parts.command(part)) {
+            (Some(line), Some(command)) => {
                 builtin::runs_unasked(command, line, &request.cwd, &request.home)
-            })
-        }),
+            }
+            _ => false,
+        },
         What::File {
             access: Access::Read,
             forms,
@@ -28,7 +29,7 @@ pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
             *plain
                 && forms
                     .iter()
-                    .all(|form| known_text(form).is_some_and(|path| inside(&path, request)))
+                    .all(|form| known_text(&form.path).is_some_and(|path| inside(&path, request)))
         }
         What::Call => match request.tool.as_str() {
             "Read" => request
@@ -57,21 +58,17 @@ const RUNS_UNASKED: &[&str] = &[
 
 /// An assignment to a variable that no program looks at, on its own, needs no rule at all.
 pub(crate) fn is_harmless(part: &Part, parts: &Parts) -> bool {
-    let What::Command { index, .. } = &part.what else {
+    let What::Command(part) = &part.what else {
         return false;
     };
-    parts
-        .line
-        .as_ref()
-        .and_then(|line| line.commands.get(*index))
-        .is_some_and(|command| {
-            command.words.is_empty()
-                && command.distrust().is_none()
-                && command
-                    .assigns
-                    .iter()
-                    .all(|assign| builtin::is_private(&assign.name))
-        })
+    parts.command(part).is_some_and(|command| {
+        command.words.is_empty()
+            && command.distrust().is_none()
+            && command
+                .assigns
+                .iter()
+                .all(|assign| builtin::is_private(&assign.name))
+    })
 }
 
 /// Whether a path and what it links to are below the working directory.

@@ -4,7 +4,8 @@
 //! Source: Claude Code findings 2.2 and 2.3; architecture section 4 (the spaced bar).
 
 use crate::bundle::Dialect;
-use crate::glob::{Glob, Match, Sym};
+use crate::glob::{Glob, Match, Sym, syms};
+use crate::work::Work;
 use cairn_event::Effect;
 
 /// One compiled command pattern.
@@ -18,6 +19,24 @@ pub(crate) struct CommandPattern {
     bare: Option<Glob>,
     /// Whether it holds an operator, and so is compared with the whole line.
     pub whole_line: bool,
+}
+
+/// A command's text as an allow pattern is compared with it.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowText {
+    /// As it stands on the line.
+    pub text: String,
+    syms: Vec<Sym>,
+}
+
+impl AllowText {
+    /// Takes a text over.
+    pub(crate) fn new(text: String) -> Self {
+        Self {
+            syms: syms(&text),
+            text,
+        }
+    }
 }
 
 /// The alternatives of a specifier: a spaced bar separates them in a deny or ask written for Cairn.
@@ -93,27 +112,23 @@ impl CommandPattern {
     }
 
     /// Deny and ask: the text may hold unknown stretches.
-    pub(crate) fn covers(&self, text: &[Sym]) -> Match {
-        let bare = self
-            .bare
-            .as_ref()
-            .map_or(Match::No, |bare| bare.matches(text));
-        bare.max(self.glob.matches(text))
+    pub(crate) fn covers(&self, text: &[Sym], work: &Work) -> Match {
+        let found = self.glob.matches(text, work);
+        match &self.bare {
+            Some(bare) if found != Match::Yes => found.max(bare.matches(text, work)),
+            _ => found,
+        }
     }
 
     /// Allow: `text` is one form of a command, `source` the line it stands on.
     ///
     /// An exact pattern compares blanks too, so the form must stand on the line as it is.
-    pub(crate) fn allows(&self, text: &str, source: &str) -> bool {
+    pub(crate) fn allows(&self, text: &AllowText, source: &str, work: &Work) -> bool {
         match &self.exact {
-            Some(exact) => exact == text && source.contains(text),
-            None => {
-                self.glob.matches_text(text)
-                    || self
-                        .bare
-                        .as_ref()
-                        .is_some_and(|bare| bare.matches_text(text))
+            Some(exact) => {
+                *exact == text.text && work.spend(source.len()) && source.contains(&text.text)
             }
+            None => self.covers(&text.syms, work) == Match::Yes,
         }
     }
 

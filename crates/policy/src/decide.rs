@@ -8,12 +8,14 @@ use crate::claude_default;
 use crate::compile::{Applies, CompiledBundle, CompiledRule};
 use crate::condition::Truth;
 use crate::decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
-use crate::evaluate::{Verdict, evaluate};
+use crate::evaluate::{Contender, Verdict, evaluate};
 use crate::explain;
+use crate::index::Slate;
 use crate::mcp::{self, McpServer};
 use crate::parts::{self, Parts};
 use crate::request::{MAX_RESOLVED_PATHS, Request};
 use crate::subject::Subject;
+use crate::work::Cost;
 use cairn_event::{DecisionMode, Effect, Posture, Rank, RuleRef};
 
 /// The rule name under which the MCP allow list decides.
@@ -25,6 +27,10 @@ const MAX_LISTED_PARTS: usize = 32;
 /// Most losing rules a decision lists.
 const MAX_LISTED_LOSING: usize = 64;
 
+/// Why a call is refused whose comparison with the rules is cut off.
+const TOO_COMPLEX: &str = "the call takes too much work to check against the rules; make several \
+                           simpler calls of it";
+
 /// Decides one request.
 ///
 /// Never fails: what the engine cannot make sense of is a deny that says so.
@@ -35,7 +41,7 @@ pub fn decide(
     posture: &Posture,
     now_ms: u64,
 ) -> Decision {
-    let ruling = Inputs {
+    let (ruling, _) = Inputs {
         request,
         bundle,
         subject,
@@ -45,6 +51,28 @@ pub fn decide(
     }
     .rule();
     finish(ruling, request, bundle)
+}
+
+/// What [`decide`] costs for the same inputs, in steps; the same on every machine.
+///
+/// For holding the limits against lines that are made to be expensive.
+pub fn cost(
+    request: &Request,
+    bundle: &CompiledBundle,
+    subject: &Subject,
+    posture: &Posture,
+    now_ms: u64,
+) -> Cost {
+    let (_, cost) = Inputs {
+        request,
+        bundle,
+        subject,
+        posture,
+        now_ms,
+        claude: false,
+    }
+    .rule();
+    cost
 }
 
 /// As [`decide`], with Claude Code's own default in place of every `no-opinion`.
@@ -57,7 +85,7 @@ pub fn decide_as_claude(
     posture: &Posture,
     now_ms: u64,
 ) -> Decision {
-    let ruling = Inputs {
+    let (ruling, _) = Inputs {
         request,
         bundle,
         subject,
@@ -101,8 +129,6 @@ pub(crate) struct Ruling {
     pub cause: Option<String>,
 }
 
-type Applicable<'a> = (&'a CompiledRule, Applies);
-
 struct Inputs<'a> {
     request: &'a Request,
     bundle: &'a CompiledBundle,
@@ -113,12 +139,38 @@ struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    fn rule(&self) -> Ruling {
-        if let Some(cause) = malformed(self.request) {
-            return Ruling {
-                cause: Some(cause),
+    fn rule(&self) -> (Ruling, Cost) {
+        if let Some(ruling) = self.without_rules() {
+            return (ruling, Cost::default());
+        }
+        let parts = parts::of(self.request);
+        let index = &self.bundle.index;
+        let slates = index.slates(self.subject, &parts, self.request);
+        let (mut ruling, has_monitored) = self.combine(&slates, &parts, false);
+        if has_monitored {
+            let (all, _) = self.combine(&slates, &parts, true);
+            ruling.would = (all.effect != ruling.effect).then_some(all.effect);
+        }
+        if parts.work.is_exhausted() {
+            ruling = Ruling {
+                cause: Some(TOO_COMPLEX.to_owned()),
                 ..Ruling::deny(None, &self.request.tool)
             };
+        }
+        let cost = Cost {
+            reading: parts.read,
+            comparing: parts.work.spent(),
+        };
+        (ruling, cost)
+    }
+
+    /// What is decided before any rule is looked at.
+    fn without_rules(&self) -> Option<Ruling> {
+        if let Some(cause) = malformed(self.request) {
+            return Some(Ruling {
+                cause: Some(cause),
+                ..Ruling::deny(None, &self.request.tool)
+            });
         }
         if let Some(gate) = closed_gates(self.bundle, self.posture).into_iter().next() {
             let rule = RuleRef {
@@ -126,41 +178,35 @@ impl Inputs<'_> {
                 effect: Effect::Deny,
                 rank: Rank::PostureDeny,
             };
-            return Ruling {
+            return Some(Ruling {
                 gate: Some(gate),
                 ..Ruling::deny(Some(rule), &self.request.tool)
-            };
+            });
         }
-        if let Some(ruling) = self.blocked_server() {
-            return ruling;
-        }
-        let parts = parts::of(self.request);
-        let bundle = self.bundle;
-        let candidates = bundle
-            .index
-            .candidates(self.subject, &parts, self.request)
-            .into_iter()
-            .filter_map(|position| bundle.rules.get(position));
-        let applicable: Vec<Applicable<'_>> = candidates
-            .map(|rule| (rule, self.applies(rule)))
-            .filter(|(_, applies)| *applies != Applies::No)
-            .collect();
-        let enforced: Vec<Applicable<'_>> = applicable
-            .iter()
-            .copied()
-            .filter(|(rule, _)| !rule.is_monitored())
-            .collect();
-        let mut ruling = self.combine(&enforced, &parts);
-        if enforced.len() != applicable.len() {
-            let would = self.combine(&applicable, &parts).effect;
-            ruling.would = (would != ruling.effect).then_some(would);
-        }
-        ruling
+        self.blocked_server()
     }
 
-    fn applies(&self, rule: &CompiledRule) -> Applies {
+    /// The rules of a slate that apply; those in monitor mode only where they are wanted.
+    fn contenders<'a>(
+        &'a self,
+        slate: &'a Slate,
+        monitored: bool,
+    ) -> impl Iterator<Item = Contender<'a>> {
         let max_age = self.bundle.bundle.max_posture_age_ms;
-        rule.applies(self.subject, self.posture, max_age, self.now_ms)
+        slate.rules.iter().filter_map(move |position| {
+            let rule = self.bundle.rules.get(*position)?;
+            if rule.is_monitored() && !monitored {
+                return None;
+            }
+            let applies = rule.applies(self.subject, self.posture, max_age, self.now_ms);
+            let pieces = slate.pieces.get(position).map_or(&[][..], Vec::as_slice);
+            (applies != Applies::No).then_some(Contender {
+                position: *position,
+                rule,
+                applies,
+                pieces,
+            })
+        })
     }
 
     /// A call to a server that may not run, should one be running all the same.
@@ -191,14 +237,18 @@ impl Inputs<'_> {
         })
     }
 
-    /// Combines the parts: deny > ask > unmatched default > allow.
-    fn combine(&self, rules: &[Applicable<'_>], parts: &Parts) -> Ruling {
+    /// Combines the parts: deny > ask > unmatched default > allow. Also tells whether a rule in monitor
+    /// mode is among those that may match.
+    fn combine(&self, slates: &[Slate], parts: &Parts, monitored: bool) -> (Ruling, bool) {
         let mut ruling = Ruling::deny(None, &self.request.tool);
         let mut strictest: Option<Effect> = None;
         let mut matched = Vec::new();
-        for part in &parts.parts {
-            let verdict = evaluate(rules, part, parts, self.request);
-            matched.extend(verdict.matched.iter().cloned());
+        for (part, slate) in parts.parts.iter().zip(slates) {
+            if parts.work.is_exhausted() {
+                break;
+            }
+            let rules = self.contenders(slate, monitored);
+            let verdict = evaluate(rules, part, parts, self.request, &mut matched);
             let Some(effect) = self.effect_of(&verdict, part, parts) else {
                 continue;
             };
@@ -221,17 +271,30 @@ impl Inputs<'_> {
             Effect::NoOpinion if self.claude => Effect::Allow,
             default => default,
         });
-        matched.sort();
-        matched.dedup();
-        matched.retain(|rule| Some(rule) != ruling.rule.as_ref());
-        matched.truncate(MAX_LISTED_LOSING);
-        ruling.losing = matched;
+        ruling.losing = self.losing(matched, ruling.rule.as_ref());
         ruling
             .parts
             .sort_by_key(|part| std::cmp::Reverse(strictness(part.effect)));
         ruling.parts.dedup();
         ruling.parts.truncate(MAX_LISTED_PARTS);
-        ruling
+        let is_monitored = |position: &usize| {
+            let rule = self.bundle.rules.get(*position);
+            rule.is_some_and(CompiledRule::is_monitored)
+        };
+        let mut positions = slates.iter().flat_map(|slate| &slate.rules);
+        (ruling, positions.any(is_monitored))
+    }
+
+    /// The rules at these positions but the one that decided, each once.
+    fn losing(&self, mut matched: Vec<usize>, decided: Option<&RuleRef>) -> Vec<RuleRef> {
+        matched.sort_unstable();
+        matched.dedup();
+        let rules = matched.iter().filter_map(|at| self.bundle.rules.get(*at));
+        let mut losing: Vec<RuleRef> = rules.map(CompiledRule::reference).collect();
+        losing.sort();
+        losing.retain(|rule| Some(rule) != decided);
+        losing.truncate(MAX_LISTED_LOSING);
+        losing
     }
 
     /// The effect of one part; `None` for a part that only had to be not denied, and was not.

@@ -10,6 +10,23 @@ use crate::parts::{Part, Parts};
 use crate::request::Request;
 use cairn_event::{Effect, Rank, RuleRef};
 
+/// Steps that one rule and one part cost beside the texts that are compared: with thousands of rules
+/// each of them is far away in memory.
+const PAIR_STEPS: usize = 40;
+
+/// A rule that may match a part, and applies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender<'a> {
+    /// Where the rule stands in the bundle, which is sorted by id.
+    pub position: usize,
+    /// The rule.
+    pub rule: &'a CompiledRule,
+    /// How surely it applies.
+    pub applies: Applies,
+    /// The pieces of a line that could not be read which may be what it is about.
+    pub pieces: &'a [usize],
+}
+
 /// The verdict on one part.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
@@ -21,85 +38,111 @@ pub(crate) struct Verdict {
     pub uncertain: bool,
     /// Whether some rule matches for sure; without one the default is a floor.
     pub certain: bool,
-    /// Every rule that matched, the deciding one included.
-    pub matched: Vec<RuleRef>,
 }
 
 /// One rule that matched.
+#[derive(Clone, Copy)]
 struct Hit<'a> {
     rule: &'a CompiledRule,
     found: Match,
-    applies: Applies,
 }
 
-/// Evaluates the applicable rules for a part.
+/// Evaluates the applicable rules for a part, and adds the position of every one that matches, the
+/// deciding one included, to `matched`.
 ///
-/// `rules` must be sorted by id, so that ties do not depend on their order in the bundle.
-pub(crate) fn evaluate(
-    rules: &[(&CompiledRule, Applies)],
+/// `rules` must be sorted by id, so that ties do not depend on their order in the bundle. Says nothing
+/// that may be believed once the budget of comparing is exhausted.
+pub(crate) fn evaluate<'a>(
+    rules: impl Iterator<Item = Contender<'a>>,
     part: &Part,
     parts: &Parts,
     request: &Request,
+    matched: &mut Vec<usize>,
 ) -> Verdict {
-    let hits: Vec<Hit<'_>> = rules
-        .iter()
-        .map(|(rule, applies)| Hit {
-            rule,
-            applies: *applies,
-            found: matching::matches(rule, part, parts, request),
-        })
-        .filter(|hit| hit.found != Match::No)
-        .collect();
-    let mut standing: Option<(Effect, &Hit<'_>)> = None;
-    for rank in [Rank::Global, Rank::Team, Rank::Role, Rank::Person] {
-        let said = say(&hits, rank);
-        standing = match (standing, said) {
-            (earlier, None) => earlier,
-            (Some((Effect::Deny, deny)), Some((Effect::Ask, _))) => Some((Effect::Deny, deny)),
-            // An allow that cannot be trusted softens a broader deny and does nothing else.
-            (Some((Effect::Deny, _)), Some((Effect::NoOpinion, hit))) => Some((Effect::Ask, hit)),
-            (earlier, Some((Effect::NoOpinion, _))) => earlier,
-            (_, Some(narrower)) => Some(narrower),
-        };
+    let mut said = Said::default();
+    let mut certain = false;
+    for contender in rules {
+        if !parts.work.spend(PAIR_STEPS) {
+            break;
+        }
+        let rule = contender.rule;
+        let mut found = matching::matches(rule, part, parts, request);
+        if found == Match::Possible && matching::reads_as_written(rule, contender.pieces, parts) {
+            found = Match::Yes;
+        }
+        if found == Match::No {
+            continue;
+        }
+        matched.push(contender.position);
+        certain |= found == Match::Yes && contender.applies == Applies::Surely;
+        said.add(Hit { rule, found });
     }
-    for rank in [Rank::PostureDeny, Rank::Mandatory] {
-        standing = match (standing, say(&hits, rank)) {
-            (_, Some((Effect::Deny, hit))) => Some((Effect::Deny, hit)),
-            (Some((Effect::Deny, deny)), _) => Some((Effect::Deny, deny)),
-            (_, Some((Effect::Ask, hit))) => Some((Effect::Ask, hit)),
-            (earlier, _) => earlier,
-        };
-    }
-    let uncertain = standing
-        .as_ref()
-        .is_some_and(|(_, hit)| hit.found == Match::Possible);
+    let standing = said.standing();
     Verdict {
-        effect: standing.as_ref().map(|(effect, _)| *effect),
-        rule: standing.as_ref().map(|(_, hit)| hit.rule.reference()),
-        uncertain,
-        certain: hits
-            .iter()
-            .any(|hit| hit.found == Match::Yes && hit.applies == Applies::Surely),
-        matched: hits.iter().map(|hit| hit.rule.reference()).collect(),
+        effect: standing.map(|(effect, _)| effect),
+        rule: standing.map(|(_, hit)| hit.rule.reference()),
+        uncertain: standing.is_some_and(|(_, hit)| hit.found == Match::Possible),
+        certain,
     }
 }
 
-/// What one rank says: deny, then ask, then allow, then an allow that cannot be trusted.
-///
-/// A deny that only possibly matches says ask; an untrusted allow is told apart as no-opinion.
-fn say<'a, 'b>(hits: &'b [Hit<'a>], rank: Rank) -> Option<(Effect, &'b Hit<'a>)> {
-    let of_rank = || hits.iter().filter(|hit| hit.rule.rank == rank);
-    let effect_of = |hit: &Hit<'_>| match (hit.rule.rule.effect, hit.found) {
-        (Effect::Deny, Match::Yes) => Effect::Deny,
-        (Effect::Allow, Match::Yes) => Effect::Allow,
-        (Effect::Allow, _) => Effect::NoOpinion,
-        _ => Effect::Ask,
-    };
-    [Effect::Deny, Effect::Ask, Effect::Allow, Effect::NoOpinion]
-        .into_iter()
-        .find_map(|effect| {
-            of_rank()
-                .find(|hit| effect_of(hit) == effect)
-                .map(|hit| (effect, hit))
-        })
+/// What each rank says: the first rule of each effect.
+#[derive(Default)]
+struct Said<'a> {
+    hits: Vec<(Rank, Effect, Hit<'a>)>,
+}
+
+impl<'a> Said<'a> {
+    /// A deny that only possibly matches says ask; an allow that cannot be trusted is kept apart as
+    /// no-opinion.
+    fn add(&mut self, hit: Hit<'a>) {
+        let effect = match (hit.rule.rule.effect, hit.found) {
+            (Effect::Deny, Match::Yes) => Effect::Deny,
+            (Effect::Allow, Match::Yes) => Effect::Allow,
+            (Effect::Allow, _) => Effect::NoOpinion,
+            _ => Effect::Ask,
+        };
+        if self.of(hit.rule.rank, effect).is_none() {
+            self.hits.push((hit.rule.rank, effect, hit));
+        }
+    }
+
+    fn of(&self, rank: Rank, effect: Effect) -> Option<(Effect, Hit<'a>)> {
+        let mut hits = self.hits.iter();
+        let found = hits.find(|(of_rank, says, _)| *of_rank == rank && *says == effect);
+        found.map(|(_, _, hit)| (effect, *hit))
+    }
+
+    /// What one rank says: deny, then ask, then allow, then an allow that cannot be trusted.
+    fn by(&self, rank: Rank) -> Option<(Effect, Hit<'a>)> {
+        [Effect::Deny, Effect::Ask, Effect::Allow, Effect::NoOpinion]
+            .into_iter()
+            .find_map(|effect| self.of(rank, effect))
+    }
+
+    /// What all ranks together say.
+    fn standing(&self) -> Option<(Effect, Hit<'a>)> {
+        let mut standing: Option<(Effect, Hit<'a>)> = None;
+        for rank in [Rank::Global, Rank::Team, Rank::Role, Rank::Person] {
+            standing = match (standing, self.by(rank)) {
+                (earlier, None) => earlier,
+                (Some((Effect::Deny, deny)), Some((Effect::Ask, _))) => Some((Effect::Deny, deny)),
+                // An allow that cannot be trusted softens a broader deny and does nothing else.
+                (Some((Effect::Deny, _)), Some((Effect::NoOpinion, hit))) => {
+                    Some((Effect::Ask, hit))
+                }
+                (earlier, Some((Effect::NoOpinion, _))) => earlier,
+                (_, Some(narrower)) => Some(narrower),
+            };
+        }
+        for rank in [Rank::PostureDeny, Rank::Mandatory] {
+            standing = match (standing, self.by(rank)) {
+                (_, Some((Effect::Deny, hit))) => Some((Effect::Deny, hit)),
+                (Some((Effect::Deny, deny)), _) => Some((Effect::Deny, deny)),
+                (_, Some((Effect::Ask, hit))) => Some((Effect::Ask, hit)),
+                (earlier, _) => earlier,
+            };
+        }
+        standing
+    }
 }

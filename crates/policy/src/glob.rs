@@ -4,6 +4,8 @@
 //! word such as `$X` is an unknown stretch: a pattern then matches for sure, possibly, or not.
 //! Source: architecture section 4; Claude Code findings 2.2 and 2.3.
 
+use crate::work::Work;
+
 /// One symbol of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Sym {
@@ -36,6 +38,9 @@ enum Tok {
     Lit(char),
     Star,
 }
+
+/// Steps of comparing with a text, however soon they differ.
+const TEXT_STEPS: usize = 12;
 
 /// A pattern in which `*` stands for any characters and everything else for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,30 +100,71 @@ impl Glob {
     }
 
     /// Matches text without unknown stretches.
-    pub(crate) fn matches_text(&self, text: &str) -> bool {
-        let syms: Vec<Sym> = text.chars().map(Sym::Char).collect();
-        self.run(&syms, Certainty::Sure)
+    pub(crate) fn matches_text(&self, text: &str, work: &Work) -> bool {
+        self.covers(&syms(text), work)
     }
 
-    /// Matches text that may hold unknown stretches.
-    pub(crate) fn matches(&self, text: &[Sym]) -> Match {
-        if self.run(text, Certainty::Sure) {
-            Match::Yes
-        } else if text.iter().all(|sym| matches!(sym, Sym::Char(_))) {
+    /// Matches text that may hold unknown stretches. Says no once the budget is exhausted: the caller
+    /// must ask the budget before it believes that.
+    pub(crate) fn matches(&self, text: &[Sym], work: &Work) -> Match {
+        work.spend(TEXT_STEPS);
+        if self.opening_differs(text) {
             Match::No
-        } else if self.run(text, Certainty::Possible) {
+        } else if self.covers(text, work) {
+            Match::Yes
+        } else if !text.iter().all(|sym| matches!(sym, Sym::Char(_))) && self.may_cover(text, work)
+        {
             Match::Possible
         } else {
             Match::No
         }
     }
 
-    /// Walks the text once, keeping the set of pattern positions that are reachable.
-    fn run(&self, text: &[Sym], certainty: Certainty) -> bool {
-        if self.opening_differs(text) {
-            return false;
-        }
+    /// Whether every value of the unknown stretches is covered: only a wildcard takes one in.
+    ///
+    /// Tries each wildcard with as little as possible, and goes back to the last one only.
+    fn covers(&self, text: &[Sym], work: &Work) -> bool {
+        let (mut at, mut tok, mut steps) = (0, 0, 0);
+        let mut last_star: Option<(usize, usize)> = None;
+        let most = work.left();
+        let found = loop {
+            steps += 1;
+            if steps > most {
+                break false;
+            }
+            match (self.toks.get(tok), text.get(at)) {
+                (Some(Tok::Star), _) => {
+                    tok += 1;
+                    if tok == self.toks.len() {
+                        break true;
+                    }
+                    last_star = Some((tok, at));
+                }
+                (Some(Tok::Lit(wanted)), Some(Sym::Char(found))) if wanted == found => {
+                    tok += 1;
+                    at += 1;
+                }
+                (None, None) => break true,
+                (_, None) => break false,
+                (_, Some(_)) => {
+                    let Some((after, from)) = last_star else {
+                        break false;
+                    };
+                    last_star = Some((after, from + 1));
+                    tok = after;
+                    at = from + 1;
+                }
+            }
+        };
+        work.spend(steps);
+        found
+    }
+
+    /// Whether some value of the unknown stretches is covered: walks the text once, keeping the set of
+    /// pattern positions that are reachable.
+    fn may_cover(&self, text: &[Sym], work: &Work) -> bool {
         let end = self.toks.len();
+        let open_ended = self.toks.last() == Some(&Tok::Star);
         let mut reached = vec![false; end + 1];
         if let Some(start) = reached.first_mut() {
             *start = true;
@@ -126,22 +172,24 @@ impl Glob {
         self.skip_stars(&mut reached);
         let mut next = vec![false; end + 1];
         for sym in text {
+            // Some passes over all positions for each symbol.
+            if !work.spend(2 * (end + 1)) {
+                return false;
+            }
+            if open_ended && reached.last() == Some(&true) {
+                return true;
+            }
             next.fill(false);
-            match (sym, certainty) {
-                (Sym::Char(c), _) => self.step(&reached, &mut next, |lit| lit == *c),
-                (Sym::One, Certainty::Possible) => {
-                    self.step(&reached, &mut next, |lit| lit != '/');
-                }
-                (Sym::Any, Certainty::Possible) => {
+            match sym {
+                Sym::Char(c) => self.step(&reached, &mut next, |lit| lit == *c),
+                Sym::One => self.step(&reached, &mut next, |lit| lit != '/'),
+                Sym::Any => {
                     let first = reached.iter().position(|hit| *hit);
                     next.iter_mut()
                         .skip(first.unwrap_or(end + 1))
                         .for_each(|hit| *hit = true);
                 }
-                (Sym::Segment { lead }, Certainty::Possible) => {
-                    self.step_segment(&reached, &mut next, *lead);
-                }
-                (_, Certainty::Sure) => self.step(&reached, &mut next, |_| false),
+                Sym::Segment { lead } => self.step_segment(&reached, &mut next, *lead),
             }
             self.skip_stars(&mut next);
             std::mem::swap(&mut reached, &mut next);
@@ -211,12 +259,6 @@ impl Glob {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Certainty {
-    Sure,
-    Possible,
-}
-
 fn push(toks: &mut Vec<Tok>, tok: Tok) {
     if tok != Tok::Star || toks.last() != Some(&Tok::Star) {
         toks.push(tok);
@@ -226,6 +268,15 @@ fn push(toks: &mut Vec<Tok>, tok: Tok) {
 /// The symbols of a known text.
 pub(crate) fn syms(text: &str) -> Vec<Sym> {
     text.chars().map(Sym::Char).collect()
+}
+
+/// The symbols of a path in lower case: paths are compared without regard to case.
+pub(crate) fn lower(path: &[Sym]) -> Vec<Sym> {
+    let lower = |sym: &Sym| match sym {
+        Sym::Char(c) => Sym::Char(c.to_lowercase().next().unwrap_or(*c)),
+        other => *other,
+    };
+    path.iter().map(lower).collect()
 }
 
 /// The text, if every symbol of it is known.
@@ -250,28 +301,34 @@ mod tests {
 
     #[test]
     fn literal_text() {
-        assert!(Glob::new("git * main").matches_text("git log --oneline main"));
-        assert!(!Glob::new("git * main").matches_text("git main"));
-        assert!(Glob::new("x** *").matches_text("xyz 1"));
-        assert!(!Glob::with_escapes("echo2 \\*").matches_text("echo2 x"));
-        assert!(Glob::with_escapes("echo2 \\*").matches_text("echo2 \\*"));
-        assert!(Glob::new("").matches_text(""));
-        assert!(!Glob::new("").matches_text("a"));
+        assert!(Glob::new("git * main").matches_text("git log --oneline main", &Work::unbounded()));
+        assert!(!Glob::new("git * main").matches_text("git main", &Work::unbounded()));
+        assert!(Glob::new("x** *").matches_text("xyz 1", &Work::unbounded()));
+        assert!(!Glob::with_escapes("echo2 \\*").matches_text("echo2 x", &Work::unbounded()));
+        assert!(Glob::with_escapes("echo2 \\*").matches_text("echo2 \\*", &Work::unbounded()));
+        assert!(Glob::new("").matches_text("", &Work::unbounded()));
+        assert!(!Glob::new("").matches_text("a", &Work::unbounded()));
     }
 
     #[test]
     fn unknown_stretches() {
         let rm = Glob::new("rm *");
-        assert_eq!(rm.matches(&unknown("rm $")), Match::Yes);
-        assert_eq!(rm.matches(&unknown("$ x")), Match::Possible);
-        assert_eq!(rm.matches(&unknown("r$ x")), Match::Possible);
-        assert_eq!(rm.matches(&unknown("git $")), Match::No);
+        assert_eq!(rm.matches(&unknown("rm $"), &Work::unbounded()), Match::Yes);
         assert_eq!(
-            Glob::new("git push *").matches(&unknown("git commit $")),
+            rm.matches(&unknown("$ x"), &Work::unbounded()),
+            Match::Possible
+        );
+        assert_eq!(
+            rm.matches(&unknown("r$ x"), &Work::unbounded()),
+            Match::Possible
+        );
+        assert_eq!(rm.matches(&unknown("git $"), &Work::unbounded()), Match::No);
+        assert_eq!(
+            Glob::new("git push *").matches(&unknown("git commit $"), &Work::unbounded()),
             Match::No
         );
         assert_eq!(
-            Glob::new("git push *").matches(&unknown("git $")),
+            Glob::new("git push *").matches(&unknown("git $"), &Work::unbounded()),
             Match::Possible
         );
     }
@@ -280,9 +337,21 @@ mod tests {
     fn file_name_wildcards_do_not_cross_segments_or_find_dot_files() {
         let env = Glob::new("/w/*.env");
         let path = |lead| [syms("/w/"), vec![Sym::Segment { lead }]].concat();
-        assert_eq!(env.matches(&path(false)), Match::Possible);
-        assert_eq!(Glob::new("/w/.env").matches(&path(true)), Match::No);
-        assert_eq!(Glob::new("/w/a/b").matches(&path(true)), Match::No);
-        assert_eq!(Glob::new("/w/a").matches(&path(true)), Match::Possible);
+        assert_eq!(
+            env.matches(&path(false), &Work::unbounded()),
+            Match::Possible
+        );
+        assert_eq!(
+            Glob::new("/w/.env").matches(&path(true), &Work::unbounded()),
+            Match::No
+        );
+        assert_eq!(
+            Glob::new("/w/a/b").matches(&path(true), &Work::unbounded()),
+            Match::No
+        );
+        assert_eq!(
+            Glob::new("/w/a").matches(&path(true), &Work::unbounded()),
+            Match::Possible
+        );
     }
 }

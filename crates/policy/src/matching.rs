@@ -4,17 +4,17 @@
 //! allow must be certain, a deny or ask also counts where it is possible.
 //! Source: Claude Code findings 2.1 to 2.6; architecture section 4.
 
-use crate::bash::{Access, Command, Line, access, strip};
+use crate::bash::Access;
 use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
 use crate::domain;
-use crate::glob::{Glob, Match, Sym, known_text, syms};
-use crate::parts::{Part, Parts, What};
-use crate::paths::{self, PathPattern};
+use crate::glob::{Glob, Match};
+use crate::parts::{CommandPart, Form, Part, Parts, Target, What};
+use crate::paths::PathPattern;
 use crate::pattern::Kind;
-use crate::protected;
 use crate::request::Request;
+use crate::work::Work;
 use cairn_event::Effect;
 use serde_json::Value;
 
@@ -25,34 +25,32 @@ use serde_json::Value;
 /// part cannot be shown not to match.
 pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: &Request) -> Match {
     let effect = rule.rule.effect;
+    let work = &parts.work;
     if effect != Effect::Allow && is_about_the_call(&rule.kind) && is_beside(part, parts) {
         return Match::No;
     }
     let found = match &rule.kind {
         Kind::Tool(tool) => yes(is_tool(tool, &request.tool)),
-        Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool)
-            || (request.tool == "Monitor" && glob.matches_text("Bash"))),
+        Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool, work)
+            || (request.tool == "Monitor" && glob.matches_text("Bash", work))),
         Kind::Mcp(glob) => {
-            yes(request.tool.starts_with("mcp__") && glob.matches_text(&request.tool))
+            yes(request.tool.starts_with("mcp__") && glob.matches_text(&request.tool, work))
         }
         Kind::Parameter { tool, name, value } => {
-            yes(is_tool(tool, &request.tool) && parameter_is(&request.input, name, value))
+            yes(is_tool(tool, &request.tool) && parameter_is(&request.input, name, value, work))
         }
         Kind::Command(patterns) => {
             let found = any(patterns.iter().map(|one| command(one, effect, part, parts)));
-            let unread = matches!(part.what, What::Unreadable(_)) && effect != Effect::Allow;
-            if unread && reads_as_written(patterns, request) {
-                Match::Yes
-            } else if effect == Effect::Allow
-                && leaves_project(part, parts, request, rule.rule.dialect)
-            {
+            let leaves = matches!(&part.what, What::Command(command) if command.leaves
+                || (command.changes && rule.rule.dialect == Dialect::Claude));
+            if effect == Effect::Allow && leaves {
                 found.min(Match::Possible)
             } else {
                 found
             }
         }
-        Kind::ReadPath(path) => file(path, Access::Read, effect, part, request),
-        Kind::EditPath(path) => file(path, Access::Write, effect, part, request),
+        Kind::ReadPath(path) => file(path, Access::Read, effect, part, parts, request),
+        Kind::EditPath(path) => file(path, Access::Write, effect, part, parts, request),
         Kind::Domain(pattern) if request.tool == "WebFetch" => {
             match request
                 .input
@@ -78,21 +76,24 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
         Kind::Domain(_) | Kind::Agent(_) | Kind::Skill { .. } => Match::No,
     };
     if effect == Effect::Allow {
-        trusted(found, part, parts, request)
+        trusted(found, part, parts)
     } else {
         found
     }
 }
 
-/// Whether a line that is no valid shell text begins, or one of its pieces does, like a denied command.
-fn reads_as_written(patterns: &[CommandPattern], request: &Request) -> bool {
-    let source = request.command().unwrap_or_default();
-    let pieces = source.split(['\n', ';', '|', '&']);
-    pieces.chain([source]).any(|piece| {
-        let text = piece.split_whitespace().collect::<Vec<_>>().join(" ");
-        let covers = |pattern: &CommandPattern| pattern.covers(&syms(&text)) == Match::Yes;
-        !text.is_empty() && patterns.iter().any(covers)
-    })
+/// Whether a line that is no valid shell text begins, or one of these pieces of it does, like a denied
+/// or asked command.
+pub(crate) fn reads_as_written(rule: &CompiledRule, pieces: &[usize], parts: &Parts) -> bool {
+    let Kind::Command(patterns) = &rule.kind else {
+        return false;
+    };
+    let pieces = pieces.iter().filter_map(|piece| parts.unread.get(*piece));
+    let covers = |piece| {
+        let is_covered = |one: &CommandPattern| one.covers(piece, &parts.work) == Match::Yes;
+        patterns.iter().any(is_covered)
+    };
+    rule.rule.effect != Effect::Allow && pieces.into_iter().any(|piece| covers(piece))
 }
 
 /// A rule for a whole tool is answered on the line's commands, where a narrower allow can meet it.
@@ -105,75 +106,23 @@ fn is_about_the_call(kind: &Kind) -> bool {
 
 /// The line as a whole, or a file, beside commands that are parts of their own.
 fn is_beside(part: &Part, parts: &Parts) -> bool {
-    matches!(part.what, What::Line(_) | What::File { .. })
-        && parts
-            .parts
-            .iter()
-            .any(|other| matches!(other.what, What::Command { .. }))
+    parts.has_commands && matches!(part.what, What::Line(_) | What::File { .. })
 }
 
 /// What an allow for a whole tool still must not approve.
-fn trusted(found: Match, part: &Part, parts: &Parts, request: &Request) -> Match {
+fn trusted(found: Match, part: &Part, parts: &Parts) -> Match {
     let doubtful = match &part.what {
         What::Unreadable(_) => return Match::No,
-        What::Command { index, .. } => command_at(parts, *index)
-            .is_some_and(|command| protected::removes_too_much(command, request)),
-        What::File {
-            access: Access::Write,
-            forms,
-            ..
-        } => forms
-            .iter()
-            .any(|form| protected::is_protected(form, &request.cwd)),
-        What::Call => writes_protected(request),
-        What::File { .. } | What::Line(_) => false,
+        What::Command(command) => command.removes,
+        What::File { forms, .. } => forms.iter().any(|form| form.protected),
+        What::Call => parts.writes_protected,
+        What::Line(_) => false,
     };
     if doubtful {
         found.min(Match::Possible)
     } else {
         found
     }
-}
-
-/// Whether a command pattern is not enough for a command, because it names files.
-///
-/// Claude Code asks before known file programs look outside the project, whatever the pattern; and
-/// an imported pattern does not stand for the permission to change files either.
-fn leaves_project(part: &Part, parts: &Parts, request: &Request, dialect: Dialect) -> bool {
-    let What::Command { index, .. } = &part.what else {
-        return false;
-    };
-    let (Some(command), Some(line)) = (command_at(parts, *index), &parts.line) else {
-        return false;
-    };
-    access::checked(command).iter().any(|file| {
-        let outside = line
-            .absolute_forms(&file.path, &request.home)
-            .iter()
-            .any(|form| {
-                known_text(form).is_none_or(|path| {
-                    let target = request
-                        .resolution(&path)
-                        .and_then(|found| found.target.as_deref());
-                    !paths::is_within(&path, &request.cwd)
-                        || target.is_some_and(|target| !paths::is_within(target, &request.cwd))
-                })
-            });
-        outside || (file.access == Access::Write && dialect == Dialect::Claude)
-    })
-}
-
-fn writes_protected(request: &Request) -> bool {
-    matches!(
-        request.tool.as_str(),
-        "Edit" | "Write" | "MultiEdit" | "NotebookEdit"
-    ) && request.file_path().is_some_and(|path| {
-        protected::path_is_protected(&path)
-            || request
-                .resolution(&path)
-                .and_then(|resolved| resolved.target.as_deref())
-                .is_some_and(protected::path_is_protected)
-    })
 }
 
 fn yes(hit: bool) -> Match {
@@ -193,11 +142,11 @@ fn is_tool(rule: &str, tool: &str) -> bool {
         )
 }
 
-fn parameter_is(input: &Value, name: &str, wanted: &Glob) -> bool {
+fn parameter_is(input: &Value, name: &str, wanted: &Glob, work: &Work) -> bool {
     match input.get(name) {
-        Some(Value::String(text)) => wanted.matches_text(text),
-        Some(Value::Bool(flag)) => wanted.matches_text(&flag.to_string()),
-        Some(Value::Number(number)) => wanted.matches_text(&number.to_string()),
+        Some(Value::String(text)) => work.spend(text.len()) && wanted.matches_text(text, work),
+        Some(Value::Bool(flag)) => wanted.matches_text(&flag.to_string(), work),
+        Some(Value::Number(number)) => wanted.matches_text(&number.to_string(), work),
         _ => false,
     }
 }
@@ -206,55 +155,41 @@ fn text_is(input: &Value, name: &str, test: impl Fn(&str) -> bool) -> bool {
     input.get(name).and_then(Value::as_str).is_some_and(test)
 }
 
-fn command_at(parts: &Parts, index: usize) -> Option<&Command> {
-    parts
-        .line
-        .as_ref()
-        .and_then(|line| line.commands.get(index))
-}
-
 fn command(pattern: &CommandPattern, effect: Effect, part: &Part, parts: &Parts) -> Match {
     match (&part.what, effect) {
         (What::Unreadable(_), Effect::Allow) => Match::No,
         (What::Unreadable(_), _) => Match::Possible,
-        (What::Command { index, .. }, Effect::Allow) => {
-            match (command_at(parts, *index), &parts.line) {
-                (Some(command), Some(line)) => allows(pattern, command, line),
-                _ => Match::No,
+        (What::Command(command), Effect::Allow) => allows(pattern, command, parts),
+        (What::Command(command), _) => {
+            let mut found = yes(command.opaque).min(Match::Possible);
+            for text in &command.deny {
+                if found == Match::Yes {
+                    break;
+                }
+                found = found.max(pattern.covers(text, &parts.work));
             }
-        }
-        (What::Command { index, texts }, _) => {
-            let by_text = any(texts.iter().map(|text| pattern.covers(text)));
-            let opaque = command_at(parts, *index).is_some_and(|command| command.opaque.is_some());
-            if opaque {
-                by_text.max(Match::Possible)
-            } else {
-                by_text
-            }
+            found
         }
         (What::Line(text), Effect::Deny | Effect::Ask) if pattern.whole_line => {
-            pattern.covers(text)
+            pattern.covers(text, &parts.work)
         }
         _ => Match::No,
     }
 }
 
-fn allows(pattern: &CommandPattern, command: &Command, line: &Line) -> Match {
-    if pattern.is_line(&line.source) {
+fn allows(pattern: &CommandPattern, command: &CommandPart, parts: &Parts) -> Match {
+    let source = parts.line.as_ref().map_or("", |line| line.source.as_str());
+    if pattern.is_line(source) {
         return Match::Yes;
     }
     if pattern.whole_line {
         return Match::No;
     }
-    let texts = strip::allow_texts(command);
-    if !texts.iter().any(|text| pattern.allows(text, &line.source)) {
+    let mut texts = command.allow.iter();
+    if !texts.any(|text| pattern.allows(text, source, &parts.work)) {
         return Match::No;
     }
-    let exact = pattern.is_exact();
-    let doubtful = command.distrust().is_some()
-        || strip::never_by_pattern(command).is_some()
-        || (!exact && strip::only_exact(command).is_some());
-    if doubtful {
+    if command.doubtful || (command.only_exact && !pattern.is_exact()) {
         Match::Possible
     } else {
         Match::Yes
@@ -266,11 +201,12 @@ fn file(
     kind: Access,
     effect: Effect,
     part: &Part,
+    parts: &Parts,
     request: &Request,
 ) -> Match {
     match &part.what {
         What::Unreadable(_) if effect != Effect::Allow => Match::Possible,
-        What::Call => call(pattern, kind, effect, request),
+        What::Call => call(pattern, kind, effect, parts, request),
         What::File {
             access,
             forms,
@@ -280,11 +216,8 @@ fn file(
             if effect == Effect::Allow {
                 let covered = forms
                     .iter()
-                    .all(|form| covers_form(pattern, form, effect, request) == Match::Yes);
-                let safe = *plain
-                    && !forms.iter().any(|form| {
-                        kind == Access::Write && protected::is_protected(form, &request.cwd)
-                    });
+                    .all(|form| covers_form(pattern, form, effect, parts, request) == Match::Yes);
+                let safe = *plain && !forms.iter().any(|form| form.protected);
                 return match (covered, safe) {
                     (true, true) => Match::Yes,
                     (true, false) => Match::Possible,
@@ -293,21 +226,34 @@ fn file(
             }
             any(forms
                 .iter()
-                .map(|form| covers_form(pattern, form, effect, request)))
+                .map(|form| covers_form(pattern, form, effect, parts, request)))
         }
         _ => Match::No,
     }
 }
 
-fn covers_form(pattern: &PathPattern, form: &[Sym], effect: Effect, request: &Request) -> Match {
-    match known_text(form) {
-        Some(path) => yes(pattern.covers(&path, request.resolution(&path), request, effect)),
-        None if pattern.may_cover(form, request) => Match::Possible,
-        None => Match::No,
+fn covers_form(
+    pattern: &PathPattern,
+    form: &Form,
+    effect: Effect,
+    parts: &Parts,
+    request: &Request,
+) -> Match {
+    let (roots, work) = (parts.roots(request), &parts.work);
+    match &form.target {
+        Target::Known(path) => yes(pattern.covers(path, roots, effect, work)),
+        Target::Open(lower) if pattern.may_cover(lower, roots, work) => Match::Possible,
+        Target::Open(_) => Match::No,
     }
 }
 
-fn call(pattern: &PathPattern, kind: Access, effect: Effect, request: &Request) -> Match {
+fn call(
+    pattern: &PathPattern,
+    kind: Access,
+    effect: Effect,
+    parts: &Parts,
+    request: &Request,
+) -> Match {
     let reads = matches!(request.tool.as_str(), "Read" | "Grep" | "Glob" | "LS");
     let writes = matches!(
         request.tool.as_str(),
@@ -322,10 +268,10 @@ fn call(pattern: &PathPattern, kind: Access, effect: Effect, request: &Request) 
     if !concerned {
         return Match::No;
     }
-    let path = request.file_path().unwrap_or_else(|| request.cwd.clone());
-    let covered = pattern.covers(&path, request.resolution(&path), request, effect);
+    let file = parts.file(request);
+    let covered = pattern.covers(file, parts.roots(request), effect, &parts.work);
     match effect {
-        Effect::Allow if covered && writes && writes_protected(request) => Match::Possible,
+        Effect::Allow if covered && parts.writes_protected => Match::Possible,
         _ => yes(covered),
     }
 }

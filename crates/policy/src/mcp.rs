@@ -5,6 +5,7 @@
 //! Source: architecture section 4 (last line); endpoint findings on MCP control.
 
 use crate::glob::Glob;
+use crate::work::Work;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -249,10 +250,11 @@ fn url_matches(pattern: &str, address: &str) -> bool {
         return false;
     };
     let (pattern_host, pattern_path) = split_url(pattern);
-    let host_matches = Glob::new(&pattern_host).matches_text(&origin(&address));
+    let host_matches = Glob::new(&pattern_host).matches_text(&origin(&address), &Work::unbounded());
     let path_matches = match pattern_path {
         "" | "/" => true,
-        pattern_path => Glob::new(pattern_path).matches_text(&address[Position::BeforePath..]),
+        pattern_path => Glob::new(pattern_path)
+            .matches_text(&address[Position::BeforePath..], &Work::unbounded()),
     };
     host_matches && path_matches
 }

@@ -1,11 +1,18 @@
 //! Taking a call apart into what is decided one by one.
 //!
-//! Owns the list of parts: simple commands, redirections, named files, or the call itself.
+//! Owns the list of parts: simple commands, redirections, named files, or the call itself; and what the
+//! rules are compared with, made once for all of them.
 //! Source: architecture section 4, item 1.
 
-use crate::bash::{self, Access, Command, Line, Unreadable, access};
-use crate::glob::{Sym, known_text, syms};
-use crate::request::Request;
+use crate::bash::{self, Access, Command, Line, Unreadable, access, strip};
+use crate::command_pattern::AllowText;
+use crate::glob::{Sym, known_text, lower, syms};
+use crate::paths::{self, KnownPath, Roots};
+use crate::protected;
+use crate::request::{Request, ResolvedPath};
+use crate::work::Work;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 /// One part of a call.
 #[derive(Clone, Debug)]
@@ -21,19 +28,14 @@ pub(crate) struct Part {
 pub(crate) enum What {
     /// The call as a whole.
     Call,
-    /// A simple command: its position on the line and the texts a deny looks at.
-    Command {
-        /// Index into the line's commands.
-        index: usize,
-        /// Every text the command may run as.
-        texts: Vec<Vec<Sym>>,
-    },
+    /// A simple command.
+    Command(Box<CommandPart>),
     /// A file a command touches: every absolute form of its path.
     File {
         /// How it is touched.
         access: Access,
         /// The forms; more than one where the directory may change.
-        forms: Vec<Vec<Sym>>,
+        forms: Vec<Form>,
         /// As named.
         named: String,
         /// Whether an allow may trust the name.
@@ -45,117 +47,296 @@ pub(crate) enum What {
     Unreadable(Unreadable),
 }
 
-/// A call taken apart.
+/// A simple command and what rules look at.
 #[derive(Clone, Debug)]
+pub(crate) struct CommandPart {
+    /// Index into the line's commands.
+    pub index: usize,
+    /// Every text the command may run as, for denies and asks.
+    pub deny: Vec<Vec<Sym>>,
+    /// Whether it may run anything.
+    pub opaque: bool,
+    /// The texts an allow is compared with.
+    pub allow: Vec<AllowText>,
+    /// Whether no pattern at all may be trusted with it.
+    pub doubtful: bool,
+    /// Whether only an exact pattern may.
+    pub only_exact: bool,
+    /// Whether it names a file outside the project that a pattern on the command does not cover.
+    pub leaves: bool,
+    /// Whether it names a file to change that such a pattern does not cover.
+    pub changes: bool,
+    /// Whether it removes the root, the home directory or the like.
+    pub removes: bool,
+}
+
+/// One absolute form of a path.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    /// As it is.
+    pub path: Vec<Sym>,
+    /// Whether no allow approves writing there.
+    pub protected: bool,
+    /// What path patterns are compared with.
+    pub target: Target,
+}
+
+/// A path as patterns are compared with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// All of it is known.
+    Known(KnownPath),
+    /// Some of it is not; in lower case.
+    Open(Vec<Sym>),
+}
+
+/// A call taken apart.
+#[derive(Debug)]
 pub(crate) struct Parts {
     /// The line, where the call is a shell command that could be read.
     pub line: Option<Line>,
     /// The parts; never empty.
     pub parts: Vec<Part>,
+    /// Whether commands are among the parts.
+    pub has_commands: bool,
+    /// A line that could not be read, and its pieces between operators, each once.
+    pub unread: Vec<Vec<Sym>>,
+    file: OnceCell<KnownPath>,
+    /// Whether a file tool writes where no allow approves it.
+    pub writes_protected: bool,
+    roots: OnceCell<Roots>,
+    /// What comparing may cost.
+    pub work: Work,
+    /// What reading did cost.
+    pub read: u64,
 }
 
 /// Takes a call apart.
 pub(crate) fn of(request: &Request) -> Parts {
     let is_shell = matches!(request.tool.as_str(), "Bash" | "Monitor");
     let listens = request.tool == "Monitor" && request.input.get("command").is_none();
+    let mut parts = Parts {
+        line: None,
+        parts: Vec::new(),
+        has_commands: false,
+        unread: Vec::new(),
+        file: OnceCell::new(),
+        writes_protected: writes_protected(request),
+        roots: OnceCell::new(),
+        work: Work::comparing(),
+        read: 0,
+    };
     if !is_shell || listens {
-        return Parts {
-            line: None,
-            parts: vec![Part {
-                what: What::Call,
-                required: true,
-            }],
-        };
+        parts.parts.push(Part::call());
+        return parts;
     }
-    let line = request
-        .command()
+    let work = Work::reading();
+    let command = request.command();
+    let made = command
         .ok_or(Unreadable::NoCommand)
-        .and_then(|command| bash::read(command, &request.cwd, &request.home));
-    match line {
-        Ok(line) => of_line(line, request),
+        .and_then(|command| bash::read(command, &request.cwd, &request.home, &work))
+        .and_then(|line| {
+            Maker::new(&line, request, &work)
+                .parts()
+                .map(|made| (line, made))
+        });
+    match made {
+        Ok((line, made)) => {
+            parts.line = Some(line);
+            parts.parts = made;
+            let mut all = parts.parts.iter();
+            parts.has_commands = all.any(|part| matches!(part.what, What::Command(_)));
+        }
         Err(why) => {
-            let part = Part {
-                what: What::Unreadable(why),
+            let what = What::Unreadable(why);
+            parts.parts.push(Part {
+                what,
                 required: true,
-            };
-            Parts {
-                line: None,
-                parts: vec![part],
+            });
+            let source = command.unwrap_or_default();
+            if parts.work.spend(source.len()) {
+                parts.unread = pieces(source);
             }
         }
     }
+    parts.read = work.spent();
+    parts
 }
 
-fn of_line(line: Line, request: &Request) -> Parts {
-    let mut parts = Vec::new();
-    for (index, command) in line.commands.iter().enumerate() {
-        if !command.words.is_empty() || !command.assigns.is_empty() {
-            let what = What::Command {
-                index,
-                texts: command.deny_texts(),
-            };
-            parts.push(Part {
-                what,
-                required: command.required,
-            });
-        }
-        files_of(command, &line, request, &mut parts);
-    }
-    if !parts.iter().any(|part| part.required) {
-        parts.push(Part {
-            what: What::Call,
-            required: true,
-        });
-    }
-    let collapsed = line.source.split_whitespace().collect::<Vec<_>>().join(" ");
-    parts.push(Part {
-        what: What::Line(syms(&collapsed)),
-        required: false,
-    });
-    Parts {
-        line: Some(line),
-        parts,
-    }
+/// Takes a line apart.
+struct Maker<'a> {
+    line: &'a Line,
+    request: &'a Request,
+    resolved: BTreeMap<&'a str, &'a ResolvedPath>,
+    work: &'a Work,
 }
 
-fn files_of(command: &Command, line: &Line, request: &Request, parts: &mut Vec<Part>) {
-    let mut push = |access, path: &[Sym], plain: bool, required: bool| {
-        let forms = line.absolute_forms(path, &request.home);
-        let named = readable(path);
-        parts.push(Part {
-            what: What::File {
-                access,
-                forms,
-                named,
-                plain,
-            },
-            required,
-        });
-    };
-    for redirect in &command.redirects {
-        if is_free(&redirect.file.path) {
-            continue;
+impl<'a> Maker<'a> {
+    fn new(line: &'a Line, request: &'a Request, work: &'a Work) -> Self {
+        // Of two with one name the first counts, as in `Request::resolution`.
+        let resolved = request.resolved.iter().rev();
+        Self {
+            line,
+            request,
+            resolved: resolved.map(|one| (one.lexical.as_str(), one)).collect(),
+            work,
         }
-        // A path that an expansion or `..` could change is not what an allow was written for.
-        let plain = known_text(&redirect.file.path).is_some()
-            && !redirect.file.raw.contains("..")
-            && line.directories.len() == 1
-            && !line.unknown_directory
-            && !redirect.file.raw.starts_with('~');
-        push(
-            redirect.access,
-            &redirect.file.path,
+    }
+
+    fn parts(&self) -> Result<Vec<Part>, Unreadable> {
+        let mut parts = Vec::new();
+        for (index, command) in self.line.commands.iter().enumerate() {
+            if !command.words.is_empty() || !command.assigns.is_empty() {
+                parts.push(Part {
+                    what: What::Command(Box::new(self.command(index, command)?)),
+                    required: command.required,
+                });
+            }
+            self.files_of(command, &mut parts)?;
+        }
+        if !parts.iter().any(|part| part.required) {
+            parts.push(Part::call());
+        }
+        let words = self.line.source.split_whitespace();
+        let collapsed = words.collect::<Vec<_>>().join(" ");
+        parts.push(Part {
+            what: What::Line(syms(&collapsed)),
+            required: false,
+        });
+        Ok(parts)
+    }
+
+    fn command(&self, index: usize, command: &Command) -> Result<CommandPart, Unreadable> {
+        let mut part = CommandPart {
+            index,
+            deny: command.deny_texts(self.work)?,
+            opaque: command.opaque.is_some(),
+            allow: Vec::new(),
+            doubtful: command.distrust().is_some() || strip::never_by_pattern(command).is_some(),
+            only_exact: strip::only_exact(command).is_some(),
+            leaves: false,
+            changes: false,
+            removes: protected::removes_too_much(command, self.request),
+        };
+        for text in strip::allow_texts(command) {
+            self.afford(text.len())?;
+            part.allow.push(AllowText::new(text));
+        }
+        for file in access::checked(command) {
+            part.changes |= file.access == Access::Write;
+            for form in self.absolute_forms(&file.path)? {
+                part.leaves |= known_text(&form).is_none_or(|path| !self.is_inside(&path));
+            }
+        }
+        Ok(part)
+    }
+
+    /// Whether a path and what it links to are below the working directory.
+    fn is_inside(&self, path: &str) -> bool {
+        let resolved = self.resolved.get(path);
+        let target = resolved.and_then(|found| found.target.as_deref());
+        let inside = |path: &str| paths::is_within(path, &self.request.cwd);
+        inside(path) && target.is_none_or(inside)
+    }
+
+    fn files_of(&self, command: &Command, parts: &mut Vec<Part>) -> Result<(), Unreadable> {
+        let line = self.line;
+        for redirect in &command.redirects {
+            let path = &redirect.file.path;
+            if is_free(path) {
+                continue;
+            }
+            // A path that an expansion or `..` could change is not what an allow was written for.
+            let plain = known_text(path).is_some()
+                && !redirect.file.raw.contains("..")
+                && line.directories.len() == 1
+                && !line.unknown_directory
+                && !redirect.file.raw.starts_with('~');
+            let required = command.required;
+            parts.push(self.file(redirect.access, path, plain, required)?);
+        }
+        for file in access::tee_files(command) {
+            let plain = known_text(&file.path).is_some() && line.directories.len() == 1;
+            parts.push(self.file(file.access, &file.path, plain, command.required)?);
+        }
+        for file in access::accesses(command, self.work)? {
+            parts.push(self.file(file.access, &file.path, false, false)?);
+        }
+        Ok(())
+    }
+
+    fn file(
+        &self,
+        access: Access,
+        path: &[Sym],
+        plain: bool,
+        required: bool,
+    ) -> Result<Part, Unreadable> {
+        let forms = self.absolute_forms(path)?.into_iter();
+        let what = What::File {
+            access,
+            forms: forms.map(|form| self.form(form, access)).collect(),
+            named: readable(path),
             plain,
-            command.required,
-        );
+        };
+        Ok(Part { what, required })
     }
-    for file in access::tee_files(command) {
-        let plain = known_text(&file.path).is_some() && line.directories.len() == 1;
-        push(file.access, &file.path, plain, command.required);
+
+    fn form(&self, path: Vec<Sym>, access: Access) -> Form {
+        let writes = access == Access::Write;
+        let target = match known_text(&path) {
+            Some(text) => {
+                let resolved = self.resolved.get(text.as_str()).copied();
+                Target::Known(KnownPath::new(&text, resolved))
+            }
+            None => Target::Open(lower(&path)),
+        };
+        Form {
+            protected: writes && protected::is_protected(&path, &self.request.cwd),
+            path,
+            target,
+        }
     }
-    for file in access::accesses(command) {
-        push(file.access, &file.path, false, false);
+
+    fn absolute_forms(&self, path: &[Sym]) -> Result<Vec<Vec<Sym>>, Unreadable> {
+        let bases = self.line.directories.iter().map(String::len);
+        // Each form is looked at again and again: as text, in lower case, by segments.
+        self.afford(FORM_STEPS * bases.map(|base| base + path.len()).sum::<usize>())?;
+        Ok(self.line.absolute_forms(path, &self.request.home))
     }
+
+    fn afford(&self, steps: usize) -> Result<(), Unreadable> {
+        match self.work.spend(steps) {
+            true => Ok(()),
+            false => Err(Unreadable::TooMuch),
+        }
+    }
+}
+
+/// Steps for each character of an absolute form.
+const FORM_STEPS: usize = 8;
+
+/// What a line that is no valid shell text may be meant as: itself, and what stands between operators.
+fn pieces(source: &str) -> Vec<Vec<Sym>> {
+    let pieces = source.split(['\n', ';', '|', '&']).chain([source]);
+    let mut texts: Vec<String> = pieces
+        .map(|piece| piece.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|text| !text.is_empty())
+        .collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.iter().map(|text| syms(text)).collect()
+}
+
+fn writes_protected(request: &Request) -> bool {
+    matches!(
+        request.tool.as_str(),
+        "Edit" | "Write" | "MultiEdit" | "NotebookEdit"
+    ) && request.file_path().is_some_and(|path| {
+        let resolved = request.resolution(&path);
+        let target = resolved.and_then(|found| found.target.as_deref());
+        protected::path_is_protected(&path) || target.is_some_and(protected::path_is_protected)
+    })
 }
 
 /// `/dev/null` swallows anything.
@@ -173,15 +354,42 @@ fn readable(path: &[Sym]) -> String {
         .collect()
 }
 
+impl Parts {
+    /// The file that a file tool names, or the directory it works in.
+    pub(crate) fn file(&self, request: &Request) -> &KnownPath {
+        self.file.get_or_init(|| {
+            let named = request.file_path();
+            let path = named.as_deref().unwrap_or(&request.cwd);
+            KnownPath::new(path, request.resolution(path))
+        })
+    }
+
+    /// Where path patterns start.
+    pub(crate) fn roots(&self, request: &Request) -> &Roots {
+        self.roots.get_or_init(|| Roots::of(request))
+    }
+
+    /// The command behind a part.
+    pub(crate) fn command(&self, part: &CommandPart) -> Option<&Command> {
+        let line = self.line.as_ref()?;
+        line.commands.get(part.index)
+    }
+}
+
 impl Part {
+    fn call() -> Self {
+        Self {
+            what: What::Call,
+            required: true,
+        }
+    }
+
     /// The part in words, for the decision record.
     pub(crate) fn label(&self, parts: &Parts, request: &Request) -> String {
         match &self.what {
             What::Call => request.tool.clone(),
-            What::Command { index, .. } => parts
-                .line
-                .as_ref()
-                .and_then(|line| line.commands.get(*index))
+            What::Command(command) => parts
+                .command(command)
                 .map_or_else(String::new, Command::label),
             What::File {
                 access: Access::Read,

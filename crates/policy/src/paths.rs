@@ -6,7 +6,15 @@
 
 use crate::glob::{Glob, Match, Sym};
 use crate::request::{Request, ResolvedPath};
+use crate::segment::Segment;
+use crate::work::Work;
 use cairn_event::Effect;
+
+/// Most segments of a pattern: as many positions as a word has bits, and far deeper than trees are.
+pub const MAX_SEGMENTS: usize = 63;
+
+/// Steps of each character of a pattern that is held against a path of which not all is known.
+const LOOSE_STEPS: usize = 8;
 
 /// Where a pattern starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +34,9 @@ enum Anchor {
 pub(crate) struct PathPattern {
     anchor: Anchor,
     /// Directory of the settings source, where the rule names one.
-    settings: Option<String>,
+    settings: Option<Root>,
     /// The pattern's segments in lower case, without anchor.
-    segments: Vec<String>,
+    segments: Vec<Segment>,
     /// One segment without anchor: matches at any depth, in gitignore's way.
     any_depth: bool,
     /// One plain segment and `**`: any depth for a deny or ask, the anchor only for an allow.
@@ -47,6 +55,9 @@ pub enum PathProblem {
     /// A `!` carve-out has no meaning as a rule of its own.
     #[error("a `!` pattern matches nothing by itself")]
     Negation,
+    /// More than [`MAX_SEGMENTS`] segments.
+    #[error("the path pattern has more than {MAX_SEGMENTS} segments")]
+    TooDeep,
     /// Nothing is left of the pattern.
     #[error("an empty path pattern matches nothing")]
     Empty,
@@ -73,28 +84,29 @@ impl PathPattern {
             (Anchor::Cwd, text.strip_prefix("./").unwrap_or(text))
         };
         let lower = rest.to_lowercase();
-        let segments: Vec<String> = lower
+        let segments: Vec<&str> = lower
             .split('/')
             .filter(|segment| !segment.is_empty() && *segment != ".")
-            .map(str::to_owned)
             .collect();
         if segments.is_empty() {
             return Err(PathProblem::Empty);
         }
-        if segments.iter().any(|segment| segment == "..") {
+        if segments.contains(&"..") {
             return Err(PathProblem::ParentSegment);
         }
+        if segments.len() > MAX_SEGMENTS {
+            return Err(PathProblem::TooDeep);
+        }
         let bare = anchor == Anchor::Cwd;
-        let any_depth = bare && segments.len() == 1 && segments.first().is_some_and(|s| s != "**");
+        let any_depth = bare && segments.len() == 1 && segments.first() != Some(&"**");
         let tree_of_one = bare
             && segments.len() == 2
-            && segments.first().is_some_and(|segment| segment != "**")
-            && segments.last().is_some_and(|segment| segment == "**");
-        let settings = settings.map(str::to_owned);
+            && segments.first() != Some(&"**")
+            && segments.last() == Some(&"**");
         Ok(Self {
             anchor,
-            settings,
-            segments,
+            settings: settings.map(Root::new),
+            segments: segments.into_iter().map(Segment::new).collect(),
             any_depth,
             tree_of_one,
         })
@@ -107,263 +119,195 @@ impl PathPattern {
 
     /// A segment, in lower case, that every covered path has: the longest one without wildcards.
     pub(crate) fn needed_segment(&self) -> Option<&str> {
-        let plain = |segment: &&String| !segment.contains(['*', '?', '[', '\\']);
-        let longest = self
-            .segments
-            .iter()
-            .filter(plain)
-            .max_by_key(|one| one.len());
-        longest.map(String::as_str)
+        let plain = self.segments.iter().filter_map(Segment::plain);
+        plain.max_by_key(|one| one.len())
     }
 
     /// Whether the pattern covers a path that may be a link.
     ///
-    /// `resolved` absent means that nobody followed the links: enough to deny, never to allow.
+    /// Where nobody followed the links it is enough to deny, never to allow.
     pub(crate) fn covers(
         &self,
-        lexical: &str,
-        resolved: Option<&ResolvedPath>,
-        request: &Request,
+        path: &KnownPath,
+        roots: &Roots,
         effect: Effect,
+        work: &Work,
     ) -> bool {
-        let by_name = self.covers_lexical(lexical, request, effect);
-        let target = resolved.and_then(|path| path.target.as_deref());
+        let by_name = self.covers_lexical(&path.segments, roots, effect, work);
+        let target = path.target.as_ref();
+        let by_target = |target| self.covers_lexical(target, roots, effect, work);
         if effect == Effect::Allow {
-            let by_target =
-                target.is_none_or(|target| self.covers_lexical(target, request, effect));
-            resolved.is_some() && by_name && by_target
+            path.followed && by_name && target.is_none_or(by_target)
         } else {
-            by_name || target.is_some_and(|target| self.covers_lexical(target, request, effect))
+            by_name || target.is_some_and(by_target)
         }
     }
 
-    /// Whether some value of the unknown stretches of a path is covered.
-    pub(crate) fn may_cover(&self, path: &[Sym], request: &Request) -> bool {
-        let Some(root) = self.root(request) else {
-            return false;
-        };
-        let mut loose = root.to_lowercase();
+    /// Whether some value of the unknown stretches of a path in lower case is covered.
+    pub(crate) fn may_cover(&self, lower: &[Sym], roots: &Roots, work: &Work) -> bool {
+        if lower == [Sym::Any] {
+            return true;
+        }
+        let mut loose = self.root(roots).text.clone();
         if self.any_depth || self.tree_of_one {
             loose.push_str("/*");
         }
         for segment in &self.segments {
             loose.push('/');
-            if segment == "**" {
-                loose.push('*');
-            } else {
-                loose.extend(loosen(segment));
-            }
+            segment.loosen(&mut loose);
         }
-        let lower: Vec<Sym> = path
-            .iter()
-            .map(|sym| match sym {
-                Sym::Char(c) => Sym::Char(c.to_lowercase().next().unwrap_or(*c)),
-                other => *other,
-            })
-            .collect();
+        if !work.spend(LOOSE_STEPS * loose.len()) {
+            return false;
+        }
         // `a/*/b` must also reach `/a/b`, and a covered directory covers what is below it.
         let forms = [loose.replace("/*/", "*/"), loose];
         forms.iter().any(|form| {
-            Glob::new(form).matches(&lower) != Match::No
-                || Glob::new(&format!("{form}/*")).matches(&lower) != Match::No
+            Glob::new(form).matches(lower, work) != Match::No
+                || Glob::new(&format!("{form}/*")).matches(lower, work) != Match::No
         })
     }
 
-    fn covers_lexical(&self, path: &str, request: &Request, effect: Effect) -> bool {
-        let Some(root) = self.root(request) else {
-            return false;
-        };
-        let (path, root) = (path.to_lowercase(), root.to_lowercase());
-        let below: Vec<&str> = if root == "/" {
-            path.split('/')
-                .filter(|segment| !segment.is_empty())
-                .collect()
-        } else {
-            match path.strip_prefix(root.trim_end_matches('/')) {
-                Some(rest) if rest.is_empty() || rest.starts_with('/') => rest
-                    .split('/')
-                    .filter(|segment| !segment.is_empty())
-                    .collect(),
-                _ => return false,
-            }
-        };
-        let segments: Vec<&str> = self.segments.iter().map(String::as_str).collect();
-        let any_depth = self.any_depth || (self.tree_of_one && effect != Effect::Allow);
-        let starts = if any_depth { below.len().max(1) } else { 1 };
-        (0..starts).any(|start| {
-            below
-                .get(start..)
-                .is_some_and(|tail| matches_or_holds(&segments, tail))
-        })
-    }
-
-    fn root<'a>(&'a self, request: &'a Request) -> Option<&'a str> {
-        match self.anchor {
-            Anchor::Root => Some("/"),
-            Anchor::Home => Some(&request.home),
-            Anchor::Cwd => Some(&request.cwd),
-            Anchor::Settings => self.settings.as_deref(),
-        }
-    }
-}
-
-/// The segments match the path or one of the directories it is in.
-fn matches_or_holds(pattern: &[&str], path: &[&str]) -> bool {
-    (1..=path.len()).any(|end| {
-        path.get(..end)
-            .is_some_and(|head| segments_match(pattern, head))
-    })
-}
-
-/// Matches whole paths by reachable positions, so that many `**` cost no more than one.
-fn segments_match(pattern: &[&str], path: &[&str]) -> bool {
-    // A trailing `**` needs something below the directory.
-    let mut reached = vec![false; pattern.len() + 1];
-    if let Some(start) = reached.first_mut() {
-        *start = true;
-    }
-    skip_double_stars(pattern, &mut reached);
-    for name in path {
-        let mut next = vec![false; pattern.len() + 1];
-        for (position, segment) in pattern.iter().enumerate() {
-            if !reached.get(position).copied().unwrap_or(false) {
-                continue;
-            }
-            if *segment == "**" {
-                set(&mut next, position);
-                if position + 1 == pattern.len() {
-                    set(&mut next, position + 1);
-                }
-            } else if segment_matches(segment, name) {
-                set(&mut next, position + 1);
-            }
-        }
-        skip_double_stars(pattern, &mut next);
-        reached = next;
-    }
-    reached.last().copied().unwrap_or(false)
-}
-
-fn set(positions: &mut [bool], at: usize) {
-    if let Some(hit) = positions.get_mut(at) {
-        *hit = true;
-    }
-}
-
-/// `**` stands for no segment too, except at the end.
-fn skip_double_stars(pattern: &[&str], reached: &mut [bool]) {
-    for (position, segment) in pattern.iter().enumerate() {
-        if *segment == "**"
-            && position + 1 < pattern.len()
-            && reached.get(position).copied().unwrap_or(false)
+    /// Walks the path once, keeping the set of pattern positions that are reachable: many `**` cost no
+    /// more than one. The pattern matches the path or one of the directories that it is in.
+    fn covers_lexical(&self, path: &Segments, roots: &Roots, effect: Effect, work: &Work) -> bool {
+        let mut below = path.iter();
+        let root = self.root(roots).segments.iter();
+        if !root
+            .into_iter()
+            .all(|segment| below.next() == Some(segment))
         {
-            set(reached, position + 1);
+            return false;
         }
-    }
-}
-
-/// One segment with `*`, `?`, `[…]` and `\x`.
-fn segment_matches(pattern: &str, name: &str) -> bool {
-    let toks = segment_toks(pattern);
-    let mut reached = vec![false; toks.len() + 1];
-    set(&mut reached, 0);
-    for c in name.chars().map(Some).chain([None]) {
-        let mut next = vec![false; toks.len() + 1];
-        for (position, tok) in toks.iter().enumerate() {
-            if !reached.get(position).copied().unwrap_or(false) {
-                continue;
+        let any_depth = self.any_depth || (self.tree_of_one && effect != Effect::Allow);
+        let end = self.segments.len();
+        // One bit for each position, the first in the lowest.
+        let mut reached = 0u64;
+        for (depth, name) in below.enumerate() {
+            if !work.spend(end + 1) {
+                return false;
             }
-            match tok {
-                SegmentTok::Star => {
-                    set(&mut reached, position + 1);
-                    set(&mut next, position);
+            if depth == 0 || any_depth {
+                reached |= 1;
+            }
+            let mut next = 0u64;
+            for (position, segment) in self.segments.iter().enumerate() {
+                let here = 1 << position;
+                if reached & here == 0 {
+                    continue;
                 }
-                SegmentTok::One => set(&mut next, position + 1),
-                SegmentTok::Lit(lit) if Some(*lit) == c => set(&mut next, position + 1),
-                SegmentTok::Class { negated, ranges } => {
-                    let inside =
-                        c.is_some_and(|c| ranges.iter().any(|(low, high)| *low <= c && c <= *high));
-                    if inside != *negated {
-                        set(&mut next, position + 1);
+                if !segment.is_double_star() {
+                    if segment.matches(name, work) {
+                        next |= here << 1;
                     }
+                } else if position + 1 == end {
+                    // A trailing `**` needs something below the directory.
+                    next |= here | here << 1;
+                } else {
+                    // Any other stands for no segment too.
+                    next |= here;
+                    reached |= here << 1;
                 }
-                SegmentTok::Lit(_) => {}
             }
+            if next & 1 << end != 0 {
+                return true;
+            }
+            reached = next;
         }
-        if c.is_none() {
-            return reached.last().copied().unwrap_or(false);
-        }
-        reached = next;
+        false
     }
-    false
-}
 
-enum SegmentTok {
-    Lit(char),
-    One,
-    Star,
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
-}
-
-fn segment_toks(pattern: &str) -> Vec<SegmentTok> {
-    let chars: Vec<char> = pattern.chars().collect();
-    let mut toks = Vec::with_capacity(chars.len());
-    let mut at = 0;
-    while let Some(c) = chars.get(at).copied() {
-        at += 1;
-        toks.push(match c {
-            '*' => SegmentTok::Star,
-            '?' => SegmentTok::One,
-            '\\' => {
-                let escaped = chars.get(at).copied().unwrap_or('\\');
-                at += 1;
-                SegmentTok::Lit(escaped)
-            }
-            '[' => match class(&chars, at) {
-                Some((tok, after)) => {
-                    at = after;
-                    tok
-                }
-                None => SegmentTok::Lit('['),
-            },
-            other => SegmentTok::Lit(other),
-        });
-    }
-    toks
-}
-
-/// A bracket expression that starts after its `[`, and where it ends.
-fn class(chars: &[char], start: usize) -> Option<(SegmentTok, usize)> {
-    let negated = matches!(chars.get(start), Some('!' | '^'));
-    let first = if negated { start + 1 } else { start };
-    let mut at = first;
-    let mut ranges = Vec::new();
-    loop {
-        let low = *chars.get(at)?;
-        if low == ']' && at > first {
-            return Some((SegmentTok::Class { negated, ranges }, at + 1));
+    fn root<'a>(&'a self, roots: &'a Roots) -> &'a Root {
+        match self.anchor {
+            Anchor::Root => &roots.all,
+            Anchor::Home => &roots.home,
+            Anchor::Cwd => &roots.cwd,
+            // A pattern that needs an anchor and has none does not compile.
+            Anchor::Settings => self.settings.as_ref().unwrap_or(&roots.nowhere),
         }
-        let high = match (chars.get(at + 1), chars.get(at + 2)) {
-            (Some('-'), Some(high)) if *high != ']' => {
-                at += 2;
-                *high
-            }
-            _ => low,
-        };
-        ranges.push((low, high));
-        at += 1;
     }
 }
 
-/// A superset of a segment pattern in which every wildcard is `*`.
-fn loosen(segment: &str) -> impl Iterator<Item = char> {
-    segment_toks(segment).into_iter().map(|tok| match tok {
-        SegmentTok::Lit(c) => c,
-        _ => '*',
-    })
+/// A directory that patterns start from, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Root {
+    /// Without a slash at its end, as [`PathPattern::may_cover`] goes on from it.
+    text: String,
+    segments: Segments,
+}
+
+impl Root {
+    fn new(path: &str) -> Self {
+        Self {
+            text: path.to_lowercase().trim_end_matches('/').to_owned(),
+            segments: Segments::of(path),
+        }
+    }
+}
+
+/// The directories that the patterns of one request start from.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    all: Root,
+    home: Root,
+    cwd: Root,
+    /// No path is below it.
+    nowhere: Root,
+}
+
+impl Roots {
+    /// Those of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            all: Root::new("/"),
+            home: Root::new(&request.home),
+            cwd: Root::new(&request.cwd),
+            nowhere: Root::new("\0"),
+        }
+    }
+}
+
+/// An absolute path that is known, in the form that patterns are compared with.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownPath {
+    segments: Segments,
+    /// Where its links lead, if anywhere else.
+    target: Option<Segments>,
+    /// Whether somebody followed the links.
+    followed: bool,
+}
+
+impl KnownPath {
+    /// A path, and what is recorded of its links.
+    pub(crate) fn new(path: &str, resolved: Option<&ResolvedPath>) -> Self {
+        let target = resolved.and_then(|resolved| resolved.target.as_deref());
+        Self {
+            segments: Segments::of(path),
+            target: target.map(Segments::of),
+            followed: resolved.is_some(),
+        }
+    }
+
+    /// Every segment of the path and of where its links lead.
+    pub(crate) fn all_segments(&self) -> impl Iterator<Item = String> {
+        let target = self.target.iter().flat_map(Segments::iter);
+        let segments = self.segments.iter().chain(target);
+        segments.map(|segment| segment.iter().collect())
+    }
+}
+
+/// The segments of a path in lower case: paths are compared without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segments(Vec<char>);
+
+impl Segments {
+    fn of(path: &str) -> Self {
+        Self(path.chars().flat_map(char::to_lowercase).collect())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[char]> {
+        let segments = self.0.split(|c| *c == '/');
+        segments.filter(|segment| !segment.is_empty())
+    }
 }
 
 /// The absolute path without `.`, `..`, doubled slashes and a leading tilde; links not followed.

@@ -8,6 +8,7 @@ use crate::bundle::{Rule, Scope};
 use crate::glob::{Match, Sym};
 use crate::lint::{Lint, LintKind};
 use crate::pattern::{self, Kind};
+use crate::work::Work;
 use cairn_event::{DecisionMode, Effect};
 
 /// Most rules compared with each other: the work grows with the square.
@@ -104,9 +105,9 @@ fn covers(winner: &Kind, own: &Kind, rule: &Rule) -> bool {
                     .chars()
                     .map(|c| if c == '*' { Sym::Any } else { Sym::Char(c) })
                     .collect();
-                winners
-                    .iter()
-                    .any(|winner| !winner.whole_line && winner.covers(&text) == Match::Yes)
+                winners.iter().any(|winner| {
+                    !winner.whole_line && winner.covers(&text, &Work::unbounded()) == Match::Yes
+                })
             })
         }
         (winner, own) => winner == own,

@@ -33,6 +33,16 @@ fn one(effect: Effect, pattern: &str) -> Bundle {
 }
 
 #[test]
+fn a_deny_below_the_root_holds_for_a_path_of_which_only_the_beginning_is_known() {
+    let denied = one(Effect::Deny, "Read(//etc/**)");
+    for line in ["cat /etc/$X", "cat /etc/sha*", "cat $X"] {
+        assert_eq!(of(&denied, &bash(line)), Effect::Ask, "{line}");
+    }
+    assert_eq!(of(&denied, &bash("cat /usr/$X")), Effect::NoOpinion);
+    assert_eq!(of(&denied, &bash("cat /etc/shadow")), Effect::Deny);
+}
+
+#[test]
 fn a_deny_needs_the_link_or_its_target_an_allow_both() {
     let link = file("Read", "/w/proj/key", Some("/home/u/.ssh/id_rsa"));
     assert_eq!(

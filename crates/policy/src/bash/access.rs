@@ -6,8 +6,10 @@
 //! Source: Claude Code findings 2.5.
 
 use super::command::{Access, Command, basename};
+use super::guard::Unreadable;
 use super::scan::Word;
 use crate::glob::{Sym, known_text};
+use crate::work::Work;
 
 /// Programs that show or copy the files they are given.
 const READERS: &[&str] = &[
@@ -156,12 +158,14 @@ pub(crate) struct FileAccess {
 }
 
 /// The files the command's arguments name, over everything it may run as.
-pub(crate) fn accesses(command: &Command) -> Vec<FileAccess> {
+///
+/// Errors: [`Unreadable::TooMuch`].
+pub(crate) fn accesses(command: &Command, work: &Work) -> Result<Vec<FileAccess>, Unreadable> {
     let mut found = Vec::new();
     for view in &command.views {
-        of_view(view, &mut found);
+        of_view(view, &mut found, work)?;
     }
-    found
+    Ok(found)
 }
 
 /// Programs whose files Claude Code checks even where a pattern allows the command.
@@ -218,12 +222,12 @@ pub(crate) fn tee_files(command: &Command) -> Vec<FileAccess> {
     }
 }
 
-fn of_view(view: &[Word], found: &mut Vec<FileAccess>) {
+fn of_view(view: &[Word], found: &mut Vec<FileAccess>, work: &Work) -> Result<(), Unreadable> {
     let Some((program, arguments)) = view.split_first() else {
-        return;
+        return Ok(());
     };
     let Some(name) = known_text(&basename(&program.value)) else {
-        return;
+        return Ok(());
     };
     let name = name.as_str();
     let (mut reads, mut writes) = (READERS.contains(&name), WRITERS.contains(&name));
@@ -238,8 +242,11 @@ fn of_view(view: &[Word], found: &mut Vec<FileAccess>) {
         };
         (reads, writes) = (is(GIT_READS), is(GIT_WRITES));
     }
+    if !reads && !writes {
+        return Ok(());
+    }
     for word in arguments {
-        for path in candidates(word) {
+        for path in candidates(word, work)? {
             // An address made at run time is no file; a file made at run time may be any.
             if path.first() == Some(&Sym::Any) && NETWORK.contains(&name) {
                 continue;
@@ -258,6 +265,7 @@ fn of_view(view: &[Word], found: &mut Vec<FileAccess>) {
             }
         }
     }
+    Ok(())
 }
 
 fn edits_in_place(word: &Word) -> bool {
@@ -268,7 +276,7 @@ fn edits_in_place(word: &Word) -> bool {
 }
 
 /// A word may be a path, or hold one after `=`, `@` or `:` (`if=x`, `-d@x`, `HEAD:x`).
-fn candidates(word: &Word) -> Vec<Vec<Sym>> {
+fn candidates(word: &Word, work: &Work) -> Result<Vec<Vec<Sym>>, Unreadable> {
     let is_option = matches!(word.value.first(), Some(Sym::Char('-')));
     let mut paths = Vec::new();
     if !is_option {
@@ -278,6 +286,9 @@ fn candidates(word: &Word) -> Vec<Vec<Sym>> {
         if matches!(sym, Sym::Char('=' | '@' | ':'))
             && let Some(tail) = word.path.get(at + 1..).filter(|tail| !tail.is_empty())
         {
+            if !work.spend(tail.len()) {
+                return Err(Unreadable::TooMuch);
+            }
             paths.push(tail.to_vec());
         }
     }
@@ -285,5 +296,5 @@ fn candidates(word: &Word) -> Vec<Vec<Sym>> {
     if is_option && let Some(tail) = word.path.get(2..).filter(|tail| !tail.is_empty()) {
         paths.push(tail.to_vec());
     }
-    paths
+    Ok(paths)
 }

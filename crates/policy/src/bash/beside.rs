@@ -9,7 +9,7 @@ use super::scan::{self, Word};
 use super::walk::{Around, MAX_SCRIPT_DEPTH, Walker, empty};
 use brush_parser::ast;
 
-impl Walker {
+impl Walker<'_> {
     pub(super) fn item(
         &mut self,
         item: &ast::CommandPrefixOrSuffixItem,
@@ -145,7 +145,7 @@ impl Walker {
             ast::IoRedirect::HereDocument(_, document) => {
                 let text = if document.requires_expansion {
                     command.blocker.get_or_insert("an expanding here-document");
-                    let text = scan::heredoc(&document.doc.value, &self.variables)?;
+                    let text = scan::heredoc(&document.doc.value, &self.variables, self.work)?;
                     self.nested(&text.scripts, around)?;
                     text
                 } else {

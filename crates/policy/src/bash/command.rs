@@ -5,15 +5,21 @@
 //! Source: architecture section 4, item 1; Claude Code findings 2.2 and 2.3.
 
 use super::escapes;
+use super::guard::Unreadable;
 use super::launch;
 use super::scan::Word;
 use crate::glob::{Sym, known_text, syms};
+use crate::work::Work;
 
 /// Longest label of a command in a decision, in characters: the full text is in the request.
 const MAX_LABEL_CHARS: usize = 200;
 
 /// Most words that are searched for a subcommand behind options.
 const MAX_OPTION_WORDS: usize = 32;
+
+/// Steps of each symbol of an argument vector: the texts it is made into, with a subcommand behind
+/// options in up to [`MAX_OPTION_WORDS`] places.
+const TEXT_STEPS: usize = 40;
 
 /// Programs whose first plain argument is a subcommand that global options may precede.
 const SUBCOMMAND_PROGRAMS: &[&str] = &[
@@ -135,14 +141,16 @@ impl Command {
     }
 
     /// Looks through launchers: fills [`Self::views`] and [`Self::opaque`], returns scripts to read.
-    pub(crate) fn look_through(&mut self) -> Vec<String> {
-        let mut found = launch::look_through(&self.words, &self.stdin);
+    ///
+    /// Errors: [`Unreadable::TooMuch`].
+    pub(crate) fn look_through(&mut self, work: &Work) -> Result<Vec<String>, Unreadable> {
+        let mut found = launch::look_through(&self.words, &self.stdin, work)?;
         for assign in &self.assigns {
             escapes::assignment(&assign.whole, &mut found);
         }
         self.views = found.views;
         self.opaque = self.opaque.or(found.opaque);
-        found.scripts
+        Ok(found.scripts)
     }
 
     /// Whether both run the same in every way that a rule can look at.
@@ -166,9 +174,15 @@ impl Command {
     }
 
     /// Every text a deny or ask pattern is compared with.
-    pub(crate) fn deny_texts(&self) -> Vec<Vec<Sym>> {
+    ///
+    /// Errors: [`Unreadable::TooMuch`].
+    pub(crate) fn deny_texts(&self, work: &Work) -> Result<Vec<Vec<Sym>>, Unreadable> {
         let mut texts = Vec::new();
         for view in &self.views {
+            let size = view.iter().map(|word| word.value.len() + 1).sum::<usize>();
+            if !work.spend(TEXT_STEPS * size) {
+                return Err(Unreadable::TooMuch);
+            }
             push_view_texts(view, &mut texts);
         }
         if !self.assigns.is_empty() {
@@ -182,6 +196,9 @@ impl Command {
         }
         if !self.redirections.is_empty() {
             let tail = syms(&format!(" {}", self.redirections.join(" ")));
+            if !work.spend(texts.len() * tail.len()) {
+                return Err(Unreadable::TooMuch);
+            }
             let longer: Vec<Vec<Sym>> = texts
                 .iter()
                 .map(|text| [text.as_slice(), tail.as_slice()].concat())
@@ -190,7 +207,7 @@ impl Command {
         }
         texts.sort_unstable_by_key(Vec::len);
         texts.dedup();
-        texts
+        Ok(texts)
     }
 
     /// What forbids an allow pattern to trust the text.

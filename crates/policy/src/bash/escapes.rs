@@ -223,7 +223,7 @@ const CODE_VARIABLES: &[&str] = &[
 ];
 
 /// Looks for shell escapes of a program.
-pub(super) fn look(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+pub(super) fn look(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     for (programs, options, before) in COMMAND_OPTIONS {
         if programs.contains(&name) {
             for value in values(arguments, options) {
@@ -255,7 +255,7 @@ pub(super) fn look(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut La
     by_name(name, arguments, stdin, found);
 }
 
-fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     let fed = !matches!(stdin, Stdin::Inherited);
     match name {
         "sed" | "gsed" => sed_scripts(arguments, found),
@@ -312,7 +312,7 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched) 
 }
 
 /// What an assignment makes later programs run.
-pub(super) fn assignment(word: &Word, found: &mut Launched) {
+pub(super) fn assignment(word: &Word, found: &mut Launched<'_>) {
     let equals = crate::glob::Sym::Char('=');
     let Some(at) = word.value.iter().position(|sym| *sym == equals) else {
         return;
@@ -360,7 +360,7 @@ fn names_a_command(variable: &str) -> bool {
 }
 
 /// An index of an array is arithmetic, and arithmetic runs substitutions even where they are quoted.
-fn indexed(arguments: &[Word], found: &mut Launched) {
+fn indexed(arguments: &[Word], found: &mut Launched<'_>) {
     let runs = |word: &Word| {
         word.literal()
             .is_some_and(|text| text.contains('[') && text.contains(['$', '`']))
@@ -371,7 +371,7 @@ fn indexed(arguments: &[Word], found: &mut Launched) {
 }
 
 /// A copy of a program is that program under another name.
-fn copies(arguments: &[Word], found: &mut Launched) {
+fn copies(arguments: &[Word], found: &mut Launched<'_>) {
     for word in arguments {
         let Some(path) = known_text(&word.path) else {
             continue;
@@ -383,7 +383,7 @@ fn copies(arguments: &[Word], found: &mut Launched) {
     }
 }
 
-fn sed_scripts(arguments: &[Word], found: &mut Launched) {
+fn sed_scripts(arguments: &[Word], found: &mut Launched<'_>) {
     const SCRIPT: &[&str] = &["-e", "--expression"];
     let mut scripts = values(arguments, SCRIPT);
     let from_file = !values(arguments, &["-f", "--file"]).is_empty();

@@ -11,8 +11,16 @@ pub(super) const MAX_NESTING: usize = 24;
 
 /// `$(cat <<'EOF' … EOF)` is only a way to write a long string.
 pub(super) fn cat_heredoc(chars: &[char], at: usize) -> Option<(String, usize)> {
-    let rest: String = chars.get(at..)?.iter().collect();
-    let after_cat = rest.strip_prefix("$(cat <<")?;
+    const OPENING: &str = "$(cat <<";
+    let chars = chars.get(at..)?;
+    if !OPENING
+        .chars()
+        .eq(chars.iter().copied().take(OPENING.len()))
+    {
+        return None;
+    }
+    let rest: String = chars.iter().collect();
+    let after_cat = rest.strip_prefix(OPENING)?;
     let quote = after_cat
         .chars()
         .next()

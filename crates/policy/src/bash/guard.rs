@@ -6,6 +6,7 @@
 //! exponential time on nested quotes.
 //! Source: Claude Code findings 5.2 and 5.3.
 
+use crate::work::Work;
 use brush_parser::{Parser, ParserOptions, ast};
 
 /// Longest line in bytes, as Claude Code's own parser: longer ones it never allows either.
@@ -40,6 +41,9 @@ pub enum Unreadable {
     /// More simple commands, words or variants than are worth looking at.
     #[error("the command has too many parts")]
     TooMany,
+    /// More to read than [`crate::work::MAX_READING_STEPS`] allows.
+    #[error("the command takes too much work to check; make several simpler calls of it")]
+    TooMuch,
     /// The parser refused it.
     #[error("the command is not valid shell syntax")]
     Syntax,
@@ -51,11 +55,18 @@ pub enum Unreadable {
     NoCommand,
 }
 
+/// Steps of parsing a script, and of each of its bytes.
+const PARSE_STEPS: usize = 2_000;
+const PARSE_BYTE_STEPS: usize = 40;
+
 /// Parses one line or script.
 ///
 /// Errors: [`Unreadable`]; the caller never allows it and treats denies as possibly matching.
-pub(crate) fn parse(text: &str) -> Result<ast::Program, Unreadable> {
+pub(crate) fn parse(text: &str, work: &Work) -> Result<ast::Program, Unreadable> {
     check(text)?;
+    if !work.spend(PARSE_STEPS + PARSE_BYTE_STEPS * text.len()) {
+        return Err(Unreadable::TooMuch);
+    }
     // The crate has unwraps of its own; a panic there must not take the daemon's answer away.
     let parsed = std::panic::catch_unwind(|| {
         Parser::new(text.as_bytes(), &ParserOptions::default()).parse_program()

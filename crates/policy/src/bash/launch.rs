@@ -7,32 +7,69 @@
 
 use super::command::{Stdin, basename};
 use super::escapes;
+use super::guard::Unreadable;
 use super::launchers::{INTERPRETERS, Launcher, SHELLS, launcher};
 use super::scan::Word;
 use crate::glob::{Sym, known_text};
+use crate::work::Work;
+use std::collections::BTreeSet;
 
 /// Most argument vectors one command is followed into: deeper launcher chains count as opaque.
 const MAX_VIEWS: usize = 48;
 
+/// Steps of looking through one symbol of an argument vector: every table of options reads it again.
+const VIEW_STEPS: usize = 12;
+
 /// What a command may run.
-#[derive(Debug, Default)]
-pub(super) struct Launched {
+#[derive(Debug)]
+pub(super) struct Launched<'a> {
     /// Argument vectors, the command's own first.
     pub views: Vec<Vec<Word>>,
     /// Scripts in shell syntax.
     pub scripts: Vec<String>,
     /// Why it may run something that is in none of them.
     pub opaque: Option<&'static str>,
+    work: &'a Work,
 }
 
-impl Launched {
+impl<'a> Launched<'a> {
+    /// Nothing so far; what is found out may cost this much.
+    pub(super) fn new(work: &'a Work) -> Self {
+        Self {
+            views: Vec::new(),
+            scripts: Vec::new(),
+            opaque: None,
+            work,
+        }
+    }
+
+    /// Counts reading these words so many times; `false` where that is too much. What is left out then
+    /// does not matter: a line that takes too much work is not read at all.
+    pub(super) fn afford(&self, words: &[Word], times: usize) -> bool {
+        let size = |word: &Word| word.value.len() + word.path.len() + 1;
+        !self.work.is_exhausted()
+            && self
+                .work
+                .spend(times * words.iter().map(size).sum::<usize>())
+    }
+
+    /// Whether no further argument vector would be followed.
+    fn is_full(&self) -> bool {
+        self.views.len() >= MAX_VIEWS || self.work.is_exhausted()
+    }
+
     pub(super) fn hide(&mut self, why: &'static str) {
         self.opaque.get_or_insert(why);
     }
 
     pub(super) fn script(&mut self, text: Option<String>) {
         match text {
-            Some(text) => self.scripts.push(text),
+            // The same script twice runs nothing else.
+            Some(text) if self.scripts.contains(&text) => {}
+            Some(text) => {
+                self.work.spend(text.len() + self.scripts.len());
+                self.scripts.push(text);
+            }
             None => self.hide("a script made at run time"),
         }
     }
@@ -41,26 +78,37 @@ impl Launched {
         if argv.is_empty() || self.views.iter().any(|view| view == argv) {
             return;
         }
-        if self.views.len() >= MAX_VIEWS {
+        if self.is_full() {
             return self.hide("too many launchers");
         }
-        self.views.push(argv.to_vec());
+        if self.afford(argv, VIEW_STEPS) {
+            self.views.push(argv.to_vec());
+        }
     }
 }
 
 /// Follows a command through its launchers.
-pub(super) fn look_through(words: &[Word], stdin: &Stdin) -> Launched {
-    let mut found = Launched::default();
+///
+/// Errors: [`Unreadable::TooMuch`].
+pub(super) fn look_through<'a>(
+    words: &[Word],
+    stdin: &Stdin,
+    work: &'a Work,
+) -> Result<Launched<'a>, Unreadable> {
+    let mut found = Launched::new(work);
     found.view(words);
     let mut next = 0;
     while let Some(view) = found.views.get(next).cloned() {
         next += 1;
         step(&view, stdin, &mut found);
+        if work.is_exhausted() {
+            return Err(Unreadable::TooMuch);
+        }
     }
-    found
+    Ok(found)
 }
 
-fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
+fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     let Some((program, arguments)) = argv.split_first() else {
         return;
     };
@@ -117,7 +165,7 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched) {
     }
 }
 
-fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched) {
+fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched<'_>) {
     if name_lookup_only(known, arguments) {
         return;
     }
@@ -147,10 +195,10 @@ fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched) {
         let inner = arguments.get(start..).unwrap_or_default();
         found.view(inner);
         if known.joins_to_script && !inner.is_empty() {
-            match join(inner) {
-                Some(script) => found.scripts.push(script),
-                None => found.hide("a script made at run time"),
+            if !found.afford(inner, 1) {
+                return;
             }
+            found.script(join(inner));
         }
     }
 }
@@ -169,13 +217,12 @@ fn name_lookup_only(known: &Launcher, arguments: &[Word]) -> bool {
 /// Every place where the launched command may begin.
 fn starts(known: &Launcher, arguments: &[Word]) -> Vec<usize> {
     let mut begins = Vec::new();
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut open = vec![(known.skip, known.positionals)];
     while let Some((at, positionals)) = open.pop() {
-        if seen.contains(&(at, positionals)) {
+        if !seen.insert((at, positionals)) {
             continue;
         }
-        seen.push((at, positionals));
         let Some(word) = arguments.get(at) else {
             continue;
         };
@@ -213,7 +260,7 @@ fn starts(known: &Launcher, arguments: &[Word]) -> Vec<usize> {
     begins
 }
 
-fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     let mut at = 0;
     while let Some(word) = arguments.get(at) {
         let Some(text) = word.literal() else {
@@ -246,7 +293,7 @@ fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
     }
 }
 
-fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
+fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     let mut has_file = false;
     for word in arguments {
         match word.literal() {
@@ -277,7 +324,7 @@ fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched) {
     }
 }
 
-fn find(arguments: &[Word], found: &mut Launched) {
+fn find(arguments: &[Word], found: &mut Launched<'_>) {
     const ACTIONS: &[&str] = &[
         "-exec",
         "-execdir",
@@ -292,21 +339,23 @@ fn find(arguments: &[Word], found: &mut Launched) {
         if !ACTIONS.iter().any(|action| word.is(action)) {
             continue;
         }
+        if found.is_full() {
+            return found.hide("too many launchers");
+        }
         let rest = arguments.get(position + 1..).unwrap_or_default();
         let end = rest
             .iter()
             .position(|word| word.is(";") || word.is("+"))
             .unwrap_or(rest.len());
-        let inner: Vec<Word> = rest
-            .iter()
-            .take(end)
-            .map(|word| filled_in(word, "{}"))
-            .collect();
-        found.view(&inner);
+        let inner = rest.get(..end).unwrap_or_default();
+        if found.afford(inner, VIEW_STEPS) {
+            let inner: Vec<Word> = inner.iter().map(|word| filled_in(word, "{}")).collect();
+            found.view(&inner);
+        }
     }
 }
 
-fn xargs(name: &str, arguments: &[Word], found: &mut Launched) {
+fn xargs(name: &str, arguments: &[Word], found: &mut Launched<'_>) {
     if name == "parallel" {
         found.hide("commands built by parallel");
     }
@@ -318,17 +367,29 @@ fn xargs(name: &str, arguments: &[Word], found: &mut Launched) {
         .flatten()
         .collect();
     placeholders.push("{}".to_owned());
-    for start in starts(&known, arguments) {
-        let rest = arguments.get(start..).unwrap_or_default();
-        let mut inner: Vec<Word> = rest.to_vec();
-        for placeholder in placeholders.iter().filter(|text| !text.is_empty()) {
-            inner = inner
-                .iter()
-                .map(|word| filled_in(word, placeholder))
-                .collect();
+    placeholders.retain(|text| !text.is_empty());
+    placeholders.sort_unstable();
+    placeholders.dedup();
+    if !found.afford(arguments, placeholders.len()) {
+        return;
+    }
+    let mut filled: Vec<Word> = arguments.to_vec();
+    for placeholder in &placeholders {
+        for word in &mut filled {
+            if word
+                .literal()
+                .is_some_and(|text| text.contains(placeholder))
+            {
+                *word = Word::unknown(placeholder);
+            }
         }
-        inner.push(Word::unknown("…"));
-        found.view(&inner);
+    }
+    filled.push(Word::unknown("…"));
+    for start in starts(&known, arguments) {
+        if found.is_full() {
+            return found.hide("too many launchers");
+        }
+        found.view(filled.get(start..).unwrap_or_default());
     }
 }
 
@@ -340,15 +401,19 @@ fn filled_in(word: &Word, placeholder: &str) -> Word {
     }
 }
 
-fn git(arguments: &[Word], found: &mut Launched) {
+fn git(arguments: &[Word], found: &mut Launched<'_>) {
     for (position, word) in arguments.iter().enumerate() {
         let after = arguments.get(position + 1..).unwrap_or_default();
         let Some(text) = word.literal() else { continue };
+        let reads_on = matches!(text.as_str(), "foreach" | "config" | "run");
+        if reads_on && !found.afford(after, 1) {
+            return;
+        }
         match text.as_str() {
             "-c" | "--config-env" => match after.first().map(Word::literal) {
                 Some(Some(setting)) => {
                     if let Some((_, command)) = setting.split_once("=!") {
-                        found.scripts.push(command.to_owned());
+                        found.script(Some(command.to_owned()));
                     } else if setting.to_lowercase().starts_with("alias.") {
                         found.hide("a git alias made on the line");
                     } else if runs_a_program(&setting) {
@@ -365,10 +430,10 @@ fn git(arguments: &[Word], found: &mut Launched) {
             "config" => match after.iter().map(Word::literal).collect::<Option<Vec<_>>>() {
                 Some(words) => {
                     if let Some(command) = words.iter().find_map(|word| word.strip_prefix('!')) {
-                        found.scripts.push(command.to_owned());
+                        found.script(Some(command.to_owned()));
                     } else if words.iter().any(|word| word.starts_with("alias.")) {
                         let command = words.last().cloned().unwrap_or_default();
-                        found.scripts.push(format!("git {command}"));
+                        found.script(Some(format!("git {command}")));
                     } else if words.len() > 1 && words.iter().any(|word| runs_a_program(word)) {
                         found.script(words.last().cloned());
                     }
@@ -409,7 +474,7 @@ fn runs_a_program(setting: &str) -> bool {
     .any(|word| key.contains(word))
 }
 
-fn awk(arguments: &[Word], found: &mut Launched) {
+fn awk(arguments: &[Word], found: &mut Launched<'_>) {
     for word in arguments {
         match word.literal() {
             None => found.hide("an awk program made at run time"),

@@ -23,6 +23,7 @@ pub use guard::Unreadable;
 
 use crate::glob::{Sym, known_text, syms};
 use crate::paths;
+use crate::work::Work;
 use vars::Variables;
 
 /// A line that could be read.
@@ -45,8 +46,8 @@ pub(crate) struct Line {
 ///
 /// Errors: [`Unreadable`]; such a line is never allowed, and every deny on a command possibly
 /// matches it.
-pub(crate) fn read(source: &str, cwd: &str, home: &str) -> Result<Line, Unreadable> {
-    let mut walker = walk::Walker::new(cwd, Variables::new(home));
+pub(crate) fn read(source: &str, cwd: &str, home: &str, work: &Work) -> Result<Line, Unreadable> {
+    let mut walker = walk::Walker::new(cwd, Variables::new(home), work);
     walker.line(source)?;
     let mut line = Line {
         source: source.trim().to_owned(),
@@ -55,13 +56,16 @@ pub(crate) fn read(source: &str, cwd: &str, home: &str) -> Result<Line, Unreadab
         unknown_directory: walker.unknown_directory,
     };
     if let Some(variables) = walker.variables.without_values() {
-        let mut again = walk::Walker::new(cwd, variables);
+        let mut again = walk::Walker::new(cwd, variables, work);
         again.line(source)?;
         line.unknown_directory |= again.unknown_directory;
         for directory in again.directories {
             if !line.directories.contains(&directory) {
                 line.directories.push(directory);
             }
+        }
+        if !work.spend(line.commands.len() * again.commands.len()) {
+            return Err(Unreadable::TooMuch);
         }
         for mut command in again.commands {
             if !line.commands.iter().any(|known| known.runs_as(&command)) {
@@ -102,9 +106,13 @@ impl Line {
     }
 }
 
+/// Most paths that are collected, repeats included, for the caller to resolve.
+const MAX_FILE_PATHS: usize = 20_000;
+
 /// The absolute paths of every file a line names, for the caller to resolve.
 pub(crate) fn file_paths(source: &str, cwd: &str, home: &str) -> Vec<String> {
-    let Ok(line) = read(source, cwd, home) else {
+    let work = Work::reading();
+    let Ok(line) = read(source, cwd, home, &work) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -113,9 +121,17 @@ pub(crate) fn file_paths(source: &str, cwd: &str, home: &str) -> Vec<String> {
             .redirects
             .iter()
             .map(|redirect| redirect.file.path.clone());
-        let named = access::accesses(command).into_iter().map(|file| file.path);
+        let Ok(named) = access::accesses(command, &work) else {
+            return Vec::new();
+        };
+        let named = named.into_iter().map(|file| file.path);
         let arguments = command.words.iter().skip(1).map(|word| word.path.clone());
         for path in redirects.chain(named).chain(arguments) {
+            let longest = line.directories.iter().map(String::len).max();
+            let each = path.len() + longest.unwrap_or_default();
+            if found.len() > MAX_FILE_PATHS || !work.spend(each * line.directories.len()) {
+                return found;
+            }
             found.extend(
                 line.absolute_forms(&path, home)
                     .iter()

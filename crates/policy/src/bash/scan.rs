@@ -8,6 +8,7 @@ use super::extent::{MAX_NESTING, balanced, cat_heredoc, is_doubtful};
 use super::guard::Unreadable;
 use super::vars::Variables;
 use crate::glob::{Sym, known_text, syms};
+use crate::work::Work;
 
 /// One word of a simple command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +77,8 @@ impl Word {
 /// Takes a word apart.
 ///
 /// Errors: [`Unreadable`] where the extent of a nested construct is doubtful.
-pub(crate) fn word(raw: &str, variables: &Variables) -> Result<Word, Unreadable> {
-    let mut scanner = Scanner::new(raw, variables);
+pub(crate) fn word(raw: &str, variables: &Variables, work: &Work) -> Result<Word, Unreadable> {
+    let mut scanner = Scanner::new(raw, variables, work)?;
     scanner.tilde();
     while scanner.at < scanner.chars.len() {
         scanner.unquoted(0)?;
@@ -87,8 +88,8 @@ pub(crate) fn word(raw: &str, variables: &Variables) -> Result<Word, Unreadable>
 }
 
 /// Takes the body of an expanding here-document apart: only `$`, backtick and backslash act.
-pub(crate) fn heredoc(raw: &str, variables: &Variables) -> Result<Word, Unreadable> {
-    let mut scanner = Scanner::new(raw, variables);
+pub(crate) fn heredoc(raw: &str, variables: &Variables, work: &Work) -> Result<Word, Unreadable> {
+    let mut scanner = Scanner::new(raw, variables, work)?;
     while scanner.at < scanner.chars.len() {
         scanner.expanding(0)?;
     }
@@ -99,21 +100,35 @@ struct Scanner<'a> {
     chars: Vec<char>,
     at: usize,
     variables: &'a Variables,
+    work: &'a Work,
     out: Word,
     /// Unquoted text as written, for brace expansion.
     bare: String,
 }
 
+/// Steps of each byte of a word, and of each that a nested construct in it is searched for its end.
+const SCAN_STEPS: usize = 8;
+
 impl<'a> Scanner<'a> {
-    fn new(raw: &str, variables: &'a Variables) -> Self {
+    fn new(raw: &str, variables: &'a Variables, work: &'a Work) -> Result<Self, Unreadable> {
         let mut out = Word::known("");
         out.value.clear();
-        Self {
+        let scanner = Self {
             chars: raw.chars().collect(),
             at: 0,
             variables,
+            work,
             out,
             bare: String::new(),
+        };
+        scanner.afford(raw.len())?;
+        Ok(scanner)
+    }
+
+    fn afford(&self, bytes: usize) -> Result<(), Unreadable> {
+        match self.work.spend(SCAN_STEPS * bytes) {
+            true => Ok(()),
+            false => Err(Unreadable::TooMuch),
         }
     }
 
@@ -344,8 +359,7 @@ impl<'a> Scanner<'a> {
                     .take_while(|c| c.is_ascii_alphanumeric() || **c == '_')
                     .collect();
                 self.at += 1 + name.len();
-                self.variable(&name);
-                Ok(())
+                self.variable(&name)
             }
             Some(c) if c.is_ascii_digit() || "@*#?-$!".contains(c) => {
                 self.at += 2;
@@ -360,16 +374,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn variable(&mut self, name: &str) {
+    fn variable(&mut self, name: &str) -> Result<(), Unreadable> {
         self.block("a variable");
         self.out.quoted = true;
         match self.variables.value(name) {
             Some(value) => {
+                self.afford(value.len())?;
                 self.out.value.extend(syms(&value));
                 self.out.path.extend(syms(&value));
             }
             None => self.any("a variable"),
         }
+        Ok(())
     }
 
     fn backquoted(&mut self) -> Result<(), Unreadable> {
@@ -402,6 +418,7 @@ impl<'a> Scanner<'a> {
         }
         let start = self.at + 2;
         let end = balanced(&self.chars, start, ')', depth + 1)?;
+        self.afford(end - start)?;
         let inner: String = self
             .chars
             .get(start..end)
@@ -437,6 +454,7 @@ impl<'a> Scanner<'a> {
     fn braced(&mut self, depth: usize) -> Result<(), Unreadable> {
         let start = self.at + 2;
         let end = balanced(&self.chars, start, '}', depth + 1)?;
+        self.afford(end - start)?;
         let inner: String = self
             .chars
             .get(start..end)
@@ -447,10 +465,9 @@ impl<'a> Scanner<'a> {
         let is_name = inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && inner.starts_with(|c: char| !c.is_ascii_digit());
         if is_name {
-            self.variable(&inner);
-            return Ok(());
+            return self.variable(&inner);
         }
-        let mut nested = Scanner::new(&inner, self.variables);
+        let mut nested = Scanner::new(&inner, self.variables, self.work)?;
         while nested.at < nested.chars.len() {
             nested.loosely(depth + 1)?;
         }

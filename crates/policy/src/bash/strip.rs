@@ -36,6 +36,9 @@ const WRAPPERS: &[&str] = &[
     "nohup", "builtin", "noglob", "time", "command", "nice", "stdbuf", "timeout", "xargs",
 ];
 
+/// Most wrappers that come off one command: no honest line has as many.
+const MAX_WRAPPERS: usize = 16;
+
 /// Actions of `find` that run or remove something.
 const FIND_ACTIONS: &[&str] = &[
     "-exec", "-execdir", "-ok", "-okdir", "-delete", "-fprint", "-fprint0", "-fprintf", "-fls",
@@ -50,24 +53,23 @@ pub(crate) fn allow_texts(command: &Command) -> Vec<String> {
     if !command.assigns.iter().all(|assign| safe(&assign.name)) {
         return texts;
     }
-    let mut words = command.words.as_slice();
+    let words = command.words.as_slice();
     if !command.assigns.is_empty() {
         texts.push(join(words));
     }
-    while let Some(inner) = unwrap(words) {
-        words = inner;
-        texts.push(join(words));
-    }
+    texts.extend(unwrapped(words).map(join));
     texts
 }
 
 /// The argument vector an allow looks at last: without safe assignments and wrappers.
 pub(crate) fn innermost(command: &Command) -> &[Word] {
-    let mut words = command.words.as_slice();
-    while let Some(inner) = unwrap(words) {
-        words = inner;
-    }
-    words
+    let words = command.words.as_slice();
+    unwrapped(words).last().unwrap_or(words)
+}
+
+/// What is behind one wrapper, two, and so on.
+fn unwrapped(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+    std::iter::successors(unwrap(words), |words| unwrap(words)).take(MAX_WRAPPERS)
 }
 
 /// Why a pattern other than an exact one may not allow the command.
@@ -99,7 +101,11 @@ pub(crate) fn only_exact(command: &Command) -> Option<&'static str> {
 
 /// Why no pattern at all may allow the command.
 pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
-    let program = innermost(command).first().and_then(Word::literal)?;
+    let innermost = innermost(command);
+    if unwrap(innermost).is_some() {
+        return Some("more wrappers than are taken off");
+    }
+    let program = innermost.first().and_then(Word::literal)?;
     NEVER_BY_PATTERN
         .contains(&program.as_str())
         .then_some("a command that evaluates its arguments as code")
@@ -108,32 +114,29 @@ pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
 /// What a wrapper starts, where its own arguments are of a known shape.
 fn unwrap(words: &[Word]) -> Option<&[Word]> {
     let (program, rest) = words.split_first()?;
-    let texts: Vec<String> = rest
-        .iter()
-        .map(|word| word.literal().unwrap_or_default())
-        .collect();
-    let text = |at: usize| texts.get(at).map_or("", String::as_str);
+    let text = |word: &Word| word.literal().unwrap_or_default();
+    let at = |at: usize| rest.get(at).map(text).unwrap_or_default();
     let skip = match program.literal()?.as_str() {
         "nohup" | "builtin" | "noglob" | "time" => 0,
-        "command" => usize::from(text(0) == "-p"),
-        "nice" => match text(0) {
-            "-n" if is_number(text(1)) => 2,
+        "command" => usize::from(at(0) == "-p"),
+        "nice" => match at(0).as_str() {
+            "-n" if is_number(&at(1)) => 2,
             option if option.strip_prefix('-').is_some_and(is_number) => 1,
             _ => 0,
         },
         "stdbuf" => {
-            let options = texts
+            let options = rest
                 .iter()
-                .take_while(|text| is_stdbuf_option(text))
+                .take_while(|word| is_stdbuf_option(&text(word)))
                 .count();
             if options == 0 {
                 return None;
             }
             options
         }
-        "timeout" => timeout_arguments(&texts)?,
+        "timeout" => timeout_arguments(rest)?,
         // Behind it Claude Code looks at the program itself, not at another wrapper.
-        "xargs" if WRAPPERS.contains(&text(0)) => return None,
+        "xargs" if WRAPPERS.contains(&at(0).as_str()) => return None,
         "xargs" => 0,
         _ => return None,
     };
@@ -145,10 +148,10 @@ fn unwrap(words: &[Word]) -> Option<&[Word]> {
     begins_plainly.then_some(inner)
 }
 
-fn timeout_arguments(texts: &[String]) -> Option<usize> {
+fn timeout_arguments(words: &[Word]) -> Option<usize> {
     let mut at = 0;
     loop {
-        let text = texts.get(at)?;
+        let text = words.get(at)?.literal().unwrap_or_default();
         at += match text.as_str() {
             "--foreground" | "--preserve-status" | "-v" | "--verbose" => 1,
             "-s" | "-k" | "--signal" | "--kill-after" => 2,

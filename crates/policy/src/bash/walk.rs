@@ -10,6 +10,7 @@ use super::scan::{self, Word};
 use super::vars::{self, Variables, hidden_assignment};
 use crate::glob::known_text;
 use crate::paths;
+use crate::work::Work;
 use brush_parser::ast;
 
 /// Most simple commands in one line, nested ones included: the fail-closed end of expansion.
@@ -45,7 +46,7 @@ impl Around {
 }
 
 /// Collects the simple commands of a line.
-pub(super) struct Walker {
+pub(super) struct Walker<'a> {
     /// What was found, in order of appearance.
     pub commands: Vec<Command>,
     /// The working directory and every directory the line may change to.
@@ -54,17 +55,20 @@ pub(super) struct Walker {
     pub unknown_directory: bool,
     /// Variables whose value is known at this point.
     pub variables: Variables,
+    /// What reading may cost.
+    pub work: &'a Work,
     /// Set by an assignment that changes how all later words are read.
     distrust: Option<&'static str>,
 }
 
-impl Walker {
-    pub(super) fn new(cwd: &str, variables: Variables) -> Self {
+impl<'a> Walker<'a> {
+    pub(super) fn new(cwd: &str, variables: Variables, work: &'a Work) -> Self {
         Self {
             commands: Vec::new(),
             directories: vec![cwd.to_owned()],
             unknown_directory: false,
             variables,
+            work,
             distrust: None,
         }
     }
@@ -96,7 +100,7 @@ impl Walker {
         if around.depth > MAX_SCRIPT_DEPTH {
             return Err(Unreadable::TooDeep);
         }
-        let program = guard::parse(text)?;
+        let program = guard::parse(text, self.work)?;
         if hidden_assignment(text) {
             self.variables.doubt();
         }
@@ -280,7 +284,7 @@ impl Walker {
 
     /// Takes a word apart and walks the scripts in it.
     pub(super) fn word(&mut self, raw: &str, around: Around) -> Result<Word, Unreadable> {
-        let word = scan::word(raw, &self.variables)?;
+        let word = scan::word(raw, &self.variables, self.work)?;
         self.nested(&word.scripts, around)?;
         Ok(word)
     }
@@ -307,7 +311,7 @@ impl Walker {
         if self.commands.len() >= MAX_COMMANDS {
             return Err(Unreadable::TooMany);
         }
-        let scripts = command.look_through();
+        let scripts = command.look_through(self.work)?;
         self.note_assignments(&command, around);
         let changes = command
             .program()
