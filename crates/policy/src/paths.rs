@@ -39,7 +39,8 @@ pub(crate) struct PathPattern {
     segments: Vec<Segment>,
     /// One segment without anchor: matches at any depth, in gitignore's way.
     any_depth: bool,
-    /// One plain segment and `**`: any depth for a deny or ask, the anchor only for an allow.
+    /// One segment and `**`: for a deny or ask the segment alone, at any depth, a file of that name
+    /// included; for an allow what is below the anchor.
     tree_of_one: bool,
 }
 
@@ -152,7 +153,8 @@ impl PathPattern {
         if self.any_depth || self.tree_of_one {
             loose.push_str("/*");
         }
-        for segment in &self.segments {
+        let tree = usize::from(self.tree_of_one);
+        for segment in self.segments.iter().take(self.segments.len() - tree) {
             loose.push('/');
             segment.loosen(&mut loose);
         }
@@ -178,8 +180,9 @@ impl PathPattern {
         {
             return false;
         }
-        let any_depth = self.any_depth || (self.tree_of_one && effect != Effect::Allow);
-        let end = self.segments.len();
+        let by_name = self.tree_of_one && effect != Effect::Allow;
+        let any_depth = self.any_depth || by_name;
+        let end = if by_name { 1 } else { self.segments.len() };
         // One bit for each position, the first in the lowest.
         let mut reached = 0u64;
         for (depth, name) in below.enumerate() {
@@ -190,7 +193,7 @@ impl PathPattern {
                 reached |= 1;
             }
             let mut next = 0u64;
-            for (position, segment) in self.segments.iter().enumerate() {
+            for (position, segment) in self.segments.iter().take(end).enumerate() {
                 let here = 1 << position;
                 if reached & here == 0 {
                     continue;

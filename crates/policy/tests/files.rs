@@ -43,6 +43,34 @@ fn a_deny_below_the_root_holds_for_a_path_of_which_only_the_beginning_is_known()
 }
 
 #[test]
+fn a_denied_tree_of_one_segment_is_that_name_at_any_depth() {
+    for (pattern, path) in [
+        ("Edit([sd]*/**)", "/w/proj/.github/workflows/d.yml"),
+        ("Edit(src/**)", "/w/proj/a/src"),
+        ("Edit(src/**)", "/w/proj/a/src/b"),
+        ("Edit(src/**)", "/w/proj/src/b"),
+    ] {
+        let effect = of(&one(Effect::Deny, pattern), &file("Write", path, None));
+        assert_eq!(effect, Effect::Deny, "{pattern} {path}");
+    }
+    let allowed = one(Effect::Allow, "Edit(src/**)");
+    assert_eq!(
+        of(&allowed, &file("Write", "/w/proj/src/b", None)),
+        Effect::Allow
+    );
+    assert_eq!(
+        of(&allowed, &file("Write", "/w/proj/src", None)),
+        Effect::NoOpinion
+    );
+    assert_eq!(
+        of(&allowed, &file("Write", "/w/proj/a/src/b", None)),
+        Effect::NoOpinion
+    );
+    let denied = one(Effect::Deny, "Edit(src/**)");
+    assert_eq!(of(&denied, &bash("echo x > src$X")), Effect::Ask);
+}
+
+#[test]
 fn a_deny_needs_the_link_or_its_target_an_allow_both() {
     let link = file("Read", "/w/proj/key", Some("/home/u/.ssh/id_rsa"));
     assert_eq!(
