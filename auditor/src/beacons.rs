@@ -96,6 +96,16 @@ impl Beacons {
         }
     }
 
+    /// The check so far.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// Counts beacons that were compared by an earlier walk, all of which fitted.
+    pub fn put_back(&mut self, examined: u64) {
+        self.check.examined = examined;
+    }
+
     /// The check, and how many beacons could not be compared.
     pub fn finish(self) -> (Check, u64) {
         (self.check, self.unknown)

@@ -92,6 +92,11 @@ impl Judge {
         }
     }
 
+    /// A judge who has seen what the ledger has.
+    pub fn from_ledger(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
     /// What is known after the last entry.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -2,13 +2,16 @@
 //!
 //! Owns the order of the checks. Leaf hashes, tiles and roots are re-derived from the entry bundles;
 //! the root at the size of every published checkpoint is compared with the signed one, which shows
-//! their consistency without a proof from the log. Memory does not grow with the number of entries.
+//! their consistency without a proof from the log. Memory does not grow with the number of entries: it
+//! grows with chains, administrative entries, erasures and, by some forty bytes each, published checkpoints.
 //! Source: architecture section 7.
 
 pub mod bundles;
 pub mod freshness;
 pub mod published;
+pub mod resume;
 pub mod since;
+pub mod state;
 pub mod succession;
 pub mod tiles;
 
@@ -16,10 +19,10 @@ use crate::beacons::TreeAt;
 use crate::evidence::Context;
 use crate::pack::check_log_key;
 use crate::report::{Check, Failure, Report};
-use crate::source::{LogSource, Tiles};
+use crate::source::{LogSource, SourceError, Tiles};
 use crate::walk::{Batch, Item, Readings, Walk};
 use bundles::{BundleError, DisclosedByIndex};
-use cairn_event::administrative::Predecessor;
+use cairn_event::administrative::{PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Integrity};
 use cairn_tlog::{
@@ -28,7 +31,9 @@ use cairn_tlog::{
 };
 use freshness::AgeLimit;
 use rayon::prelude::*;
+use resume::{Due, Ended, Keeper, Resume};
 use since::Since;
+use state::{Administrative, Compared, State, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 use tiles::TileRebuilder;
 
@@ -59,7 +64,7 @@ pub struct Options<'a> {
 ///
 /// Never fails: what cannot be read is a failed check.
 pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
-    audit_whole(source, options).0
+    told(audit_whole(source, options, None)).report
 }
 
 /// As [`audit`], and then the whole log that this one succeeds, under the same trust policy and the
@@ -69,31 +74,86 @@ pub fn audit_both(
     predecessor: &dyn LogSource,
     options: &Options<'_>,
 ) -> Report {
-    let (mut report, named) = audit_whole(source, options);
-    let Some(named) = named else {
-        let mut check = Check::new("predecessor-log");
-        let reason = "the genesis names no log that this one succeeds";
-        check.fail(Failure::of_index(ENTRIES, 0, reason));
-        report.push(check);
-        return report;
-    };
-    let options = Options {
-        genesis: Hash(named.genesis.0),
-        disclosures: false,
-        // What the successor names is final, however long ago that was.
-        max_age: None,
-        since: None,
-        ..*options
-    };
-    let closed = audit(predecessor, &options);
-    report.push(succession::check_log(&closed, &named));
-    let entries = closed.counts.get("entries").copied().unwrap_or_default();
-    report.count("entries of the predecessor", entries);
-    report
+    let mut audited = told(audit_whole(source, options, None));
+    audited.take_predecessor(predecessor, options);
+    audited.report
 }
 
-fn audit_whole(source: &dyn LogSource, options: &Options<'_>) -> (Report, Option<Predecessor>) {
-    let mut report = Report::default();
+/// As [`audit`], or as [`audit_both`] where there is a predecessor: goes on from an earlier state, and
+/// keeps its own while no check has failed. The report is that of an audit from entry 0.
+///
+/// A predecessor is closed for ever and is audited whole each time.
+///
+/// Errors: [`Ended`]; there is no verdict.
+pub fn audit_on(
+    source: &dyn LogSource,
+    predecessor: Option<&dyn LogSource>,
+    options: &Options<'_>,
+    resume: Resume<'_>,
+) -> Result<Report, Ended> {
+    let keeper = resume.keeper;
+    let mut audited = audit_whole(source, options, Some(resume))?;
+    if let Some(predecessor) = predecessor {
+        audited.take_predecessor(predecessor, options);
+    }
+    if let Some(state) = audited.state.filter(|_| audited.report.is_good()) {
+        keeper.keep(&state);
+    }
+    Ok(audited.report)
+}
+
+/// One audited log.
+#[derive(Default)]
+struct Audited {
+    report: Report,
+    /// The log that its genesis says it succeeds.
+    named: Option<Predecessor>,
+    /// The state after the last entry, to be kept if the report is good.
+    state: Option<Vec<u8>>,
+}
+
+impl Audited {
+    fn take_predecessor(&mut self, predecessor: &dyn LogSource, options: &Options<'_>) {
+        let Some(named) = &self.named else {
+            let mut check = Check::new("predecessor-log");
+            let reason = "the genesis names no log that this one succeeds";
+            check.fail(Failure::of_index(ENTRIES, 0, reason));
+            self.report.push(check);
+            return;
+        };
+        let options = Options {
+            genesis: Hash(named.genesis.0),
+            disclosures: false,
+            // What the successor names is final, however long ago that was.
+            max_age: None,
+            since: None,
+            ..*options
+        };
+        let closed = audit(predecessor, &options);
+        self.report.push(succession::check_log(&closed, named));
+        let entries = closed.counts.get("entries").copied().unwrap_or_default();
+        self.report.count("entries of the predecessor", entries);
+    }
+}
+
+/// Without a keeper nothing ends an audit early; should it, that is no verdict either.
+fn told(audited: Result<Audited, Ended>) -> Audited {
+    audited.unwrap_or_else(|ended| {
+        let mut audited = Audited::default();
+        let mut check = Check::new("readable");
+        check.fail(Failure::of_file(ENTRIES, ended));
+        audited.report.push(check);
+        audited
+    })
+}
+
+fn audit_whole(
+    source: &dyn LogSource,
+    options: &Options<'_>,
+    resume: Option<Resume<'_>>,
+) -> Result<Audited, Ended> {
+    let mut audited = Audited::default();
+    let report = &mut audited.report;
     let mut check = Check::new("checkpoint");
     let place = |reason: String| Failure::of_file("checkpoint", reason);
     let head = check.record(source.checkpoint(), place).and_then(|note| {
@@ -102,91 +162,171 @@ fn audit_whole(source: &dyn LogSource, options: &Options<'_>) -> (Report, Option
     });
     report.push(check);
     let Some((note, verified)) = head else {
-        return (report, None);
+        return Ok(audited);
     };
-    freshness::check(options.policy, &verified, options.max_age, &mut report);
+    freshness::check(options.policy, &verified, options.max_age, report);
     let head = verified.checkpoint;
     report.checkpoint = Some(note);
     report.fact("origin", &head.origin);
     report.fact("tree size", head.size);
     report.fact("tree root", head.root);
     let mut readable = Check::new("readable");
-    let audited = LogAudit {
+    let (keeper, from) = match resume {
+        Some(resume) => (Some(resume.keeper), resume.from),
+        None => (None, None),
+    };
+    let audit = LogAudit {
         source,
         options,
         head: &head,
+        keeper,
+    };
+    let verdict = match audit.run(from, &mut audited) {
+        Ok(()) => Ok(()),
+        Err(Cut::Bundle(error)) => Err(error),
+        Err(Cut::Ended(ended)) => return Err(ended),
+    };
+    readable.record(verdict, |reason| Failure::of_file(ENTRIES, reason));
+    audited.report.push(readable);
+    Ok(audited)
+}
+
+/// Why a walk did not reach its end.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+impl From<SourceError> for Cut {
+    fn from(error: SourceError) -> Self {
+        Self::Bundle(error.into())
     }
-    .run(&mut report);
-    let named = readable.record(audited, |reason| Failure::of_file(ENTRIES, reason));
-    report.push(readable);
-    (report, named.flatten())
 }
 
 struct LogAudit<'a> {
     source: &'a dyn LogSource,
     options: &'a Options<'a>,
     head: &'a Checkpoint,
+    /// Who keeps the state, where somebody does.
+    keeper: Option<&'a dyn Keeper>,
 }
 
 impl LogAudit<'_> {
-    /// Gives what the genesis says of the log that this one succeeds.
-    fn run(&self, report: &mut Report) -> Result<Option<Predecessor>, BundleError> {
-        let size = self.head.size;
-        let mut published = Check::new("checkpoints");
-        let (policy, origin) = (self.options.policy, &self.head.origin);
-        let records = published::read(self.source, policy, origin, 0, size, &mut published)?;
+    /// Walks from entry 0, or goes on from a state; leaves what was found in `audited`.
+    fn run(&self, from: Option<State>, audited: &mut Audited) -> Result<(), Cut> {
+        let report = &mut audited.report;
+        let (origin, size) = (&self.head.origin, self.head.size);
+        if let Some(state) = &from {
+            if state.origin != *origin {
+                let (found, asked) = (state.origin.clone(), origin.clone());
+                return Err(Ended::from(StateError::Origin { found, asked }).into());
+            }
+            if let Some(check) = self.check_begins_with(&state.frontier) {
+                report.push(check);
+                return Ok(());
+            }
+        }
+        let before = from.as_ref().map(|state| state.published);
+        let before = before.unwrap_or_default();
+        // Each was read and believed.
+        let mut published = Check::passed("checkpoints", before.count.saturating_mul(2));
+        let (policy, new) = (self.options.policy, (before.last, size));
+        let heads = published::heads(self.source, policy, origin, new, &mut published)?;
         report.push(published);
         let since = self.options.since;
         let since = since.map(|note| Since::read(note, policy, self.head));
-        let sizes = records.iter().map(|record| record.size).chain([size]);
-        let sizes = sizes.chain(since.as_ref().and_then(Since::size));
-        let mut pass = Pass::new(self, Context::new(records.clone()), sizes.collect());
+        let mut pass = Pass::new(self, before, heads, since.as_ref().and_then(Since::size));
+        pass.may_keep = self.keeper.is_some()
+            && !since.as_ref().is_some_and(Since::has_failed)
+            && report.is_good();
+        if let Some(state) = from {
+            pass.put_back(state).map_err(Ended::from)?;
+        }
         pass.note_root();
-        let leave = if self.options.disclosures && size > 0 {
-            self.source.announce(&(0..size), PURPOSE)?
-        } else {
-            None
-        };
-        let (source, leave) = (self.source, leave.as_ref());
-        bundles::for_each_disclosed(source, leave, 0..size, size, |first, entries, disclosed| {
-            pass.bundle(first, entries, disclosed);
-            (self.options.progress)(pass.frontier.size(), size);
-            Ok::<(), BundleError>(())
-        })?;
-        pass.settle();
-        let Pass {
-            walk,
-            tiles,
-            roots,
-            genesis,
-            link,
-            blobs,
-            ..
-        } = pass;
-        report.push(compared(genesis));
-        let named = link.and_then(|(check, named)| {
+        self.walk(&mut pass)?;
+        audited.state = pass.state()?;
+        let tree = |size: u64, root: &Hash| self.tree(&pass.roots, size, root);
+        report.push(compared(pass.genesis));
+        if let Some((check, named)) = pass.link {
             report.push(check);
-            named
-        });
-        if let Some(named) = &named {
+            audited.named = named;
+        }
+        if let Some(named) = &audited.named {
             let (origin, size, root) = (&named.origin, named.size, Hash(named.root.0));
             report.fact("succeeds", format!("{origin} size {size} root {root}"));
         }
-        report
-            .checks
-            .extend(since.map(|since| since.finish(&roots)));
-        report.push(tiles.finish());
-        report.push(self.check_root(&roots));
-        report.push(published::compare(&records, &roots));
-        report.push(blobs);
-        let walked = walk.finish();
+        report.checks.extend(since.map(|since| since.finish(tree)));
+        report.push(pass.tiles.finish());
+        report.push(self.check_root(&pass.roots));
+        let mut consistency = Check::passed("checkpoint-consistency", before.count);
+        published::compare(&mut consistency, &pass.heads, tree);
+        report.push(consistency);
+        report.push(pass.blobs);
+        let walked = pass.walk.finish();
         report.take(walked.report);
         report.count("entries", size);
-        report.count("published checkpoints", records.len() as u64);
+        let published = before.count.saturating_add(pass.heads.len() as u64);
+        report.count("published checkpoints", published);
         if let Some(index) = walked.ledger.closed_at() {
             report.fact("closed for ever by entry", index);
         }
-        Ok(named)
+        Ok(())
+    }
+
+    /// Walks what is left, and keeps the state when it is due.
+    fn walk(&self, pass: &mut Pass<'_>) -> Result<(), Cut> {
+        let (source, size) = (self.source, self.head.size);
+        let left = pass.frontier.size()..size;
+        let leave = if self.options.disclosures && !left.is_empty() {
+            source.announce(&left, PURPOSE)?
+        } else {
+            None
+        };
+        let each = |first, entries, disclosed| {
+            pass.bundle(first, entries, disclosed);
+            let done = pass.frontier.size();
+            (self.options.progress)(done, size);
+            let Some(keeper) = self.keeper.filter(|_| done < size) else {
+                return Ok(());
+            };
+            let due = keeper.due(done);
+            if due == Due::Nothing {
+                return Ok(());
+            }
+            let state = pass.state()?;
+            if let Some(state) = &state {
+                keeper.keep(state);
+            }
+            match due {
+                Due::End => Err(Cut::Ended(Ended::Asked {
+                    done,
+                    all: size,
+                    kept: state.is_some(),
+                })),
+                _ => Ok(()),
+            }
+        };
+        let walked = bundles::for_each_disclosed(source, leave.as_ref(), left, size, each);
+        if let (Err(Cut::Bundle(BundleError::Source(_))), Some(keeper)) = (&walked, self.keeper)
+            && let Some(state) = pass.state()?
+        {
+            // A line that broke says nothing about the entries that came before.
+            keeper.keep(&state);
+        }
+        walked?;
+        pass.settle();
+        Ok(())
+    }
+
+    /// The tree at a size, from the entries where they were read to that size.
+    fn tree(&self, roots: &BTreeMap<u64, Hash>, size: u64, root: &Hash) -> TreeAt {
+        match roots.get(&size) {
+            Some(root) => TreeAt::Root(*root),
+            None => self.earlier(size, root),
+        }
     }
 
     /// Whether the tree had this root at a size at which nothing was published. The tiles are the
@@ -243,14 +383,28 @@ struct Pass<'a> {
     /// The link to the log that this one succeeds.
     link: Option<(Check, Option<Predecessor>)>,
     blobs: Check,
+    /// Published checkpoints that earlier runs compared, and those that are left.
+    before: Compared,
+    heads: Vec<(u64, Hash)>,
+    /// Whether a state may be kept: somebody wants it, and nothing has failed before the walk.
+    may_keep: bool,
+    administrative: Vec<Administrative>,
 }
 
 impl<'a> Pass<'a> {
-    fn new(audit: &'a LogAudit<'a>, context: Context, sizes: BTreeSet<u64>) -> Self {
-        let walk = Walk::new(&audit.head.origin, 0..0, context, BTreeMap::new());
+    fn new(
+        audit: &'a LogAudit<'a>,
+        before: Compared,
+        heads: Vec<(u64, Hash)>,
+        since: Option<u64>,
+    ) -> Self {
+        let sizes = heads.iter().map(|(size, _)| *size);
+        let sizes = sizes.chain([audit.head.size]).chain(since).collect();
+        let origin = &audit.head.origin;
+        let nothing = (Context::default(), BTreeMap::new());
         Self {
             audit,
-            walk: walk.without_tables(),
+            walk: Walk::new(origin, 0..0, nothing.0, nothing.1).without_tables(),
             judged: Batch::default(),
             tiles: TileRebuilder::new(audit.source),
             frontier: Frontier::new(),
@@ -259,9 +413,15 @@ impl<'a> Pass<'a> {
             genesis: Check::new("genesis"),
             link: None,
             blobs: Check::new("blobs-readable"),
+            before,
+            heads,
+            may_keep: false,
+            administrative: Vec::new(),
         }
     }
+}
 
+impl Pass<'_> {
     fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, disclosed: DisclosedByIndex) {
         let last = std::mem::take(&mut self.judged);
         let judge = || self.judge(first, entries, disclosed);
@@ -303,11 +463,9 @@ impl<'a> Pass<'a> {
         }
         self.fetch_bundles(first, &readings);
         let batch = self.walk.judge(ENTRIES, &items, readings);
+        self.note_administrative(items, &batch);
         let (audit, roots) = (self.audit, &self.roots);
-        let tree = |size: u64, root: &Hash| match roots.get(&size) {
-            Some(root) => TreeAt::Root(*root),
-            None => audit.earlier(size, root),
-        };
+        let tree = |size: u64, root: &Hash| audit.tree(roots, size, root);
         let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
         self.walk.settle_beacons(tree, place);
         batch
@@ -343,13 +501,17 @@ impl<'a> Pass<'a> {
             let Some(Body::Policy(statement)) = entry.map(|entry| &entry.payload().body) else {
                 continue;
             };
-            let read = self.audit.source.blob(&statement.bundle);
-            let place = |reason: String| {
-                Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
-            };
-            if let Some(blob) = self.blobs.record(read, place) {
-                self.walk.add_bundle(statement.bundle, blob);
-            }
+            self.fetch_bundle(index, statement);
+        }
+    }
+
+    fn fetch_bundle(&mut self, index: u64, statement: &PolicyStatement) {
+        let read = self.audit.source.blob(&statement.bundle);
+        let place = |reason: String| {
+            Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
+        };
+        if let Some(blob) = self.blobs.record(read, place) {
+            self.walk.add_bundle(statement.bundle, blob);
         }
     }
 }

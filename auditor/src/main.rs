@@ -1,18 +1,21 @@
 //! `cairn-audit`: the command line of the auditor.
 //!
 //! Owns arguments, output and the exit code: 0 for verified, 1 for not verified, 2 when the question
-//! itself could not be read.
+//! itself could not be read, 3 when a signal ended an audit that can be gone on with.
 
 mod history;
+mod keeping;
 
 use anyhow::{Context as _, Result};
 use cairn_audit::log::Options;
+use cairn_audit::log::resume::{Ended, Resume};
 use cairn_audit::source::{folder::Folder, folder::read_limited, http::Http};
 use cairn_audit::{LogSource, Report};
 use cairn_tlog::{Hash, TrustPolicy};
 use clap::{Args, Parser, Subcommand};
 use history::History;
 use indicatif::{ProgressBar, ProgressStyle};
+use keeping::{Keeping, StateFile};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +24,9 @@ const NOT_VERIFIED: u8 = 1;
 
 /// Exit code when arguments or trust material could not be read.
 const NOT_ASKED: u8 = 2;
+
+/// Exit code when a signal ended an audit before its verdict.
+const ENDED: u8 = 3;
 
 /// Largest entry, receipt, trust policy or token read from a file.
 const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
@@ -38,7 +44,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Audit a whole log.
+    /// Audit a whole log. Ends with code 0 if it is verified, 1 if not, 2 if it could not begin, and 3 if a
+    /// signal ended it.
     Log {
         #[command(flatten)]
         place: Place,
@@ -58,6 +65,8 @@ enum Command {
         predecessor_dir: Option<PathBuf>,
         #[command(flatten)]
         history: History,
+        #[command(flatten)]
+        keeping: Keeping,
     },
     /// Check the receipt of one entry.
     Receipt {
@@ -117,7 +126,10 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("cairn-audit: {error:#}");
-            ExitCode::from(NOT_ASKED)
+            match error.downcast_ref() {
+                Some(Ended::Asked { .. }) => ExitCode::from(ENDED),
+                _ => ExitCode::from(NOT_ASKED),
+            }
         }
     }
 }
@@ -132,6 +144,7 @@ fn run(command: &Command) -> Result<Report> {
             predecessor_url,
             predecessor_dir,
             history,
+            keeping,
         } => {
             let held = history.read()?;
             let source = open(place, token_file.as_deref())?;
@@ -156,13 +169,9 @@ fn run(command: &Command) -> Result<Report> {
                 since: held.since.as_deref(),
                 progress: &progress,
             };
-            let report = match before {
-                Some(before) => {
-                    cairn_audit::log::audit_both(source.as_ref(), before.as_ref(), &options)
-                }
-                None => cairn_audit::log::audit(source.as_ref(), &options),
-            };
+            let report = audit(source.as_ref(), before.as_deref(), &options, keeping);
             bar.finish_and_clear();
+            let report = report?;
             history.keep(&report)?;
             Ok(report)
         }
@@ -186,6 +195,31 @@ fn run(command: &Command) -> Result<Report> {
             &pinned(genesis_hash)?,
         )),
     }
+}
+
+fn audit(
+    source: &dyn LogSource,
+    predecessor: Option<&dyn LogSource>,
+    options: &Options<'_>,
+    keeping: &Keeping,
+) -> Result<Report> {
+    use cairn_audit::log;
+    let Some(path) = keeping.file() else {
+        return Ok(match predecessor {
+            Some(predecessor) => log::audit_both(source, predecessor, options),
+            None => log::audit(source, options),
+        });
+    };
+    let file = StateFile::open(path)?;
+    let from = file.read(options)?;
+    let resume = Resume {
+        from,
+        keeper: &file,
+    };
+    log::audit_on(source, predecessor, options, resume).map_err(|ended| match ended {
+        Ended::State(_) => anyhow::Error::new(ended).context(keeping::refusal(path)),
+        _ => ended.into(),
+    })
 }
 
 fn progress_bar() -> ProgressBar {

@@ -7,8 +7,10 @@
 //! entries are the log's.
 
 mod decisions;
+mod kept;
 mod reading;
 
+pub use kept::KeptWalk;
 pub use reading::{Batch, Verified};
 
 use crate::beacons::{Beacons, TreeAt};
@@ -82,7 +84,7 @@ pub struct Walk {
     decisions: Check,
     blobs: Check,
     report: Report,
-    /// What only a verifier can know; the caller adds proofs and checkpoints.
+    /// What only a verifier can know; the caller adds proofs and checkpoints. Empty without tables.
     pub verdicts: Verdicts,
 }
 
@@ -131,7 +133,7 @@ impl Walk {
         walk
     }
 
-    /// The same walk without tables, whose memory would grow with what it has seen.
+    /// The same walk without tables and verdicts, whose memory would grow with what it has seen.
     pub fn without_tables(mut self) -> Self {
         self.collector = None;
         self
@@ -243,9 +245,10 @@ impl Walk {
     }
 
     fn refuse(&mut self, index: u64, failure: Failure) {
-        self.verdicts
-            .bad_signatures
-            .insert(i64::try_from(index).unwrap_or(i64::MAX));
+        if self.collector.is_some() {
+            let index = i64::try_from(index).unwrap_or(i64::MAX);
+            self.verdicts.bad_signatures.insert(index);
+        }
         self.signatures.fail(failure);
     }
 
@@ -261,14 +264,7 @@ impl Walk {
     fn learn(&mut self, index: u64, reading: &Reading, disclosures: &[Disclosure]) {
         let Some(entry) = reading.entry() else { return };
         match &entry.payload().body {
-            Body::Policy(statement) => {
-                self.context.add_policy(index, statement);
-                if !self.bundles.contains_key(&statement.bundle) {
-                    let file = format!("policy/{}.json", statement.bundle);
-                    let reason = "the bundle that a policy entry names is not there";
-                    self.blobs.fail(Failure::of_index(&file, index, reason));
-                }
-            }
+            Body::Policy(statement) => self.learn_policy(index, statement),
             Body::Erasure(erasure) => self.context.add_erasure(erasure),
             Body::Fork(_) => self.report.count("forks recorded", 1),
             Body::Gap(_) | Body::ObservedGap(_) => self.report.count("gaps recorded", 1),

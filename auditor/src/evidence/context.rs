@@ -86,6 +86,16 @@ impl Context {
         self.erased.contains_key(&index)
     }
 
+    /// Every digest that erasure entries name, by the index of the entry it was in.
+    pub fn erased(&self) -> &BTreeMap<u64, BTreeSet<String>> {
+        &self.erased
+    }
+
+    /// Puts back what [`Context::erased`] gave.
+    pub fn put_back_erased(&mut self, erased: BTreeMap<u64, BTreeSet<String>>) {
+        self.erased = erased;
+    }
+
     /// The checkpoints, by size.
     pub fn checkpoints(&self) -> &[CheckpointRecord] {
         &self.checkpoints

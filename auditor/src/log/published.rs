@@ -1,10 +1,10 @@
 //! The published checkpoints of a log: each believed, and each the head of the entries before it.
 
+use crate::beacons::TreeAt;
 use crate::evidence::CheckpointRecord;
 use crate::report::{Check, Failure};
 use crate::source::{LogSource, SourceError, all_checkpoint_sizes};
 use cairn_tlog::{Checkpoint, Hash, TrustPolicy};
-use std::collections::BTreeMap;
 
 /// Reads and verifies every checkpoint published in `(after, upto]`.
 ///
@@ -18,6 +18,35 @@ pub fn read(
     check: &mut Check,
 ) -> Result<Vec<CheckpointRecord>, SourceError> {
     let mut records = Vec::new();
+    let each = |record| records.push(record);
+    for_each(source, policy, origin, (after, upto), check, each)?;
+    Ok(records)
+}
+
+/// As [`read`], of each checkpoint only what is compared: its size and its root.
+///
+/// Errors: [`SourceError`] when the list itself cannot be read.
+pub fn heads(
+    source: &dyn LogSource,
+    policy: &TrustPolicy,
+    origin: &str,
+    (after, upto): (u64, u64),
+    check: &mut Check,
+) -> Result<Vec<(u64, Hash)>, SourceError> {
+    let mut heads = Vec::new();
+    let each = |record: CheckpointRecord| heads.push((record.size, record.root));
+    for_each(source, policy, origin, (after, upto), check, each)?;
+    Ok(heads)
+}
+
+fn for_each(
+    source: &dyn LogSource,
+    policy: &TrustPolicy,
+    origin: &str,
+    (after, upto): (u64, u64),
+    check: &mut Check,
+    mut each: impl FnMut(CheckpointRecord),
+) -> Result<(), SourceError> {
     for size in all_checkpoint_sizes(source, after, upto)? {
         let place = |reason: String| Failure::of_file(&format!("checkpoints/{size}"), reason);
         let Some(note) = check.record(source.checkpoint_at(size), place) else {
@@ -40,29 +69,33 @@ pub fn read(
             .into_iter()
             .map(|(_, seconds)| seconds)
             .collect();
-        records.push(CheckpointRecord {
+        each(CheckpointRecord {
             size,
             root,
             note,
             cosigned,
         });
     }
-    Ok(records)
+    Ok(())
 }
 
-/// Compares each checkpoint with the root recomputed at its size: all of them are then prefixes of
+/// Compares each checkpoint with the tree of the entries at its size: all of them are then prefixes of
 /// one tree.
-pub fn compare(records: &[CheckpointRecord], roots: &BTreeMap<u64, Hash>) -> Check {
-    let mut check = Check::new("checkpoint-consistency");
-    for record in records {
-        let verdict = match roots.get(&record.size) {
-            Some(root) if *root == record.root => Ok(()),
-            Some(root) => Err(format!("signed root {}, entries give {root}", record.root)),
-            None => Err("the size was not reached".to_owned()),
+pub fn compare(
+    check: &mut Check,
+    heads: &[(u64, Hash)],
+    mut tree: impl FnMut(u64, &Hash) -> TreeAt,
+) {
+    for (size, signed) in heads {
+        let verdict = match tree(*size, signed) {
+            TreeAt::Root(root) if root == *signed => Ok(()),
+            TreeAt::Root(root) => Err(format!("signed root {signed}, entries give {root}")),
+            TreeAt::Proven => Ok(()),
+            TreeAt::Refuted(reason) => Err(format!("signed root {signed}, but {reason}")),
+            TreeAt::Unknown => Err("the size was not reached".to_owned()),
         };
         check.record(verdict, |reason| {
-            Failure::of_file(&format!("checkpoints/{}", record.size), reason)
+            Failure::of_file(&format!("checkpoints/{size}"), reason)
         });
     }
-    check
 }

@@ -3,9 +3,9 @@
 //! Owns reading it and the verdict. Its root is compared with the one recomputed from the entries, so no
 //! proof from the log is needed.
 
+use crate::beacons::TreeAt;
 use crate::report::{Check, Failure};
 use cairn_tlog::{Checkpoint, Hash, TrustPolicy};
-use std::collections::BTreeMap;
 
 /// Where a failure is, for the reader.
 const EARLIER: &str = "earlier checkpoint";
@@ -45,16 +45,25 @@ impl Since {
         self.earlier.as_ref().map(|earlier| earlier.size)
     }
 
-    /// Compares it with the roots of the entries.
-    pub fn finish(mut self, roots: &BTreeMap<u64, Hash>) -> Check {
-        if let Some(earlier) = self.earlier {
-            let verdict = match roots.get(&earlier.size) {
-                Some(root) if *root == earlier.root => Ok(()),
-                Some(root) => Err(format!(
-                    "signed root {} at size {}, entries give {root}: the history was rewritten",
-                    earlier.root, earlier.size
-                )),
-                None => Err(format!("the entries end before its size {}", earlier.size)),
+    /// Whether it was refused already.
+    pub fn has_failed(&self) -> bool {
+        self.check.failed > 0
+    }
+
+    /// Compares it with the tree of the entries.
+    pub fn finish(mut self, mut tree: impl FnMut(u64, &Hash) -> TreeAt) -> Check {
+        if let Some(Checkpoint { root, size, .. }) = self.earlier {
+            let rewritten = |found: String| {
+                Err(format!(
+                    "signed root {root} at size {size}, {found}: the history was rewritten"
+                ))
+            };
+            let verdict = match tree(size, &root) {
+                TreeAt::Root(found) if found == root => Ok(()),
+                TreeAt::Root(found) => rewritten(format!("entries give {found}")),
+                TreeAt::Proven => Ok(()),
+                TreeAt::Refuted(reason) => rewritten(format!("but {reason}")),
+                TreeAt::Unknown => Err(format!("the entries end before its size {size}")),
             };
             self.check.record(verdict, place);
         }

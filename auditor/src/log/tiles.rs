@@ -4,7 +4,9 @@
 
 use crate::report::{Check, Failure};
 use crate::source::LogSource;
+use cairn_tlog::hash::HASH_BYTES;
 use cairn_tlog::{Hash, TILE_WIDTH, TileId, node_hash};
+use serde::{Deserialize, Serialize};
 
 /// The open tiles of a tree that grows by leaves.
 pub struct TileRebuilder<'a> {
@@ -20,6 +22,16 @@ struct Level {
     hashes: Vec<Hash>,
 }
 
+/// A rebuilder as it is written down: the full tiles have been compared, none of them in vain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptTiles {
+    /// Full tiles compared.
+    compared: u64,
+    /// The hashes of the open tile of each level from level 0 on, in hex, one after the other.
+    open: Vec<String>,
+}
+
 impl<'a> TileRebuilder<'a> {
     /// A rebuilder of the tree of no leaves.
     pub fn new(source: &'a dyn LogSource) -> Self {
@@ -28,6 +40,39 @@ impl<'a> TileRebuilder<'a> {
             levels: Vec::new(),
             check: Check::new("tiles"),
         }
+    }
+
+    /// What is to be written down; `None` where a tile was not as it must be.
+    pub fn kept(&self) -> Option<KeptTiles> {
+        let hex = |level: &Level| level.hashes.iter().map(Hash::to_hex).collect();
+        (self.check.failed == 0).then(|| KeptTiles {
+            compared: self.check.examined,
+            open: self.levels.iter().map(hex).collect(),
+        })
+    }
+
+    /// A rebuilder as it stood at a tree of `size` leaves; `None` where that size has other open tiles.
+    pub fn put_back(source: &'a dyn LogSource, kept: &KeptTiles, size: u64) -> Option<Self> {
+        let width = u64::from(TILE_WIDTH);
+        let mut left = size;
+        let mut levels = Vec::with_capacity(kept.open.len());
+        for open in &kept.open {
+            let bytes = hex::decode(open).ok()?;
+            let (hashes, rest) = bytes.as_chunks::<HASH_BYTES>();
+            if hashes.len() as u64 != left % width || !rest.is_empty() {
+                return None;
+            }
+            left /= width;
+            levels.push(Level {
+                index: left,
+                hashes: hashes.iter().copied().map(Hash).collect(),
+            });
+        }
+        (left == 0).then(|| Self {
+            source,
+            levels,
+            check: Check::passed("tiles", kept.compared),
+        })
     }
 
     /// Takes the next leaf hash; compares every tile it completes.

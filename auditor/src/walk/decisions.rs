@@ -27,9 +27,10 @@ impl Walk {
                 Some(Replay::NotReplayable(obstacle)) => self.not_replayable(one.index, obstacle),
                 Some(Replay::Mismatch(reason)) => {
                     let row = one.index.saturating_sub(self.range.start);
-                    self.verdicts
-                        .replay_mismatches
-                        .insert(i64::try_from(one.index).unwrap_or(i64::MAX));
+                    if self.collector.is_some() {
+                        let index = i64::try_from(one.index).unwrap_or(i64::MAX);
+                        self.verdicts.replay_mismatches.insert(index);
+                    }
                     self.decisions
                         .fail(Failure::of_row(file, row, one.index, reason));
                 }
@@ -43,14 +44,19 @@ impl Walk {
         let bundle = policy.and_then(|at| self.context.policy(at));
         let bundle = bundle.map(|(_, bundle)| bundle);
         let roster = self.judge.ledger().roster();
-        let erased = |digest: &str| self.context.is_erased(one.index, digest);
+        // Without tables the log is read once, and an erasure that lies behind its entry is known here or
+        // not as the reading happens to go: only the source's word counts, which is judged at the end.
+        let beforehand = self.collector.is_some();
+        let erased = |digest: &str| beforehand && self.context.is_erased(one.index, digest);
         self.replayer
             .replay(entry, &one.disclosures, bundle, roster, erased)
     }
 
     fn not_replayable(&mut self, index: u64, obstacle: Obstacle) {
-        let index = i64::try_from(index).unwrap_or(i64::MAX);
-        self.verdicts.not_replayed.insert(index);
+        if self.collector.is_some() {
+            let index = i64::try_from(index).unwrap_or(i64::MAX);
+            self.verdicts.not_replayed.insert(index);
+        }
         let name = format!("decisions not replayable: {obstacle}");
         self.report.count(&name, 1);
     }

@@ -5,7 +5,7 @@
 
 use super::Item;
 use crate::judge::{Fault, Judgement, Reading, verify};
-use cairn_event::Disclosure;
+use cairn_event::{Disclosure, Entry};
 use rayon::prelude::*;
 
 /// An item as read.
@@ -68,6 +68,11 @@ pub struct Batch(pub(crate) Vec<Judged>);
 pub struct Verified(pub(crate) Vec<(Judged, Option<Result<(), Fault>>)>);
 
 impl Batch {
+    /// The entries, where they were read.
+    pub fn entries(&self) -> impl Iterator<Item = Option<&Entry>> {
+        self.0.iter().map(|one| one.reading.entry())
+    }
+
     /// Verifies the signatures, on every core.
     pub fn verify(self) -> Verified {
         let verified = self.0.into_par_iter().map(|one| {

@@ -10,6 +10,8 @@ mod age;
 mod beacons;
 mod invariants;
 mod log;
+mod program;
+mod resume;
 mod resumed;
 
 #[path = "../world/mod.rs"]

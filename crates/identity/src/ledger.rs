@@ -13,6 +13,8 @@ use cairn_event::{Entry, Kid, PublicKey, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use kept::KeptChain;
+
 /// The policy entry in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyHead {

@@ -23,6 +23,6 @@ pub mod token;
 
 pub use authority::Authority;
 pub use chain::{ChainState, Flag};
-pub use ledger::{Admission, Ledger, PolicyHead};
+pub use ledger::{Admission, KeptChain, Ledger, PolicyHead};
 pub use refusal::Refusal;
 pub use roster::{Device, Membership, Person, Roster};

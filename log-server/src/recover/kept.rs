@@ -17,7 +17,7 @@ use cairn_durable::file::{ReadFileError, WriteFileError};
 use cairn_durable::{read_limited, write_atomic};
 use cairn_event::encoding::{from_base64url, to_base64url};
 use cairn_event::{Entry, EntryError, EntrySigner, Kid, PublicKey, Sha256};
-use cairn_identity::{ChainState, Ledger, Refusal};
+use cairn_identity::{KeptChain, Ledger, Refusal};
 use cairn_tlog::hash::HASH_BYTES;
 use cairn_tlog::tile::TileNodeError;
 use cairn_tlog::{
@@ -26,7 +26,6 @@ use cairn_tlog::{
 };
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Name of the file in the data folder.
 const NAME: &str = "LEDGER";
@@ -129,20 +128,6 @@ struct Kept {
     v: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptChain {
-    anchored_seq: u64,
-    chain: Kid,
-    device: String,
-    ended: bool,
-    gaps: Vec<(u64, u64)>,
-    key: PublicKey,
-    last: Sha256,
-    latest: bool,
-    next_seq: u64,
-}
-
 /// Access to the file.
 #[derive(Debug, Clone)]
 pub struct LedgerFile {
@@ -167,20 +152,9 @@ impl LedgerFile {
         head: &Head,
         signer: &dyn EntrySigner,
     ) -> Result<(), KeepError> {
-        let chains = ledger.chains().map(|(chain, state)| KeptChain {
-            anchored_seq: state.anchored_seq,
-            chain: chain.clone(),
-            device: state.device.clone(),
-            ended: state.ended,
-            gaps: state.gaps.to_vec(),
-            key: state.key.clone(),
-            last: state.last,
-            latest: ledger.is_latest(chain, state),
-            next_seq: state.next_seq,
-        });
         let kept = Kept {
             administrative: ledger.administrative_entries(),
-            chains: chains.collect(),
+            chains: ledger.kept_chains().collect(),
             frontier: head
                 .frontier
                 .hashes()
@@ -322,16 +296,7 @@ impl Check<'_> {
         if grown || !device || !own || self.leaf(at)?.0 != kept.last.0 {
             return Err(doubt());
         }
-        let state = ChainState {
-            device: kept.device,
-            key: kept.key,
-            next_seq: kept.next_seq,
-            last: kept.last,
-            anchored_seq: kept.anchored_seq,
-            ended: kept.ended,
-            gaps: Arc::new(kept.gaps),
-        };
-        ledger.put_back(kept.chain, state, kept.latest);
+        ledger.put_back(kept);
         Ok(())
     }
 }

@@ -34,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cairn-agent", LIBRARIES),
     ("cairn-hook", &[]),
     // The exporter asks the auditor before it writes, and derives its rows with the auditor's own
-    // functions, so that a pack cannot say what its entries do not. The auditor writes nothing.
+    // functions, so that a pack cannot say what its entries do not. The auditor writes
+    // nothing but its own state.
     (
         "cairn-export",
         &[
@@ -54,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cairn-event",
             "cairn-policy",
             "cairn-identity",
+            "cairn-durable",
         ],
     ),
     ("xtask", &[]),

@@ -6,7 +6,33 @@
 
 use super::Ledger;
 use crate::chain::ChainState;
-use cairn_event::Kid;
+use cairn_event::{Kid, PublicKey, Sha256};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A chain as it is written down. Members are in the order of the JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptChain {
+    /// `seq` of the last entry that the device key signed.
+    pub anchored_seq: u64,
+    /// The chain.
+    pub chain: Kid,
+    /// The device.
+    pub device: String,
+    /// Whether the device key closed the chain.
+    pub ended: bool,
+    /// Places that gap entries gave up, first and last of each, ascending.
+    pub gaps: Vec<(u64, u64)>,
+    /// The certified chain key.
+    pub key: PublicKey,
+    /// Leaf hash of the last entry.
+    pub last: Sha256,
+    /// Whether this is the newest chain of its device.
+    pub latest: bool,
+    /// Next `seq`.
+    pub next_seq: u64,
+}
 
 impl Ledger {
     /// Indices of the entries that made authority, roster and policies, and closed the log, ascending.
@@ -23,9 +49,31 @@ impl Ledger {
         indices
     }
 
-    /// Whether this is the newest chain of its device.
-    pub fn is_latest(&self, chain: &Kid, state: &ChainState) -> bool {
-        self.latest_chain.get(&state.device) == Some(chain)
+    /// Whether the entry at this index is one of [`Ledger::administrative_entries`].
+    pub fn is_administrative(&self, index: u64) -> bool {
+        let genesis = index == 0 && self.authority.is_some();
+        let policies = &self.policies;
+        genesis
+            || self.closed == Some(index)
+            || self.roster.indices.binary_search(&index).is_ok()
+            || policies
+                .binary_search_by_key(&index, |head| head.index)
+                .is_ok()
+    }
+
+    /// Every chain as it is to be written down.
+    pub fn kept_chains(&self) -> impl Iterator<Item = KeptChain> {
+        self.chains.iter().map(|(chain, state)| KeptChain {
+            anchored_seq: state.anchored_seq,
+            chain: chain.clone(),
+            device: state.device.clone(),
+            ended: state.ended,
+            gaps: state.gaps.to_vec(),
+            key: state.key.clone(),
+            last: state.last,
+            latest: self.latest_chain.get(&state.device) == Some(chain),
+            next_seq: state.next_seq,
+        })
     }
 
     /// Counts entries up to `index` whose effect is known from elsewhere: chained ones are put back
@@ -37,11 +85,20 @@ impl Ledger {
     }
 
     /// Puts a chain back as it was at the size counted to.
-    pub fn put_back(&mut self, chain: Kid, state: ChainState, is_latest: bool) {
-        if is_latest {
+    pub fn put_back(&mut self, kept: KeptChain) {
+        if kept.latest {
             self.latest_chain
-                .insert(state.device.clone(), chain.clone());
+                .insert(kept.device.clone(), kept.chain.clone());
         }
-        self.chains.insert(chain, state);
+        let state = ChainState {
+            device: kept.device,
+            key: kept.key,
+            next_seq: kept.next_seq,
+            last: kept.last,
+            anchored_seq: kept.anchored_seq,
+            ended: kept.ended,
+            gaps: Arc::new(kept.gaps),
+        };
+        self.chains.insert(kept.chain, state);
     }
 }
