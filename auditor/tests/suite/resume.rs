@@ -197,7 +197,7 @@ fn an_audit_of_a_grown_log_reads_only_what_is_new_and_reports_as_a_whole_one() {
     let asked = Asked::of(&world);
     let early = written(&world);
     let before = world.size();
-    assert!(before > 256 && before % 256 != 0, "{before}");
+    assert!(before > 256 && !before.is_multiple_of(256), "{before}");
     let finished = asked.finished(early.path());
     let ended = asked.ended(early.path(), None, 0).unwrap();
     growth(&mut world, 60);
