@@ -21,7 +21,7 @@ use std::io::Write as _;
 /// state must not skip entries on its word.
 pub const VERSION: u64 = 1;
 
-/// The longest state: a million chains take about 400 MB.
+/// The longest state: a million chains take about 340 MB.
 pub const MAX_STATE_BYTES: u64 = 1_073_741_824;
 
 /// Why a state is not gone on with. The audit is begun without it.
