@@ -17,7 +17,7 @@ pub use basis::{Basis, BasisError, VerifiedPolicy};
 pub use effective::{is_file_rule, second_line};
 pub use stored::{Stored, StoredError};
 pub use stream::follow;
-pub use sync::{SyncError, Syncer};
+pub use sync::{SyncError, Syncer, activate};
 
 use cairn_event::Sha256;
 use cairn_policy::{CompiledBundle, Subject};

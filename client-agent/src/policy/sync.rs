@@ -157,7 +157,7 @@ impl Syncer {
             syncer.entries.push(entry);
         }
         let active = match &policy.policy {
-            Some(answer) => match syncer.activate(answer) {
+            Some(answer) => match activate(&mut syncer.basis, answer) {
                 Ok((active, _)) => Some(Arc::new(active)),
                 Err(error) => {
                     tracing::warn!(%error, "stored policy is not used");
@@ -234,7 +234,7 @@ impl Syncer {
             self.publish(Some(active));
             return Ok(None);
         }
-        let (active, witnessed_ms) = self.activate(&answer)?;
+        let (active, witnessed_ms) = activate(&mut self.basis, &answer)?;
         if let Some(old) = &self.enforcement.now().active
             && active.revision <= old.revision
         {
@@ -329,37 +329,6 @@ impl Syncer {
         self.stored.save_policy(&self.policy)
     }
 
-    /// Verifies a policy entry and its bundle and compiles it; gives when witnesses vouched for it, too.
-    fn activate(&mut self, answer: &PolicyAnswer) -> Result<(Active, Option<u64>), SyncError> {
-        let verified = self.basis.policy(answer)?;
-        let statement = verified.statement;
-        let (revision, index) = (statement.revision, answer.index);
-        if revision > index {
-            return Err(SyncError::FastForward { revision, index });
-        }
-        let bytes = from_base64url(&answer.bundle).ok_or(SyncError::Encoding)?;
-        let (found, named) = (Sha256::of(&bytes), statement.bundle);
-        if found != named {
-            return Err(SyncError::OtherBundle { found, named });
-        }
-        let bundle = Bundle::parse(&bytes)?;
-        let circumstances = (bundle.origin.clone(), bundle.version);
-        let expected = (self.basis.origin().to_owned(), statement.version);
-        if circumstances != expected {
-            let words = |(origin, version): &(String, u64)| format!("{origin} version {version}");
-            let (found, named) = (words(&circumstances), words(&expected));
-            return Err(SyncError::Mismatch { found, named });
-        }
-        let compiled = compile(&bundle).map_err(SyncError::Compile)?;
-        let active = Active {
-            compiled,
-            index,
-            revision,
-            bundle: found,
-        };
-        Ok((active, verified.witnessed_ms))
-    }
-
     /// Puts bundle, subject and indices in force together.
     fn publish(&self, active: Option<Arc<Active>>) {
         let subject = self.basis.subject();
@@ -381,4 +350,40 @@ impl Syncer {
             checked_ms: self.policy.checked_ms,
         });
     }
+}
+
+/// Verifies a policy entry and its bundle and compiles it; gives when witnesses vouched for it, too.
+///
+/// Errors: [`SyncError`]; the policy in force stays.
+pub fn activate(
+    basis: &mut Basis,
+    answer: &PolicyAnswer,
+) -> Result<(Active, Option<u64>), SyncError> {
+    let verified = basis.policy(answer)?;
+    let statement = verified.statement;
+    let (revision, index) = (statement.revision, answer.index);
+    if revision > index {
+        return Err(SyncError::FastForward { revision, index });
+    }
+    let bytes = from_base64url(&answer.bundle).ok_or(SyncError::Encoding)?;
+    let (found, named) = (Sha256::of(&bytes), statement.bundle);
+    if found != named {
+        return Err(SyncError::OtherBundle { found, named });
+    }
+    let bundle = Bundle::parse(&bytes)?;
+    let circumstances = (bundle.origin.clone(), bundle.version);
+    let expected = (basis.origin().to_owned(), statement.version);
+    if circumstances != expected {
+        let words = |(origin, version): &(String, u64)| format!("{origin} version {version}");
+        let (found, named) = (words(&circumstances), words(&expected));
+        return Err(SyncError::Mismatch { found, named });
+    }
+    let compiled = compile(&bundle).map_err(SyncError::Compile)?;
+    let active = Active {
+        compiled,
+        index,
+        revision,
+        bundle: found,
+    };
+    Ok((active, verified.witnessed_ms))
 }

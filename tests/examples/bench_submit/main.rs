@@ -16,7 +16,6 @@
 //! devices of its own. Source: `docs/performance.md`.
 
 mod cpu;
-mod fleet;
 mod load;
 mod provable;
 mod reading;
@@ -29,7 +28,7 @@ use anyhow::{Context as _, Result, bail};
 use cairn_api::submission::Wait;
 use cairn_tests::connection::{Address, Connection};
 use cairn_tests::figures::print;
-use fleet::{ADMITTED_AT_ONCE, Device, Office};
+use cairn_tests::fleet::{self, ADMITTED_AT_ONCE, Device, Office};
 use load::{Lane, Pace, Submission};
 
 /// Frames in one submission: the most that the server takes, and what a daemon sends when it catches up.

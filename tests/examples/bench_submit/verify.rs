@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use cairn_event::encoding::from_base64url;
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::fleet::Device;
+use cairn_tests::fleet::Device;
 
 /// Rounds over all signatures; the best counts, so that the baseline is what the machine can do.
 const ROUNDS: usize = 3;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::bench::figures::{Figures, millis};
 use crate::bench::organisation::Organisation;
+use crate::bench::policy;
 use crate::bench::programs::Programs;
 use crate::demo::enrolment::enrol;
 use crate::demo::errand::{Tools, developer};
@@ -28,14 +29,21 @@ const CALLS: usize = 300;
 /// Bytes of one bare write: about one record of the daemon's spool.
 const WRITE_BYTES: usize = 4_096;
 
+/// Calls at once, as many as an agent with subagents makes at its busiest, and how often.
+const PARALLEL: usize = 50;
+const PARALLEL_ROUNDS: usize = 6;
+
+/// What a call may cost beside a start and two syncs at p50.
+const SURPLUS_MS: f64 = 3.0;
+
 /// Longest wait for the policy to reach the device.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Measures and stops the daemon and the server that it started.
+/// Measures and stops the daemon and the server that it started; `idle` also watches the daemon at rest.
 ///
 /// # Errors
 /// A program fails, or a call is not answered with the decision of the policy.
-pub fn measure(programs: &Programs, root: &Path, figures: &mut Figures) -> Result<()> {
+pub fn measure(programs: &Programs, root: &Path, idle: bool, figures: &mut Figures) -> Result<()> {
     let organisation = Organisation::start(programs, root, &[])?;
     let device = Device::enrol(programs, &organisation, root)?;
     let first = device.timed_call(0)?;
@@ -55,7 +63,68 @@ pub fn measure(programs: &Programs, root: &Path, figures: &mut Figures) -> Resul
     figures.compare("hook.p50", "primitive.bin_true.p50")?;
     figures.compare("hook.p99", "primitive.bin_true.p99")?;
     figures.compare("primitive.fdatasync.p50", "primitive.bin_true.p50")?;
-    figures.compare("primitive.fdatasync.p99", "primitive.bin_true.p99")
+    figures.compare("primitive.fdatasync.p99", "primitive.bin_true.p99")?;
+    budget(figures)?;
+    parallel(&device, figures)?;
+    if idle {
+        policy::idle(device.pid()?, figures)?;
+    }
+    Ok(())
+}
+
+/// What a call may cost: a hook that does nothing, two syncs, and a little; at p99 twice the first.
+fn budget(figures: &mut Figures) -> Result<()> {
+    let of = |what: &str, percent: &str| figures.value(&format!("primitive.{what}.{percent}"));
+    let p50 = of("bin_true", "p50")? + 2.0 * of("fdatasync", "p50")? + SURPLUS_MS;
+    let p99 = 2.0 * of("bin_true", "p99")? + 2.0 * of("fdatasync", "p99")?;
+    figures.add("limit.hook.p50", p50, "ms");
+    figures.add("limit.hook.p99", p99, "ms");
+    // The same value under a second name, because a figure has one baseline.
+    for percent in ["p50", "p99"] {
+        let call = figures.value(&format!("hook.{percent}"))?;
+        let name = format!("hook.within_limit.{percent}");
+        figures.add(&name, call, "ms");
+        figures.compare(&name, &format!("limit.hook.{percent}"))?;
+    }
+    Ok(())
+}
+
+/// Many calls at once: every one is answered with the policy's decision, and none waits for longer than
+/// all of them would take one after the other.
+fn parallel(device: &Device, figures: &mut Figures) -> Result<()> {
+    let (mut calls, mut starts) = (Vec::new(), Vec::new());
+    for round in 0..PARALLEL_ROUNDS {
+        let number = |place: usize| 1_000 + round * PARALLEL + place;
+        calls.extend(at_once(|place| device.timed_call(number(place)))?);
+        starts.extend(at_once(|_| {
+            timed(&mut Command::new("/bin/true"), "").map(|(elapsed, _)| elapsed)
+        })?);
+    }
+    let longest = calls.iter().max().copied().unwrap_or_default();
+    figures.add_times("primitive.bin_true.parallel50", &mut starts);
+    figures.add_times("hook.parallel50", &mut calls);
+    figures.add("hook.parallel50.max", millis(longest), "ms");
+    let serial = figures.value("hook.p50")? * PARALLEL as f64;
+    figures.add("hook.one_after_the_other50", serial, "ms");
+    for percent in ["p50", "p99"] {
+        let bare = format!("primitive.bin_true.parallel50.{percent}");
+        figures.compare(&format!("hook.parallel50.{percent}"), &bare)?;
+    }
+    figures.compare("hook.parallel50.max", "hook.one_after_the_other50")
+}
+
+/// Runs the same thing on [`PARALLEL`] threads.
+fn at_once(call: impl Fn(usize) -> Result<Duration> + Sync) -> Result<Vec<Duration>> {
+    thread::scope(|scope| {
+        let call = &call;
+        let one = |place| scope.spawn(move || call(place));
+        let threads: Vec<_> = (0..PARALLEL).map(one).collect();
+        let ended = threads.into_iter().map(|thread| match thread.join() {
+            Ok(measured) => measured,
+            Err(_) => bail!("a call of many at once ended in a panic"),
+        });
+        ended.collect()
+    })
 }
 
 /// An enrolled device with its daemon; the daemon ends when this is dropped.
@@ -130,6 +199,16 @@ impl Device {
 
     fn cairn(&self) -> Command {
         developer(&self.tools, &self.scene, &self.state)
+    }
+
+    /// The daemon's process.
+    fn pid(&self) -> Result<u32> {
+        let said = self.cairn().args(["status", "--json"]).output()?;
+        let status: Value = serde_json::from_slice(&said.stdout)?;
+        let pid = status["daemon"]["pid"]
+            .as_u64()
+            .context("no pid in the status")?;
+        Ok(u32::try_from(pid)?)
     }
 
     /// One PreToolUse call as the agent makes it; the answer must be the policy's.

@@ -25,7 +25,7 @@ const WITNESSED_SECONDS: usize = 15;
 const RECEIPTS: usize = 2_000;
 
 /// Witnesses beside the log; two must cosign.
-const WITNESSES: [&str; 3] = [
+pub const WITNESSES: [&str; 3] = [
     "witness.bench/ada",
     "witness.bench/ben",
     "witness.bench/cleo",

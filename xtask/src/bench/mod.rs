@@ -12,6 +12,7 @@ pub mod hook;
 pub mod log;
 pub mod organisation;
 pub mod pack;
+pub mod policy;
 pub mod programs;
 pub mod scale;
 pub mod tessera;
@@ -37,6 +38,8 @@ pub enum Part {
     Hook,
     /// Cosignatures of one witness that serves ten thousand logs.
     Witness,
+    /// Decisions, `hook`, the way of a policy change to many agents, and the daemon at rest.
+    Policy,
     /// Capture of posture and process ancestry.
     Context,
     /// Auditing the log of `log`, and writing and verifying an evidence pack over it.
@@ -137,9 +140,14 @@ fn measure(
         eprintln!("bench: a log that grows to {} entries", options.entries);
         scale::measure(programs, &root.join("scale"), options.entries, figures)?;
     }
-    if wanted(Part::Hook) {
+    let policy = wanted(Part::Policy);
+    if policy || wanted(Part::Hook) {
         eprintln!("bench: hook calls");
-        hook::measure(programs, &root.join("hook"), figures)?;
+        hook::measure(programs, &root.join("hook"), policy, figures)?;
+    }
+    if policy {
+        eprintln!("bench: decisions, and a change of policy");
+        policy::measure(programs, &root.join("policy"), figures)?;
     }
     if wanted(Part::Witness) {
         eprintln!("bench: one witness of many logs");

@@ -32,6 +32,8 @@ pub struct Office {
 
 impl Office {
     /// Reads the folder that `cairn org create` made.
+    ///
+    /// Errors: a file is missing or is not what that command wrote.
     pub fn open(folder: &Path) -> Result<Self> {
         let org: Value = serde_json::from_slice(&std::fs::read(folder.join("org.json"))?)?;
         let origin = org["origin"].as_str().context("no origin in `org.json`")?;
@@ -87,6 +89,21 @@ impl Device {
             seq: 0,
             prev: None,
         }
+    }
+
+    /// The device identifier.
+    pub fn id(&self) -> &str {
+        &self.device
+    }
+
+    /// The person it belongs to.
+    pub fn person(&self) -> &str {
+        &self.person
+    }
+
+    /// The key that is the device's identity.
+    pub fn key(&self) -> &SoftwareKey {
+        &self.key
     }
 
     /// The key that signs this device's events.

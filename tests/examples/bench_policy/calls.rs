@@ -1,0 +1,109 @@
+//! The calls that are decided: what an agent does all day, and lines that are made to hurt.
+
+use cairn_policy::{Request, ResolvedPath, paths_to_resolve};
+use serde_json::{Value, json};
+
+/// Longest line that is read at all; longer ones are refused unread.
+const LINE_MAX: usize = 10_000;
+
+/// What an agent does all day.
+pub fn ordinary() -> Vec<Request> {
+    let lines = [
+        "git status",
+        "ls -la src",
+        "kubectl get pods -n web",
+        "npm run build && npm test",
+        "cargo test --workspace 2>&1 | tail -20",
+        "grep -rn 'fn main' crates",
+        "cat README.md",
+        "git diff HEAD~1 -- src/lib.rs",
+        "cd web && npm install && npm run lint",
+        "python3 -m pytest -q tests/test_api.py",
+        "git push service-17 origin main",
+        "docker build -t app .",
+    ];
+    let calls = [
+        ("Read", json!({ "file_path": "/home/ann/app/src/lib.rs" })),
+        ("Read", json!({ "file_path": "/home/ann/app/.env" })),
+        (
+            "Edit",
+            json!({ "file_path": "/home/ann/app/src/main.rs", "old_string": "a", "new_string": "b" }),
+        ),
+        (
+            "Write",
+            json!({ "file_path": "/home/ann/app/docs/new.md", "content": "text" }),
+        ),
+        (
+            "WebFetch",
+            json!({ "url": "https://doc.rust-lang.org/std/", "prompt": "what" }),
+        ),
+        ("mcp__server_7__tool_87", json!({ "query": "open issues" })),
+        (
+            "Agent",
+            json!({ "description": "look", "prompt": "find", "subagent_type": "Explore" }),
+        ),
+        ("Skill", json!({ "skill": "release" })),
+    ];
+    let lines = lines.map(|line| ("Bash", json!({ "command": line })));
+    let all = lines.into_iter().chain(calls);
+    all.map(|(tool, input)| request(tool, input)).collect()
+}
+
+/// Pushes that differ from 10,000 rules in their last word only.
+pub fn alike() -> Vec<Request> {
+    let line =
+        |number: usize| json!({ "command": format!("git push origin release-{number} --tags") });
+    let numbers = [1, 77, 500, 4_321, 9_990, 123_456];
+    numbers.map(|number| request("Bash", line(number))).to_vec()
+}
+
+/// Lines that nest, that cannot be read, and that may run anything, up to the longest there are.
+pub fn hostile() -> Vec<Request> {
+    let shapes = [
+        ("$(", ")"),
+        ("${x:-", "}"),
+        ("$((", "))"),
+        ("`", "`"),
+        ("<(cat ", ")"),
+        ("{a,", "}"),
+        ("; if true; then ", "; fi"),
+        ("; f() { ", "; }"),
+        ("eval \"", "\""),
+        ("bash -c '", "'"),
+        ("sudo env timeout 5 xargs ", " "),
+        ("A=$A$A; ", " "),
+        ("> $x ", " "),
+        ("<<EOF\n", "\nEOF\n"),
+        ("&& git push $X ", " "),
+        ("\"", ""),
+    ];
+    let mut calls = Vec::new();
+    for (open, close) in shapes {
+        for length in [60, 400, LINE_MAX - 100] {
+            let times = length / (open.len() + close.len());
+            let line = format!("npm {}x $Y{}", open.repeat(times), close.repeat(times));
+            calls.push(request("Bash", json!({ "command": line })));
+        }
+    }
+    calls
+}
+
+fn request(tool: &str, input: Value) -> Request {
+    let (cwd, home) = ("/home/ann/app", "/home/ann");
+    let resolved = paths_to_resolve(tool, &input, cwd, home);
+    let resolved = resolved.into_iter().map(|path| ResolvedPath {
+        given: path.clone(),
+        lexical: path,
+        target: None,
+    });
+    Request {
+        tool: tool.to_owned(),
+        resolved: resolved.collect(),
+        input,
+        cwd: cwd.to_owned(),
+        home: home.to_owned(),
+        interactive: true,
+        permission_mode: None,
+        mcp: None,
+    }
+}
