@@ -21,6 +21,7 @@ mod outside;
 mod payload;
 mod prompt;
 mod restriction;
+mod told;
 mod verdicts;
 
 pub use answer::Answer;

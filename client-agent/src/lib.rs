@@ -22,6 +22,7 @@ pub mod device;
 pub mod interference;
 pub mod recorder;
 pub mod servers;
+pub mod telemetry;
 pub mod unmanaged;
 pub mod vigil;
 

@@ -1,4 +1,5 @@
-"""Cairn around the real Claude Code: what brings content in, every way around, servers, posture, a terminal.
+"""Cairn around the real Claude Code: what brings content in, every way around, servers, posture, a terminal,
+its own reports.
 
 Usage: run.py [NAME ...]   only scenarios whose name contains one of the words.
 Needs CAIRN_PROGRAMS (the built programs) and CAIRN_CLAUDE_CODE (the real program).
@@ -20,6 +21,7 @@ import mentions  # noqa: E402
 import others  # noqa: E402
 import posture  # noqa: E402
 import servers  # noqa: E402
+import telemetry  # noqa: E402
 from organisation import Organisation  # noqa: E402
 from policy import bundle  # noqa: E402
 
@@ -30,6 +32,7 @@ AT_ONCE = max(2, min(4, os.cpu_count() or 2))
 def groups(words):
     """Scenarios by device: those of one group share one, the others disturb theirs."""
     shared = bypasses.SHARED + mentions.SHARED + servers.SHARED + interactive.SHARED + others.SHARED
+    shared += telemetry.SHARED
     chosen = lambda scenario: not words or any(word in scenario.__name__ for word in words)
     apart = bypasses.APART + posture.APART
     found = [[one for one in shared[start::2] if chosen(one)] for start in range(2)]

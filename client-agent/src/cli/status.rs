@@ -107,6 +107,12 @@ fn print_daemon(status: &StatusAnswer) {
             status.unmanaged
         );
     }
+    if status.unjudged > 0 {
+        println!(
+            "alert        {} calls ran without a verdict or against one, by the agent's own account",
+            status.unjudged
+        );
+    }
     for (name, (value, source)) in &status.posture {
         println!("posture      {name}: {value} ({source})");
     }

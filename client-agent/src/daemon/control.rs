@@ -10,6 +10,7 @@ use crate::hook::{Answer, Gatekeeper, session_gate};
 use crate::policy::second_line;
 use crate::servers::{Servers, Sighting};
 use crate::state::StateDir;
+use crate::telemetry::{Receiver, Sink};
 use crate::upload::Progress;
 use cairn_event::body::{Body, McpSeen, SessionRefused};
 use cairn_event::disclosure::names;
@@ -77,6 +78,12 @@ pub struct StatusAnswer {
     /// Agents of this user that run outside Cairn.
     #[serde(default)]
     pub unmanaged: u64,
+    /// Calls that ran without a verdict or against one, by the agent's own account.
+    #[serde(default)]
+    pub unjudged: u64,
+    /// Calls whose end the agent reported and that had a verdict.
+    #[serde(default)]
+    pub joined: u64,
     /// Posture by field: value and source.
     pub posture: BTreeMap<String, (String, String)>,
 }
@@ -141,6 +148,9 @@ pub struct LaunchAnswer {
     /// The whole list of MCP servers, for settings that outlive this launch.
     #[serde(default)]
     pub policy: McpPolicy,
+    /// Where the agent reports what it does; absent where nothing can be received.
+    #[serde(default)]
+    pub telemetry: Option<Sink>,
 }
 
 /// A session whose next calls must be denied, whatever the policy says.
@@ -158,6 +168,8 @@ pub struct Control {
     pub progress: watch::Receiver<Progress>,
     /// Why policy is not up to date.
     pub policy_problem: watch::Receiver<Option<String>>,
+    /// Receives what agents report; `None` where no port could be had.
+    pub telemetry: Option<Arc<Receiver>>,
     /// How many agents run outside Cairn.
     pub unmanaged: watch::Receiver<u64>,
     /// The state folder.
@@ -246,6 +258,8 @@ impl Control {
             upload_problem: progress.problem,
             sessions: self.gatekeeper.sessions(),
             unmanaged: *self.unmanaged.borrow(),
+            unjudged: self.gatekeeper.joins.alerts(),
+            joined: self.gatekeeper.joins.joined(),
             posture: posture
                 .into_iter()
                 .map(|(name, field)| (name, (field.value, field.source)))
@@ -296,6 +310,7 @@ impl Control {
             return answer;
         }
         answer.contact.clone_from(&bundle.contact);
+        answer.telemetry = self.telemetry.as_ref().and_then(|port| port.issue());
         answer.deny = second_line(bundle, &in_force.subject, now_ms());
         for found in &request.servers {
             let judged = self.server(found, &bundle.mcp, !again).await;

@@ -14,6 +14,7 @@ use crate::policy::{self, Enforcement, SyncError, Syncer};
 use crate::posture::ProductTableError;
 use crate::recorder::{BeginError, Mark, MarkError, Recorder, Setup};
 use crate::state::{FOLDER_MODE, StateDir, StateError};
+use crate::telemetry::Receiver;
 use crate::unmanaged::Lookout;
 use crate::upload::{Progress, Uploader};
 use crate::vigil::{self, Vigil};
@@ -88,7 +89,8 @@ pub async fn run(state: StateDir) -> Result<(), RunError> {
     let core = Core::open(&state)?;
     let recorder = core.gatekeeper.recorder.clone();
     let stop = Arc::new(Notify::new());
-    let tasks = serve(&state, core, Arc::clone(&stop))?;
+    let telemetry = listen(&core.gatekeeper).await;
+    let tasks = serve(&state, core, telemetry, Arc::clone(&stop))?;
     ready()?;
     ended(&stop).await?;
     // Nobody is answered from here on; what was answered is recorded already.
@@ -159,6 +161,7 @@ impl Core {
 fn serve(
     state: &StateDir,
     core: Core,
+    telemetry: Option<Arc<Receiver>>,
     stop: Arc<Notify>,
 ) -> Result<[tokio::task::JoinHandle<()>; 6], RunError> {
     let Core {
@@ -191,6 +194,7 @@ fn serve(
         gatekeeper: Arc::clone(&gatekeeper),
         progress: shown,
         policy_problem,
+        telemetry,
         unmanaged,
         state: state.clone(),
         stop,
@@ -204,6 +208,26 @@ fn serve(
         tokio::spawn(watch_agents(Arc::clone(&gatekeeper), lookout, counted)),
         tokio::spawn(heartbeats(gatekeeper)),
     ])
+}
+
+/// Receives what agents report, and joins it with the verdicts given.
+///
+/// Without a port the daemon does everything else: a report is a second look and not the first.
+async fn listen(gatekeeper: &Arc<Gatekeeper>) -> Option<Arc<Receiver>> {
+    let (receiver, mut statements) = match Receiver::open().await {
+        Ok(open) => open,
+        Err(error) => {
+            tracing::error!(%error, "no port to receive agents' reports on");
+            return None;
+        }
+    };
+    let gatekeeper = Arc::clone(gatekeeper);
+    tokio::spawn(async move {
+        while let Some(told) = statements.recv().await {
+            gatekeeper.told(told).await;
+        }
+    });
+    Some(receiver)
 }
 
 /// Tells whoever started the daemon that hooks can connect.

@@ -67,6 +67,13 @@ impl Answer {
 }
 
 impl Answer {
+    /// Whether it tells the agent not to make a tool call.
+    pub fn denies_call(&self) -> bool {
+        let said: Option<Value> = serde_json::from_str(&self.stdout).ok();
+        let said = said.unwrap_or_default();
+        self.code == 2 || said["hookSpecificOutput"]["permissionDecision"] == "deny"
+    }
+
     /// A denial of a tool call that also ends the agent's turn.
     pub fn stop(sentence: &str) -> Self {
         let reason: String = sentence.chars().take(REASON_CHARS_MAX).collect();
@@ -109,6 +116,15 @@ mod tests {
         assert!(text(Gate::Expansion).contains(r#""decision":"block""#));
         assert!(text(Gate::Config).contains(r#""decision":"block""#));
         assert!(text(Gate::Permission).contains(r#""behavior":"deny""#));
+    }
+
+    #[test]
+    fn a_denied_call_is_told_from_one_that_only_speaks_of_it() {
+        let of = |effect| Answer::verdict(Gate::Tool, effect, "\"permissionDecision\":\"deny\"");
+        assert!(of(Effect::Deny).denies_call() && Answer::stop("gate").denies_call());
+        for effect in [Effect::Allow, Effect::Ask, Effect::NoOpinion] {
+            assert!(!of(effect).denies_call());
+        }
     }
 
     #[test]

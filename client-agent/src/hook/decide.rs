@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::device::{Asker, Askers, Facts};
 use crate::policy::{Enforcement, InForce};
 use crate::recorder::{RecordError, Recorder};
+use crate::telemetry::Joins;
 use crate::vigil::{self, Sight, Vigil};
 use cairn_event::body::{Body, ToolDecision};
 use cairn_event::disclosure::names;
@@ -50,6 +51,8 @@ pub struct Gatekeeper {
     pub email: String,
     /// Sessions that may not go on.
     pub restrictions: Restrictions,
+    /// Verdicts held against what the agent itself reports.
+    pub joins: Joins,
     verdicts: Verdicts,
     pub(super) judged: Judged,
     sessions: Mutex<HashMap<String, Instant>>,
@@ -90,6 +93,7 @@ impl Gatekeeper {
             email,
             restrictions: Restrictions::default(),
             judged: Judged::default(),
+            joins: Joins::default(),
             verdicts,
             sessions,
         }
@@ -113,7 +117,10 @@ impl Gatekeeper {
         self.alive(&hook.session);
         match hook.kind.clone() {
             HookKind::Tool { call, use_id } => {
-                self.tool_use(ask, hook, call, use_id, started).await
+                let (session, id) = (hook.session.clone(), use_id.clone());
+                let answer = self.tool_use(ask, hook, call, use_id, started).await;
+                self.joins.decided(&session, &id, answer.denies_call());
+                answer
             }
             HookKind::Permission { call } => {
                 let policy = self
@@ -153,7 +160,10 @@ impl Gatekeeper {
                 };
                 Answer::verdict(Gate::Expansion, effect, &sentence)
             }
-            HookKind::Outcome { .. } => self.outcome(ask, hook, started).await,
+            HookKind::Outcome { ref use_id, .. } => {
+                self.joins.ended(&hook.session, use_id);
+                self.outcome(ask, hook, started).await
+            }
             HookKind::Instructions { file } => self.instructions(&ask, hook, &file, started).await,
             HookKind::Config { source, file } => {
                 self.config(ask, hook, &source, file.as_deref(), started)

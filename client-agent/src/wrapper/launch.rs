@@ -218,7 +218,10 @@ fn write_files(
         settings: dir.join(format!("{pid}.settings.json")),
         servers: dir.join(format!("{pid}.mcp.json")),
     };
-    let made = settings::settings(hook, Reach::Socket(&state.socket()), &answer.deny);
+    let mut made = settings::settings(hook, Reach::Socket(&state.socket()), &answer.deny);
+    if let Some(sink) = &answer.telemetry {
+        settings::report_to(&mut made, sink);
+    }
     write_atomic(&files.settings, made.to_string().as_bytes(), FILE_MODE)?;
     let servers = json!({ "mcpServers": answer.mcp });
     // Definitions may hold secrets, so they are not on the command line.

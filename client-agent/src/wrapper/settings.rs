@@ -6,6 +6,7 @@
 //! Source: Claude Code findings 0.1, 0.2, 1.2, 1.3 and 6.
 
 use super::environment;
+use crate::telemetry::Sink;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -39,6 +40,9 @@ pub enum Reach<'a> {
     State(&'a str),
 }
 
+/// Time between two reports in milliseconds: an alert comes within seconds, at one request each.
+const EXPORT_INTERVAL_MS: u32 = 1_000;
+
 /// The settings: exec-form hooks by absolute path, deny rules, no bypass mode.
 pub fn settings(hook: &Path, reach: Reach<'_>, deny: &[String]) -> Value {
     let mut hooks = Map::new();
@@ -59,6 +63,31 @@ pub fn settings(hook: &Path, reach: Reach<'_>, deny: &[String]) -> Value {
         "hooks": hooks,
         "permissions": { "deny": deny, "disableBypassPermissionsMode": "disable" },
     })
+}
+
+/// Adds where the agent reports its tool calls to: the daemon, with the session's token.
+///
+/// Only events are asked for, without inputs, prompts or answers; metrics and traces that somebody else
+/// has configured stay as they are.
+pub fn report_to(settings: &mut Value, sink: &Sink) {
+    let variables = [
+        ("CLAUDE_CODE_ENABLE_TELEMETRY", "1".to_owned()),
+        ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "none".to_owned()),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", sink.endpoint.clone()),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+            format!("authorization=Bearer {}", sink.token),
+        ),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json".to_owned()),
+        ("OTEL_LOGS_EXPORTER", "otlp".to_owned()),
+        ("OTEL_LOGS_EXPORT_INTERVAL", EXPORT_INTERVAL_MS.to_string()),
+        ("OTEL_SDK_DISABLED", "false".to_owned()),
+    ];
+    if let Some(environment) = settings.get_mut("env").and_then(Value::as_object_mut) {
+        for (name, value) in variables {
+            environment.insert(name.to_owned(), Value::from(value));
+        }
+    }
 }
 
 fn handler(hook: &Path, reach: Reach<'_>, event: &str, block: bool) -> Value {
@@ -82,6 +111,27 @@ fn handler(hook: &Path, reach: Reach<'_>, event: &str, block: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_go_to_the_daemon_and_hold_no_content() {
+        let mut made = settings("/b/cairn-hook".as_ref(), Reach::Socket("/s".as_ref()), &[]);
+        let sink = Sink {
+            endpoint: "http://127.0.0.1:1/v1/logs".into(),
+            token: "t".into(),
+        };
+        report_to(&mut made, &sink);
+        let environment = made["env"].as_object().unwrap();
+        assert_eq!(environment["NO_PROXY"], "127.0.0.1,localhost");
+        assert_eq!(
+            environment["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"],
+            "http://127.0.0.1:1/v1/logs"
+        );
+        assert_eq!(
+            environment["OTEL_EXPORTER_OTLP_LOGS_HEADERS"],
+            "authorization=Bearer t"
+        );
+        assert!(!environment.keys().any(|name| name.starts_with("OTEL_LOG_")));
+    }
 
     #[test]
     fn gating_hooks_block_on_failure() {

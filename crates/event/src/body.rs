@@ -205,7 +205,8 @@ pub struct Gap {
     pub from: u64,
     /// Why: `spool-full`, `spool-damaged`, `storage-error`, `crash`, `not-running` (the hook refused
     /// while no daemon ran), `refused-by-log`, `socket-replaced` (another program could have answered
-    /// the hooks for a while).
+    /// the hooks for a while), `no-verdict` and `denied-and-ran` (the agent itself
+    /// reported such a call as run).
     pub reason: String,
     /// Last missing `seq`, inclusive; `from - 1` where only uncounted actions are missing.
     pub to: u64,
