@@ -11,6 +11,17 @@ use cairn_policy::{Bundle, McpServer, server_verdict};
 use serde_json::json;
 use std::process::ExitCode;
 
+/// Since when a server with this definition is known here.
+fn since(first_seen_ms: Option<u64>) -> String {
+    let moment = first_seen_ms
+        .and_then(|ms| i64::try_from(ms).ok())
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.map_or_else(
+        || "never seen at a start of `cairn claude`".to_owned(),
+        |moment| format!("first seen {moment:.0}"),
+    )
+}
+
 pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let cwd = std::env::current_dir()?;
     let found = inventory(&cwd, &agent_state_file(), &agent_config(), &[])?;
@@ -42,6 +53,7 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
                 "{word:<8} {:<24} {:<8} {}",
                 one.name, one.source, verdict.reason
             );
+            println!("         {print}, {}", since(first_seen));
         }
     }
     for name in bundle.mcp.servers.keys() {
@@ -62,4 +74,16 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         eprintln!("cairn: {unread}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sighting_is_a_date() {
+        assert_eq!(since(Some(1_700_000_000_123)), "first seen 2023-11-14T22:13:20Z");
+        assert_eq!(since(None), "never seen at a start of `cairn claude`");
+        assert_eq!(since(Some(u64::MAX)), since(None));
+    }
 }
