@@ -82,7 +82,10 @@ mod tests {
 
     #[test]
     fn the_first_sighting_is_a_date() {
-        assert_eq!(since(Some(1_700_000_000_123)), "first seen 2023-11-14T22:13:20Z");
+        assert_eq!(
+            since(Some(1_700_000_000_123)),
+            "first seen 2023-11-14T22:13:20Z"
+        );
         assert_eq!(since(None), "never seen at a start of `cairn claude`");
         assert_eq!(since(Some(u64::MAX)), since(None));
     }
