@@ -97,7 +97,7 @@ fn mixed_rule(number: usize) -> Rule {
             posture: "disk_encryption".into(),
             is: "on".into(),
         }),
-        mandatory: effect == Effect::Deny && number % 50 == 0,
+        mandatory: effect == Effect::Deny && number.is_multiple_of(50),
         mode: (number % 40 == 11).then_some(cairn_event::DecisionMode::Monitor),
         ..rule(number, effect)
     }
