@@ -90,10 +90,11 @@ where
     });
     let head = place.0.limits.head;
     let mut builder = Builder::new(TokioExecutor::new());
+    // Hyper's own limit runs from the end of the answer before, and so ends idle connections.
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(head);
+        .header_read_timeout(None);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -115,6 +116,7 @@ where
         }
         // Its answers are dropped with it.
         () = traffic.overdue() => return,
+        () = traffic.head_overdue(head) => return,
         () = asked_to_end => {}
     }
     connection.as_mut().graceful_shutdown();

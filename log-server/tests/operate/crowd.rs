@@ -135,3 +135,22 @@ async fn silent_slow_and_surplus_connections_are_ended() {
     assert!(metric(&server, "cairn_connections_refused_total").await >= 1);
     assert_eq!(server.get("/healthz").await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_waits_for_its_next_request_is_kept_and_half_a_request_is_not() {
+    let world = World::new();
+    configure(&world.data(), "[connections]\nhead_s = 1\nidle_s = 6\n");
+    let server = Running::start(&mut serve(&world));
+    let request = b"GET /v1/leaves/0 HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (mut kept, mut half) = (connect(&server).await, connect(&server).await);
+    for stream in [&mut kept, &mut half] {
+        stream.write_all(request).await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 400");
+    }
+    half.write_all(b"GET /heal").await.unwrap();
+    let (kept, half) = tokio::join!(ended(&mut kept), ended(&mut half));
+    assert!(half < Duration::from_secs(4), "{half:?}");
+    assert!(kept > Duration::from_secs(5), "{kept:?}");
+}
