@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// How long the publisher waits for further witnesses once the quorum is there: a cosignature more
 /// is worth a little, a late receipt costs every waiter.
@@ -112,13 +113,39 @@ impl Publisher {
     /// # Errors
     /// Fatal.
     pub async fn publish(&mut self) -> Result<Progress, PublishError> {
+        let span = tracing::info_span!(
+            "publish",
+            size = tracing::field::Empty,
+            outcome = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let ended = self.round().instrument(span.clone()).await;
+        let outcome = match &ended {
+            Ok(Progress::Published) => "published",
+            Ok(Progress::NoQuorum) => "no quorum",
+            Ok(Progress::ClockBehind) => "clock behind",
+            Err(_) => "failed",
+        };
+        span.record("outcome", outcome);
+        if outcome != "published" {
+            span.record("otel.status_code", "ERROR");
+        }
+        ended
+    }
+
+    async fn round(&mut self) -> Result<Progress, PublishError> {
         let head = self.heads.borrow_and_update().clone();
         let now_ms = (self.clock)();
         if now_ms < self.last_signed_ms || now_ms < head.time_ms {
             tracing::warn!(now_ms, last = self.last_signed_ms, "the clock is behind");
             return Ok(Progress::ClockBehind);
         }
-        self.verify_and_record(&head, now_ms).await?;
+        // A signed number: an unsigned one would be exported as text.
+        let size = i64::try_from(head.size()).unwrap_or(i64::MAX);
+        tracing::Span::current().record("size", size);
+        self.verify_and_record(&head, now_ms)
+            .instrument(tracing::info_span!("verify"))
+            .await?;
         let checkpoint = Checkpoint {
             origin: self.key.name().to_owned(),
             size: head.size(),
@@ -180,17 +207,30 @@ impl Publisher {
             let (store, metrics) = (self.store.clone(), self.metrics.clone());
             let (checkpoint, signed) = (checkpoint.clone(), signed.clone());
             let answers = answers.clone();
-            // Not cancelled when the quorum is there: the call ends and remembers its size.
-            tokio::spawn(async move {
+            let span = tracing::info_span!(
+                "cosign",
+                otel.kind = "client",
+                otel.status_code = tracing::field::Empty,
+                witness = witness.name,
+                failure = tracing::field::Empty,
+            );
+            let call = async move {
                 match witnesses
                     .cosign(&witness, &store, &checkpoint, &signed)
                     .await
                 {
                     // The publisher may have gone on without this answer.
                     Ok(line) => drop(answers.send(line).await),
-                    Err(failure) => note_failure(&witness.name, &failure, &metrics),
+                    Err(failure) => {
+                        let span = tracing::Span::current();
+                        span.record("otel.status_code", "ERROR");
+                        span.record("failure", tracing::field::display(&failure));
+                        note_failure(&witness.name, &failure, &metrics);
+                    }
                 }
-            });
+            };
+            // Not cancelled when the quorum is there: the call ends and remembers its size.
+            tokio::spawn(call.instrument(span));
         }
         drop(answers);
         let mut until: Option<Instant> = None;

@@ -1,6 +1,6 @@
 //! Traces arrive at a collector (OTLP over HTTP, JSON) with the caller's trace identifier.
 
-use crate::programs::{Running, configure, serve, submission};
+use crate::programs::{Running, Witness, configure, serve, submission};
 use crate::world::{PATIENCE, World};
 use axum::Router;
 use axum::extract::State;
@@ -92,4 +92,49 @@ async fn a_submission_is_a_trace_of_its_caller() {
     );
     let submit = ours.iter().find(|span| span["name"] == "submit").unwrap();
     assert_eq!(submit["parentSpanId"], request["spanId"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_of_publication_and_calls_of_witnesses_are_traced() {
+    let (url, mut exports) = collector().await;
+    let world = World::new();
+    let witness = Witness::of(&world);
+    configure(&world.data(), &format!("[trace]\notlp = \"{url}\"\n"));
+    let server = Running::start(&mut serve(&world));
+    server.accept(&[world.roster()], "witnessed").await;
+    drop(witness);
+    // Another head, which nobody cosigns.
+    let (_, start) = world.chain(3);
+    server.submit(&[start], "sequenced").await;
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let metrics = server.get("/metrics").await.text().await.unwrap();
+        let missed = metrics
+            .lines()
+            .find(|line| line.starts_with("cairn_quorum_missed"));
+        if missed.is_some_and(|line| !line.ends_with(" 0")) {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{metrics}");
+    }
+    let ending = tokio::task::spawn_blocking(move || server.end());
+    let mut all: Vec<Value> = Vec::new();
+    let outcome =
+        |span: &Value, outcome: &str| attribute(span, "outcome")["stringValue"] == outcome;
+    let complete = |all: &[Value]| {
+        let rounds = || all.iter().filter(|span| span["name"] == "publish");
+        let calls = || all.iter().filter(|span| span["name"] == "cosign");
+        let of = |span: &Value| rounds().any(|round| round["spanId"] == span["parentSpanId"]);
+        rounds()
+            .any(|span| outcome(span, "published") && attribute(span, "size")["intValue"] == "2")
+            && rounds().any(|span| outcome(span, "no quorum"))
+            && calls().any(|span| attribute(span, "failure").is_null() && of(span))
+            && calls().any(|span| !attribute(span, "failure").is_null() && of(span))
+            && calls().all(|span| attribute(span, "witness")["stringValue"] == "w1")
+    };
+    while !complete(&all) {
+        let export = tokio::time::timeout(PATIENCE, exports.recv()).await;
+        all.extend(spans(&export.unwrap().unwrap()));
+    }
+    ending.await.unwrap();
 }
