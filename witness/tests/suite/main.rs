@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod full;
 mod kills;
 mod log;
 mod ml_dsa;

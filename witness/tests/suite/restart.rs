@@ -40,6 +40,29 @@ fn i11_a_restart_keeps_the_head() {
 }
 
 #[test]
+fn the_same_checkpoint_again_is_no_second_write_and_has_the_same_answer() {
+    let folder = TempDir::new().unwrap();
+    let log = TestLog::new("log.example/replay");
+    let witness = open(&folder, &log);
+    let at = |old, size, now| {
+        let request = log.request(old, size);
+        witness.add_checkpoint(request.as_bytes(), now).unwrap()
+    };
+    let first = at(0, 9, 1_000);
+    let state = || std::fs::read(folder.path().join("state.redb")).unwrap();
+    let written = state();
+    for _ in 0..3 {
+        assert_eq!(at(9, 9, 1_000), first);
+        assert!(state() == written, "the same state was written again");
+    }
+    // Also where the clock went back; a later time is a new statement, and is written first.
+    assert_eq!(at(9, 9, 900), first);
+    assert!(state() == written, "an earlier time was written");
+    assert_eq!(timestamp(&at(9, 9, 1_001)), 1_001);
+    assert!(state() != written);
+}
+
+#[test]
 fn i6_cosignature_times_never_go_backwards() {
     let folder = TempDir::new().unwrap();
     let log = TestLog::new("log.example/clock");
