@@ -97,6 +97,11 @@ impl Judge {
         Self { ledger }
     }
 
+    /// Says that the log was pruned below this index; see [`Ledger::set_minimum_index`].
+    pub fn set_minimum_index(&mut self, index: u64) {
+        self.ledger.set_minimum_index(index);
+    }
+
     /// What is known after the last entry.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

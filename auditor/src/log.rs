@@ -11,6 +11,7 @@ pub mod bundles;
 pub mod freshness;
 pub mod published;
 pub mod resume;
+pub mod retention;
 pub mod since;
 pub mod state;
 pub mod succession;
@@ -22,7 +23,7 @@ use crate::pack::check_log_key;
 use crate::report::{Check, Failure, Report};
 use crate::source::{LogSource, SourceError, Tiles};
 use crate::walk::{Batch, Item, Readings, Walk};
-use bundles::{BundleError, DisclosedByIndex};
+use bundles::{BundleError, DisclosedByIndex, Slot, Tree};
 use cairn_event::administrative::{PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Integrity};
@@ -31,8 +32,10 @@ use cairn_tlog::{
     verify_consistency,
 };
 use freshness::AgeLimit;
+use published::Head;
 use rayon::prelude::*;
 use resume::{Due, Ended, Keeper, Resume};
+use retention::Pruned;
 use since::Since;
 use state::{Administrative, Compared, State, StateError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -239,8 +242,15 @@ impl LogAudit<'_> {
         report.push(published);
         let since = self.options.since;
         let since = since.map(|note| Since::read(note, policy, self.head));
-        let mut pass = Pass::new(self, before, heads, since.as_ref().and_then(Since::size));
+        let pruned = Pruned::new(self.source.retention()?);
+        let minimum = pruned.minimum();
+        if from.is_some() && minimum > 0 {
+            return Err(Ended::from(StateError::Pruned(minimum)).into());
+        }
+        let since_size = since.as_ref().and_then(Since::size);
+        let mut pass = Pass::new(self, pruned, before, heads, since_size);
         pass.may_keep = self.keeper.is_some()
+            && minimum == 0
             && !since.as_ref().is_some_and(Since::has_failed)
             && report.is_good();
         if let Some(state) = from {
@@ -268,6 +278,13 @@ impl LogAudit<'_> {
         report.push(pass.blobs);
         let walked = pass.walk.finish();
         report.take(walked.report);
+        let whole = Tree {
+            source: self.source,
+            size,
+            minimum,
+        };
+        pass.pruned
+            .finish(whole, &walked.ledger, &pass.heads, report)?;
         report.count("entries", size);
         let published = before.count.saturating_add(pass.heads.len() as u64);
         report.count("published checkpoints", published);
@@ -280,14 +297,19 @@ impl LogAudit<'_> {
     /// Walks what is left, and keeps the state when it is due.
     fn walk(&self, pass: &mut Pass<'_>) -> Result<(), Cut> {
         let (source, size) = (self.source, self.head.size);
+        let tree = Tree {
+            source,
+            size,
+            minimum: pass.pruned.minimum(),
+        };
         let left = pass.frontier.size()..size;
         let leave = if self.options.disclosures && !left.is_empty() {
             source.announce(&left, PURPOSE)?
         } else {
             None
         };
-        let each = |first, entries, disclosed| {
-            pass.bundle(first, entries, disclosed);
+        let each = |first, places, disclosed| {
+            pass.bundle(first, places, disclosed);
             let done = pass.frontier.size();
             (self.options.progress)(done, size);
             let Some(keeper) = self.keeper.filter(|_| done < size) else {
@@ -310,7 +332,7 @@ impl LogAudit<'_> {
                 _ => Ok(()),
             }
         };
-        let walked = bundles::for_each_disclosed(source, leave.as_ref(), left, size, each);
+        let walked = bundles::for_each_disclosed(tree, leave.as_ref(), left, each);
         if let (Err(Cut::Bundle(BundleError::Source(_))), Some(keeper)) = (&walked, self.keeper)
             && let Some(state) = pass.state()?
         {
@@ -373,6 +395,7 @@ fn compared(mut genesis: Check) -> Check {
 struct Pass<'a> {
     audit: &'a LogAudit<'a>,
     walk: Walk,
+    pruned: Pruned,
     /// The last bundle: its signatures are verified while the next one is read and judged.
     judged: Batch,
     tiles: TileRebuilder<'a>,
@@ -386,7 +409,7 @@ struct Pass<'a> {
     blobs: Check,
     /// Published checkpoints that earlier runs compared, and those that are left.
     before: Compared,
-    heads: Vec<(u64, Hash)>,
+    heads: Vec<Head>,
     /// Whether a state may be kept: somebody wants it, and nothing has failed before the walk.
     may_keep: bool,
     administrative: Vec<Administrative>,
@@ -395,17 +418,21 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn new(
         audit: &'a LogAudit<'a>,
+        pruned: Pruned,
         before: Compared,
-        heads: Vec<(u64, Hash)>,
+        heads: Vec<Head>,
         since: Option<u64>,
     ) -> Self {
-        let sizes = heads.iter().map(|(size, _)| *size);
+        let sizes = heads.iter().map(|head| head.size);
         let sizes = sizes.chain([audit.head.size]).chain(since).collect();
         let origin = &audit.head.origin;
         let nothing = (Context::default(), BTreeMap::new());
+        let mut walk = Walk::new(origin, 0..0, nothing.0, nothing.1).without_tables();
+        walk.set_minimum_index(pruned.minimum());
         Self {
             audit,
-            walk: Walk::new(origin, 0..0, nothing.0, nothing.1).without_tables(),
+            walk,
+            pruned,
             judged: Batch::default(),
             tiles: TileRebuilder::new(audit.source),
             frontier: Frontier::new(),
@@ -423,9 +450,9 @@ impl<'a> Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>, disclosed: DisclosedByIndex) {
+    fn bundle(&mut self, first: u64, places: Vec<Slot>, disclosed: DisclosedByIndex) {
         let last = std::mem::take(&mut self.judged);
-        let judge = || self.judge(first, entries, disclosed);
+        let judge = || self.judge(first, places, disclosed);
         let (verified, judged) = rayon::join(|| last.verify(), judge);
         self.walk.settle(ENTRIES, verified);
         self.judged = judged;
@@ -438,23 +465,34 @@ impl Pass<'_> {
     }
 
     /// Grows the tree by a bundle and judges its entries.
-    fn judge(
-        &mut self,
-        first: u64,
-        entries: Vec<Vec<u8>>,
-        mut disclosed: DisclosedByIndex,
-    ) -> Batch {
-        let items = entries.into_iter().zip(first..).map(|(bytes, index)| {
-            let disclosed = disclosed.remove(&index).unwrap_or_default();
-            Item::new(index, bytes, disclosed)
-        });
-        let items: Vec<Item> = items.collect();
+    fn judge(&mut self, first: u64, places: Vec<Slot>, mut disclosed: DisclosedByIndex) -> Batch {
+        // Of a pruned place the leaf hash is the log's word, until the root is.
+        let mut leaves = Vec::with_capacity(places.len());
+        let mut items = Vec::with_capacity(places.len());
+        for (place, index) in places.into_iter().zip(first..) {
+            leaves.push(match place {
+                Slot::Pruned(leaf) => Some(leaf),
+                Slot::Entry(bytes) => {
+                    let disclosed = disclosed.remove(&index).unwrap_or_default();
+                    items.push(Item::new(index, bytes, disclosed));
+                    None
+                }
+            });
+        }
         let hash = || -> Vec<Hash> {
             let leaves = items.par_iter().map(|item| leaf_hash(&item.bytes));
             leaves.collect()
         };
-        let (readings, leaves) = rayon::join(|| Walk::read(&items), hash);
+        let (readings, hashed) = rayon::join(|| Walk::read(&items), hash);
+        for (item, leaf) in items.iter().zip(&hashed) {
+            self.pruned.note(item.index, leaf);
+        }
+        let mut hashed = hashed.into_iter();
         for leaf in leaves {
+            // Places without a hash of their own are the items, in order.
+            let Some(leaf) = leaf.or_else(|| hashed.next()) else {
+                continue;
+            };
             self.tiles.push(leaf);
             self.frontier.push(leaf);
             self.note_root();
@@ -462,7 +500,7 @@ impl Pass<'_> {
         if let Some(genesis) = items.first().filter(|item| item.index == 0) {
             self.check_genesis(&genesis.bytes);
         }
-        self.fetch_bundles(first, &readings);
+        self.fetch_bundles(&items, &readings);
         let batch = self.walk.judge(ENTRIES, &items, readings);
         self.note_administrative(items, &batch);
         let (audit, roots) = (self.audit, &self.roots);
@@ -497,8 +535,9 @@ impl Pass<'_> {
     }
 
     /// The bundles that policy entries name must be there before the entries are judged.
-    fn fetch_bundles(&mut self, first: u64, readings: &Readings) {
-        for (entry, index) in readings.entries().zip(first..) {
+    fn fetch_bundles(&mut self, items: &[Item], readings: &Readings) {
+        for (entry, item) in readings.entries().zip(items) {
+            let index = item.index;
             let Some(Body::Policy(statement)) = entry.map(|entry| &entry.payload().body) else {
                 continue;
             };

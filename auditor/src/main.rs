@@ -50,6 +50,8 @@ enum Command {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
+        tls: Tls,
+        #[command(flatten)]
         trust: Trust,
         /// Leaf hash of entry 0 in hex, obtained from somewhere else than the log.
         #[arg(long)]
@@ -103,6 +105,13 @@ struct Place {
 }
 
 #[derive(Args)]
+struct Tls {
+    /// PEM file with the authorities that may certify the server, instead of the system's.
+    #[arg(long)]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct Trust {
     /// File with the trust policy (C2SP tlog-policy), obtained from somewhere else than the log.
     #[arg(long)]
@@ -138,6 +147,7 @@ fn run(command: &Command) -> Result<Report> {
     match command {
         Command::Log {
             place,
+            tls,
             trust,
             genesis_hash,
             token_file,
@@ -147,13 +157,13 @@ fn run(command: &Command) -> Result<Report> {
             keeping,
         } => {
             let held = history.read()?;
-            let source = open(place, token_file.as_deref())?;
+            let source = open(place, tls, token_file.as_deref())?;
             let before = Place {
                 url: predecessor_url.clone(),
                 dir: predecessor_dir.clone(),
             };
             let is_asked = before.url.is_some() || before.dir.is_some();
-            let before = is_asked.then(|| open(&before, None)).transpose()?;
+            let before = is_asked.then(|| open(&before, tls, None)).transpose()?;
             let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
             let bar = progress_bar();
             let progress = |done, all| {
@@ -237,7 +247,7 @@ impl Trust {
     }
 }
 
-fn open(place: &Place, token_file: Option<&Path>) -> Result<Box<dyn LogSource>> {
+fn open(place: &Place, tls: &Tls, token_file: Option<&Path>) -> Result<Box<dyn LogSource>> {
     if let Some(dir) = &place.dir {
         return Ok(Box::new(Folder::open(dir)?));
     }
@@ -247,10 +257,10 @@ fn open(place: &Place, token_file: Option<&Path>) -> Result<Box<dyn LogSource>> 
         .context("neither an address nor a folder was given")?;
     let token = token_file.map(read).transpose()?;
     let token = token.map(String::from_utf8).transpose().context("token")?;
-    Ok(Box::new(Http::new(
-        url,
-        token.map(|token| token.trim().to_owned()),
-    )?))
+    let token = token.map(|token| token.trim().to_owned());
+    let authorities = tls.ca.as_deref().map(read).transpose()?;
+    let source = Http::trusting(url, token, authorities.as_deref())?;
+    Ok(Box::new(source))
 }
 
 fn pinned(hex: &str) -> Result<Hash> {

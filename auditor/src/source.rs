@@ -9,6 +9,7 @@ pub mod http;
 pub mod reading;
 
 use cairn_event::Sha256;
+use cairn_identity::retention::Retention;
 use cairn_tlog::{BundleId, TileId};
 use reading::{Leave, Part};
 use std::ops::Range;
@@ -18,6 +19,9 @@ pub const MAX_BLOB_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Largest entry bundle: 256 entries of 65,535 bytes, each behind two bytes of length.
 pub const MAX_BUNDLE_BYTES: u64 = 256 * (65_535 + 2);
+
+/// Largest list of pruned ranges: one range a day for 300 years.
+pub const MAX_RETENTION_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Most published checkpoints asked for in one page.
 pub const CHECKPOINT_PAGE: u64 = 1_000;
@@ -132,6 +136,17 @@ pub trait LogSource: Send + Sync {
     /// Errors: [`SourceError`].
     fn bundle(&self, id: BundleId) -> Result<Vec<u8>, SourceError>;
 
+    /// What the log says was pruned; nothing where it says nothing.
+    ///
+    /// Errors: [`SourceError`].
+    fn retention(&self) -> Result<Retention, SourceError>;
+
+    /// What is left of a pruned bundle, as `cairn_identity::retention::thinned` writes it; nothing where
+    /// nothing is there.
+    ///
+    /// Errors: [`SourceError`].
+    fn kept(&self, bundle: u64) -> Result<Vec<u8>, SourceError>;
+
     /// A blob by the SHA-256 of its bytes.
     ///
     /// Errors: [`SourceError`].
@@ -148,6 +163,31 @@ pub trait LogSource: Send + Sync {
     ///
     /// Errors: [`SourceError`].
     fn disclosures_of(&self, leave: &Leave, part: Range<u64>) -> Result<Part, SourceError>;
+}
+
+/// Reads a list of pruned ranges that may not be there.
+fn read_retention(read: Result<Vec<u8>, SourceError>) -> Result<Retention, SourceError> {
+    let bytes = match read {
+        Err(error) if error.is_missing() => return Ok(Retention::default()),
+        other => other?,
+    };
+    let shape = |detail: String| SourceError::Shape {
+        path: "retention".to_owned(),
+        detail,
+    };
+    let retention: Retention =
+        serde_json::from_slice(&bytes).map_err(|error| shape(error.to_string()))?;
+    let sound = retention.check_form();
+    sound.map_err(|error| shape(error.to_string()))?;
+    Ok(retention)
+}
+
+/// Reads what is left of a bundle where something is.
+fn read_kept(read: Result<Vec<u8>, SourceError>) -> Result<Vec<u8>, SourceError> {
+    match read {
+        Err(error) if error.is_missing() => Ok(Vec::new()),
+        other => other,
+    }
 }
 
 /// Every published checkpoint size above `after` and up to `upto`, ascending.

@@ -139,6 +139,11 @@ impl Walk {
         self
     }
 
+    /// Says that the log was pruned below this index: of the entries before it those are given that stay.
+    pub fn set_minimum_index(&mut self, index: u64) {
+        self.judge.set_minimum_index(index);
+    }
+
     /// Takes a policy blob, before the entry that names it.
     pub fn add_bundle(&mut self, digest: Sha256, bytes: Vec<u8>) {
         if Sha256::of(&bytes) == digest {

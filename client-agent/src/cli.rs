@@ -14,6 +14,7 @@ mod mcp;
 mod org;
 mod pipe;
 mod policy;
+mod pruning;
 mod receipts;
 mod status;
 mod succession;
@@ -310,6 +311,18 @@ pub enum OrgCommand {
         /// File for the evidence; must not exist.
         #[arg(long)]
         out: PathBuf,
+    },
+    /// Agree that old entries of the log are pruned, as `cairn-server prune --plan` has worked out.
+    Prune {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// File with what `cairn-server prune --plan` printed.
+        #[arg(long)]
+        plan: PathBuf,
+        /// Why.
+        #[arg(long)]
+        reason: String,
     },
     /// Add a person; the address is confidential in the log.
     PersonAdd {

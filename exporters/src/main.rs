@@ -51,6 +51,9 @@ struct Common {
     /// Folder with a mirror of the log.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// PEM file with the authorities that may certify the server, instead of the system's.
+    #[arg(long, conflicts_with = "dir")]
+    ca: Option<PathBuf>,
     /// File with the trust policy (C2SP tlog-policy).
     #[arg(long)]
     trust_policy: PathBuf,
@@ -107,6 +110,9 @@ struct TailArgs {
     /// Deliver what there is and end.
     #[arg(long)]
     once: bool,
+    /// Where entries were pruned before they were delivered, go on at the log's minimum index.
+    #[arg(long)]
+    skip_pruned: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -182,7 +188,8 @@ fn follow(args: &TailArgs) -> Result<()> {
     let mut pause = POLL;
     loop {
         let cursor = Cursor::open(&args.cursor, &origin)?;
-        let mut tail = Tail::new(source.as_ref(), &policy, cursor, args.checkpoint_every);
+        let mut tail = Tail::new(source.as_ref(), &policy, cursor, args.checkpoint_every)
+            .skipping_pruned(args.skip_pruned);
         match deliver(&mut tail, args) {
             Ok(()) => return Ok(()),
             Err(error) if error.may_pass() && !args.once => {
@@ -225,7 +232,9 @@ impl Common {
         let token = self.token_file.as_deref().map(read).transpose()?;
         let token = token.map(String::from_utf8).transpose().context("token")?;
         let token = token.map(|token| token.trim().to_owned());
-        Ok((Box::new(Http::new(server, token)?), policy))
+        let authorities = self.ca.as_deref().map(read).transpose()?;
+        let source = Http::trusting(server, token, authorities.as_deref())?;
+        Ok((Box::new(source), policy))
     }
 }
 

@@ -74,6 +74,17 @@ pub enum ExportError {
     /// There is no such period.
     #[error(transparent)]
     Period(#[from] PeriodError),
+    /// Entries of the period are gone; a pack of it would not be whole.
+    #[error(
+        "the period begins at index {start}, and the log was pruned below {minimum}: choose a later \
+         beginning, or take the pack from a mirror or backup that has those entries"
+    )]
+    Pruned {
+        /// First index of the period.
+        start: u64,
+        /// The log's minimum index.
+        minimum: u64,
+    },
     /// Entry 0 is not the one that was pinned.
     #[error("entry 0: {0}")]
     Genesis(String),
@@ -112,6 +123,10 @@ impl From<BundleError> for ExportError {
 pub fn export(source: &dyn LogSource, options: &Options<'_>) -> Result<Summary, ExportError> {
     let log = VerifiedLog::open(source, options.policy)?;
     let range = resolve(&log.published, options.from, options.to)?;
+    if range.start < log.minimum {
+        let (start, minimum) = (range.start, log.minimum);
+        return Err(ExportError::Pruned { start, minimum });
+    }
     let tree = tree(&log, &range, options.proven_by_newest)?;
     let scan = scan(&log, &tree, &range, options.progress)?;
     check_scan(&log, &tree, &scan, options)?;
@@ -209,16 +224,21 @@ impl Export<'_> {
         let mut writer = EventsWriter::create(&self.folder.path(names::EVENTS)).map_err(failed)?;
         let mut totals = Totals::default();
         let mut events = Vec::new();
-        let (range, size) = (self.range.clone(), self.tree.size);
-        let (source, leave) = (self.log.source, self.leave.as_ref());
+        let tree = bundles::Tree {
+            source: self.log.source,
+            size: self.tree.size,
+            minimum: self.log.minimum,
+        };
         bundles::for_each_disclosed(
-            source,
-            leave,
-            range,
-            size,
-            |first, entries, mut disclosed| {
-                let items = entries.iter().zip(first..);
-                let items = items.map(|(bytes, index)| item(index, bytes, &mut disclosed));
+            tree,
+            self.leave.as_ref(),
+            self.range.clone(),
+            |first, places, mut disclosed| {
+                let items = places.into_iter().zip(first..);
+                let items = items.filter_map(|(place, index)| {
+                    let bytes = place.entry()?;
+                    Some(item(index, &bytes, &mut disclosed))
+                });
                 let items: Vec<Item> = items.collect();
                 let rows = walk.items(names::EVENTS, &items);
                 rows.iter().for_each(|row| totals.add(row));

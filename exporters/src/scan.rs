@@ -7,10 +7,11 @@
 
 use crate::verified::{ReadError, VerifiedLog};
 use cairn_audit::evidence::CheckpointRecord;
-use cairn_audit::log::{bundles, says};
+use cairn_audit::log::bundles::{self, Slot};
+use cairn_audit::log::says;
 use cairn_event::Entry;
 use cairn_event::body::Body;
-use cairn_tlog::{Frontier, Hash, leaf_hash};
+use cairn_tlog::{Frontier, Hash};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -55,7 +56,12 @@ pub fn scan(
         frontier: Frontier::new(),
         sizes: log.published.iter().map(|record| record.size).collect(),
     };
-    bundles::for_each(log.source, 0..tree.size, tree.size, |first, entries| {
+    let whole = bundles::Tree {
+        source: log.source,
+        size: tree.size,
+        minimum: log.minimum,
+    };
+    bundles::for_each(whole, 0..tree.size, |first, entries| {
         pass.bundle(first, entries);
         progress(pass.frontier.size(), tree.size);
         Ok::<(), bundles::BundleError>(())
@@ -82,8 +88,8 @@ struct Pass {
 }
 
 impl Pass {
-    fn bundle(&mut self, first: u64, entries: Vec<Vec<u8>>) {
-        let leaves = entries.par_iter().map(|entry| leaf_hash(entry));
+    fn bundle(&mut self, first: u64, places: Vec<Slot>) {
+        let leaves = places.par_iter().map(Slot::leaf);
         for leaf in leaves.collect::<Vec<Hash>>() {
             self.frontier.push(leaf);
             let size = self.frontier.size();
@@ -91,16 +97,17 @@ impl Pass {
                 self.found.roots.insert(size, self.frontier.root());
             }
         }
-        let in_range = first < self.range.end && first + entries.len() as u64 > self.range.start;
-        let parsed = entries.par_iter().map(|entry| {
-            if in_range {
-                Entry::parse(entry).ok()
-            } else {
-                worth_parsing(entry)
-            }
+        let in_range = first < self.range.end && first + places.len() as u64 > self.range.start;
+        let parsed = places.par_iter().map(|place| match place {
+            Slot::Entry(entry) if in_range => Entry::parse(entry).ok(),
+            Slot::Entry(entry) => worth_parsing(entry),
+            Slot::Pruned(_) => None,
         });
         let parsed: Vec<Option<Entry>> = parsed.collect();
-        for ((bytes, entry), index) in entries.into_iter().zip(parsed).zip(first..) {
+        for ((place, entry), index) in places.into_iter().zip(parsed).zip(first..) {
+            let Some(bytes) = place.entry() else {
+                continue;
+            };
             if index == 0 {
                 self.found.genesis.clone_from(&bytes);
             }

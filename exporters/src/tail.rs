@@ -15,7 +15,7 @@ use cairn_audit::log::bundles::{self, BundleError, DisclosedByIndex};
 use cairn_audit::source::reading::Parts;
 use cairn_audit::source::{Disclosed, LogSource, SourceError, present};
 use cairn_event::Disclosure;
-use cairn_tlog::{Hash, RangeVerifier, TrustPolicy, VerifiedCheckpoint, leaf_hash};
+use cairn_tlog::{RangeVerifier, TrustPolicy, VerifiedCheckpoint};
 use std::ops::Range;
 
 /// Most records delivered between two moves of the cursor: what a crash may deliver twice.
@@ -36,6 +36,17 @@ pub enum TailError {
     /// The cursor could not be read or moved.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// Entries that were not delivered are gone. Somebody has to decide to go on without them.
+    #[error(
+        "the next entry to deliver is {delivered}, and the log was pruned below {minimum}: to go on \
+         without those entries, give `--skip-pruned`"
+    )]
+    Pruned {
+        /// Where the cursor stands.
+        delivered: u64,
+        /// The log's minimum index.
+        minimum: u64,
+    },
     /// The log became smaller: it was reset, or this is another server.
     #[error("the log has {size} entries, {delivered} were delivered already")]
     Shrunk {
@@ -76,6 +87,7 @@ pub struct Tail<'a> {
     /// Records between two checkpoint records.
     every: u64,
     last_reported: u64,
+    skip_pruned: bool,
 }
 
 impl<'a> Tail<'a> {
@@ -93,6 +105,16 @@ impl<'a> Tail<'a> {
             cursor,
             every: every.max(1),
             last_reported,
+            skip_pruned: false,
+        }
+    }
+
+    /// Goes on at the log's minimum index where the entries before it were pruned and not delivered.
+    #[must_use]
+    pub fn skipping_pruned(self, skip_pruned: bool) -> Self {
+        Self {
+            skip_pruned,
+            ..self
         }
     }
 
@@ -109,13 +131,22 @@ impl<'a> Tail<'a> {
         if size < delivered {
             return Err(TailError::Shrunk { size, delivered });
         }
+        let minimum = self.source.retention()?.minimum_index;
         let mut at = delivered;
+        if delivered < minimum {
+            if !self.skip_pruned {
+                return Err(TailError::Pruned { delivered, minimum });
+            }
+            self.cursor.advance(minimum)?;
+            (at, self.last_reported) = (minimum, minimum);
+        }
+        let from = at;
         while at < size {
             let end = size.min((at / BATCH).saturating_add(1).saturating_mul(BATCH));
             self.deliver(sink, at, end, &head, &note)?;
             at = end;
         }
-        Ok(size - delivered)
+        Ok(size.saturating_sub(from))
     }
 
     fn deliver(
@@ -178,11 +209,16 @@ impl<'a> Tail<'a> {
         let proof = Proofs::new(self.source, &tree).range(start, end)?;
         let mut verifier = RangeVerifier::new(start, &proof).map_err(ReadError::Tiles)?;
         let mut entries = Vec::new();
-        bundles::for_each(self.source, start..end, tree.size, |_, read| {
-            read.iter()
-                .map(|entry| leaf_hash(entry))
-                .for_each(|leaf: Hash| verifier.push(leaf));
-            entries.extend(read);
+        let whole = bundles::Tree {
+            source: self.source,
+            size: tree.size,
+            minimum: 0,
+        };
+        bundles::for_each(whole, start..end, |_, read| {
+            for place in read {
+                verifier.push(place.leaf());
+                entries.extend(place.entry());
+            }
             Ok::<(), BundleError>(())
         })?;
         verifier

@@ -56,6 +56,8 @@ pub struct VerifiedLog<'a> {
     pub source: &'a dyn LogSource,
     /// Its origin.
     pub origin: String,
+    /// Entries below it were pruned, but those that a ledger needs.
+    pub minimum: u64,
     /// Every published checkpoint up to the newest, by size.
     pub published: Vec<CheckpointRecord>,
 }
@@ -90,8 +92,11 @@ impl<'a> VerifiedLog<'a> {
                 cosigned,
             });
         }
+        // Whether the administrators agreed to that is for the audit of the log to say.
+        let minimum = source.retention()?.minimum_index;
         Ok(Self {
             source,
+            minimum,
             origin: head.origin,
             published,
         })

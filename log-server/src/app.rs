@@ -143,7 +143,8 @@ pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<
     let socket = snapshot::bind(dir)?;
     let (store, open) = (Arc::downgrade(&rocks), rocks.open_mark());
     drop(rocks);
-    tokio::spawn(snapshot::answer(socket, dir.to_owned(), store));
+    let answering = snapshot::answer(socket, dir.to_owned(), store, &log);
+    tokio::spawn(answering);
     Ok(Opened {
         log,
         lock,

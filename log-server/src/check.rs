@@ -9,11 +9,11 @@ use crate::keys::Keys;
 use crate::publish::{VerifyError, for_each_entry};
 use crate::recover::predecessor::{self, PredecessorError};
 use crate::recover::{Found, Signatures, StateError, examine};
-use crate::store::{LogStore, SignedHead, StoreError};
+use crate::store::{LogStore, SignedHead, StoreError, Stored};
 use cairn_event::administrative::Predecessor;
 use cairn_event::{Disclosure, Entry};
 use cairn_tlog::tile::{bundles_for_size, tiles_for_size};
-use cairn_tlog::{Hash, MemoryNodes, TileId, leaf_hash};
+use cairn_tlog::{Hash, MemoryNodes, TileId};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -31,6 +31,9 @@ pub struct CheckReport {
     /// Index of the entry that closed the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<u64>,
+    /// Entries below it were pruned, but those that later ones are judged by.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub minimum_index: u64,
     /// Checkpoints kept.
     pub checkpoints: u64,
     /// Tiles compared.
@@ -82,6 +85,12 @@ pub enum CheckError {
     /// A disclosure cannot be opened.
     #[error(transparent)]
     Disclosures(#[from] DisclosureStoreError),
+    /// A pruned entry has left something confidential behind.
+    #[error("the entry at index {index} was pruned, and a disclosure of it is stored")]
+    NotForgotten {
+        /// The entry.
+        index: u64,
+    },
     /// A disclosure opens to something else.
     #[error("a disclosure of index {index} opens to something else than its digest")]
     Disclosure {
@@ -130,6 +139,10 @@ fn check_predecessor(store: &dyn LogStore) -> Result<(), CheckError> {
     Ok(predecessor::check(&genesis, evidence.flatten().as_deref())?)
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 fn summary(
     store: &dyn LogStore,
     keys: &Keys,
@@ -145,6 +158,7 @@ fn summary(
             .as_ref()
             .map_or(0, |published| published.size),
         closed_at: found.replayed.ledger.closed_at(),
+        minimum_index: store.minimum_index()?,
         checkpoints: store.checkpoint_sizes(0, usize::MAX)?.len() as u64,
         tiles,
         present: 0,
@@ -157,10 +171,10 @@ fn summary(
 fn check_entries(store: &dyn LogStore, size: u64) -> Result<MemoryNodes, CheckError> {
     let mut tree = MemoryNodes::new();
     let mut failure = None;
-    for_each_entry(store, 0, size, |index, bytes| {
-        let leaf = leaf_hash(bytes);
+    for_each_entry(store, 0, size, |index, stored| {
+        let leaf = stored.leaf();
         tree.push(leaf);
-        let checked = check_indices(store, index, &leaf, bytes);
+        let checked = check_indices(store, index, &leaf, &stored);
         failure = failure.take().or(checked.err());
     })?;
     failure.map_or(Ok(tree), Err)
@@ -170,7 +184,7 @@ fn check_indices(
     store: &dyn LogStore,
     index: u64,
     leaf: &Hash,
-    bytes: &[u8],
+    stored: &Stored<'_>,
 ) -> Result<(), CheckError> {
     let found = store.index_of_leaf(leaf)?;
     if found != Some(index) {
@@ -180,6 +194,9 @@ fn check_indices(
             found,
         });
     }
+    let Stored::Entry(bytes) = stored else {
+        return check_forgotten(store, index);
+    };
     let entry = Entry::parse(bytes).ok();
     let link = entry
         .as_ref()
@@ -191,6 +208,15 @@ fn check_indices(
     } else {
         Err(CheckError::Place { index, found })
     }
+}
+
+/// What was confidential in a pruned entry has gone with it, unless that is still owed.
+fn check_forgotten(store: &dyn LogStore, index: u64) -> Result<(), CheckError> {
+    let owed = store.pruning_owed()?;
+    if owed.is_some_and(|owed| owed.contains(&index)) || store.disclosures(index)?.is_empty() {
+        return Ok(());
+    }
+    Err(CheckError::NotForgotten { index })
 }
 
 fn check_tiles(store: &dyn LogStore, tree: &MemoryNodes, size: u64) -> Result<u64, CheckError> {
@@ -221,8 +247,10 @@ fn check_disclosures(
 ) -> Result<(), CheckError> {
     let disclosures = DisclosureStore::new(store.clone(), keys.sealing.clone());
     let mut confidential = Vec::new();
-    for_each_entry(store.as_ref(), 0, report.size, |index, bytes| {
-        if Entry::parse(bytes).is_ok_and(|entry| !entry.payload().sd.is_empty()) {
+    for_each_entry(store.as_ref(), 0, report.size, |index, stored| {
+        if let Stored::Entry(bytes) = stored
+            && Entry::parse(&bytes).is_ok_and(|entry| !entry.payload().sd.is_empty())
+        {
             confidential.push(index);
         }
     })?;

@@ -28,6 +28,12 @@ pub enum Command {
     Backup(BackupArgs),
     /// Makes a data folder out of a backup, unless the log has gone on since.
     Restore(RestoreArgs),
+    /// Prunes entries that are older than the retention period, as administrators have signed.
+    ///
+    /// First `--plan` works out what could go and what must stay; `cairn org prune --plan FILE` signs it
+    /// into the log; then `prune` without `--plan` carries it out. Hashes stay: every receipt, checkpoint
+    /// and consistency proof of the log holds as before. The server may run meanwhile.
+    Prune(PruneArgs),
     /// Writes the published log as static files, adding to what is there.
     ExportStatic(ExportStaticArgs),
 }
@@ -107,6 +113,23 @@ pub struct RestoreArgs {
     /// You answer for witnesses that do not: nothing was signed after the backup.
     #[arg(long)]
     pub nothing_signed_since: bool,
+}
+
+/// Arguments of `prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// The data folder; it may be served meanwhile.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Works out what could be pruned, and prunes nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Days for which entries are kept; at least, and by default, the configured `retention.days`.
+    #[arg(long, requires = "plan")]
+    pub days: Option<u64>,
+    /// The minimum index to be, a multiple of 256; by default the largest that the days allow.
+    #[arg(long, requires = "plan")]
+    pub to: Option<u64>,
 }
 
 /// Arguments of `export-static`.

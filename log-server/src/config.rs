@@ -23,6 +23,9 @@ pub const FILE_NAME: &str = "config.toml";
 /// Largest configuration file in bytes; a full one has about 1 KiB.
 const MAX_CONFIG_BYTES: u64 = 65_536;
 
+/// A hundred years: more is a slip of the keyboard.
+const MAX_RETENTION_DAYS: u64 = 36_525;
+
 /// Everything an operator can set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +57,9 @@ pub struct Config {
     /// Free space to keep.
     #[serde(default)]
     pub disk: DiskConfig,
+    /// How long entries are kept.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// How mail leaves.
     #[serde(default)]
     pub mail: MailConfig,
@@ -118,6 +124,16 @@ pub struct DiskConfig {
     /// Below this many free bytes new entries are answered 503, so that a full disk never meets a
     /// half-written round.
     pub reserve_bytes: u64,
+}
+
+/// How long entries are kept. Without a number of days nothing is ever pruned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// The least number of days for which a published entry can be read. Younger entries are never
+    /// pruned, whatever administrators sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<u64>,
 }
 
 /// How mail leaves: exactly one of the two, or none (then nobody can enrol by mail).
@@ -251,6 +267,7 @@ impl Config {
             pool: PoolConfig::default(),
             round: RoundConfig::default(),
             disk: DiskConfig::default(),
+            retention: RetentionConfig::default(),
             mail: MailConfig {
                 smtp: None,
                 outbox: Some(PathBuf::from("outbox")),
@@ -325,7 +342,7 @@ impl Config {
         problems
     }
 
-    fn ranges(&self) -> [(&'static str, u64, u64, u64); 8] {
+    fn ranges(&self) -> [(&'static str, u64, u64, u64); 9] {
         let entries = self.round.entries as u64;
         let bytes = self.round.bytes as u64;
         [
@@ -352,6 +369,12 @@ impl Config {
             ("round.entries", entries, 1, 65_536),
             ("round.bytes", bytes, 65_536, 67_108_864),
             ("round.wait_ms", self.round.wait_ms, 0, 1_000),
+            (
+                "retention.days",
+                self.retention.days.unwrap_or(1),
+                1,
+                MAX_RETENTION_DAYS,
+            ),
         ]
     }
 }

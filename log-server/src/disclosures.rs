@@ -10,6 +10,7 @@
 //! rotated out; operators keep `keys/sealing.key` out of backups or rotate them.
 
 mod bulk;
+mod forget;
 mod plan;
 mod rekey;
 mod seal;

@@ -51,6 +51,7 @@ pub mod witnesses;
 
 pub mod log;
 pub mod recover;
+pub mod retention;
 
 pub mod chain_starts;
 pub mod metrics;

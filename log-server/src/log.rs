@@ -51,6 +51,9 @@ pub(crate) struct Inner {
     pub(crate) quotas: crate::quota::Quotas,
     pub(crate) chain_starts: crate::chain_starts::ChainStarts,
     pub(crate) lag: crate::reads::Lag,
+    /// The index of the services, where there are services, and since when it lags.
+    pub(crate) index: std::sync::OnceLock<crate::services::index::standing::Watched>,
+    pub(crate) index_lag: crate::reads::Lag,
     pub(crate) clock: Clock,
 }
 
@@ -116,7 +119,15 @@ impl Log {
         self.0.stopped.send_replace(Some(cause));
     }
 
-    /// The exact bytes of an entry; `None` past the sequenced end.
+    /// Entries below it were pruned, but those that later ones are judged by.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn minimum_index(&self) -> Result<u64, StoreError> {
+        self.0.store.minimum_index()
+    }
+
+    /// The exact bytes of an entry; `None` past the sequenced end, and where it was pruned.
     ///
     /// # Errors
     /// The store's.

@@ -1,4 +1,4 @@
-//! The program `cairn-server`: init, serve, check, backup, restore, export-static.
+//! The program `cairn-server`: init, serve, check, backup, restore, prune, export-static.
 //!
 //! Owns the order of each command, its output and the exit code. Everything else is in the library.
 
@@ -10,12 +10,13 @@ use cairn_server::app::{self, STORE_FOLDER};
 use cairn_server::backup::{self, RestoreOptions};
 use cairn_server::config::Config;
 use cairn_server::keys::Keys;
+use cairn_server::retention::{self, Request};
 use cairn_server::snapshot::Snapshot;
 use cairn_server::store::HeadFile;
 use cairn_server::tls::Tls;
 use cairn_server::{init, mirror, services, traces};
 use clap::Parser as _;
-use cli::{CheckArgs, Cli, Command, RestoreArgs, ServeArgs};
+use cli::{CheckArgs, Cli, Command, PruneArgs, RestoreArgs, ServeArgs};
 use mimalloc::MiMalloc;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check_folder(&args),
         Command::Backup(args) => print(&backup::backup(&args.data, &args.backup)?),
         Command::Restore(args) => restore(args),
+        Command::Prune(args) => prune(&args),
         Command::ExportStatic(args) => print(&mirror::export(&args.data, &args.target)?),
     }
 }
@@ -152,6 +154,16 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
     }
     let signed = HeadFile::in_folder(&args.data).read()?;
     print(&backup::examine_store(&folder, signed, &keys)?)
+}
+
+fn prune(args: &PruneArgs) -> anyhow::Result<()> {
+    let request = if args.plan {
+        let (days, to) = (args.days, args.to);
+        Request::Plan { days, to }
+    } else {
+        Request::Run
+    };
+    print(&retention::of_folder(&args.data, request)?)
 }
 
 fn restore(args: RestoreArgs) -> anyhow::Result<()> {

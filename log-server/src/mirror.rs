@@ -8,6 +8,8 @@
 //! checkpoints/<size>     each published checkpoint
 //! checkpoints/sizes      their sizes, ascending, one a line
 //! tile/…                 tiles and entry bundles (C2SP tlog-tiles)
+//! retention              what was pruned
+//! kept/<bundle>          what stays of a pruned bundle, where something does
 //! blobs/<sha256>         bodies that entries name
 //! ```
 //!
@@ -29,7 +31,9 @@ use cairn_durable::file::{CreateDirError, ReadFileError, WriteFileError};
 use cairn_tlog::node_hash;
 use cairn_tlog::nodes::{NodeReader as _, decompose};
 use cairn_tlog::tile::{TileNodeError, bundles_for_size, tiles_for_size};
-use cairn_tlog::{BundleId, Checkpoint, CheckpointOpenError, EMPTY_ROOT, Hash, TileId, TileNodes};
+use cairn_tlog::{
+    BundleId, Checkpoint, CheckpointOpenError, EMPTY_ROOT, Hash, TILE_WIDTH, TileId, TileNodes,
+};
 use files::Files;
 use serde::Serialize;
 use std::path::Path;
@@ -40,6 +44,9 @@ const CHECKPOINT: &str = "checkpoint";
 
 /// Name of the list of sizes, inside the folder of checkpoints.
 const SIZES: &str = "checkpoints/sizes";
+
+/// Name of what says what was pruned.
+const RETENTION: &str = "retention";
 
 /// Blobs read from the store at once: at most 64 MiB.
 const BLOBS_AT_ONCE: usize = 64;
@@ -57,7 +64,8 @@ pub struct MirrorReport {
     pub written: u64,
     /// Files that were there.
     pub kept: u64,
-    /// Partial tiles and bundles removed because no checkpoint needs them any more.
+    /// Bundles removed because they were pruned, and partial tiles and bundles because no checkpoint needs
+    /// them any more.
     pub removed: u64,
 }
 
@@ -93,6 +101,9 @@ pub enum MirrorError {
     /// The export has another tree. Refused: keep it, it is evidence of a fork.
     #[error("at size {0} the export and the log have different roots: keep both and stop")]
     Fork(u64),
+    /// What was pruned cannot be written down.
+    #[error("what was pruned could not be written as json")]
+    Form(#[source] serde_json::Error),
     /// A tile that the tree has is missing.
     #[error("a tile or bundle of size {0} is missing in the store")]
     Missing(u64),
@@ -126,17 +137,23 @@ pub fn export(data: &Path, target: &Path) -> Result<MirrorReport, MirrorError> {
     let mut files = Files::open(target)?;
     let before = before(&files, &store, &keys, &newest)?;
     write_blobs(&mut files, rocks.as_ref())?;
-    write_tree(&mut files, &store, newest.size)?;
+    let retention = store.retention()?;
+    write_tree(&mut files, &store, newest.size, retention.minimum_index)?;
+    // Before what it makes superfluous goes: a reader finds one or the other.
+    let text = serde_json::to_vec(&retention).map_err(MirrorError::Form)?;
+    files.replace(RETENTION, &text)?;
+    remove_pruned(&mut files, retention.minimum_index)?;
     write_checkpoints(&mut files, &store, &newest)?;
     files.replace(CHECKPOINT, newest.note.as_bytes())?;
-    let removed = files.remove_partials(newest.size, before.unwrap_or(newest.size))?;
+    let sizes = [newest.size, before.unwrap_or(newest.size)];
+    files.remove_partials(sizes, retention.minimum_index)?;
     Ok(MirrorReport {
         origin: keys.origin,
         size: newest.size,
         size_before: before,
         written: files.written,
         kept: files.kept,
-        removed,
+        removed: files.removed,
     })
 }
 
@@ -176,9 +193,28 @@ fn root_at(store: &dyn LogStore, size: u64) -> Result<Hash, MirrorError> {
     Ok(root.unwrap_or(EMPTY_ROOT))
 }
 
-fn write_tree(files: &mut Files, store: &dyn LogStore, size: u64) -> Result<(), MirrorError> {
+/// Removes the bundles that were pruned since an earlier export.
+fn remove_pruned(files: &mut Files, minimum: u64) -> Result<(), MirrorError> {
+    for number in 0..minimum / u64::from(TILE_WIDTH) {
+        files.remove(&BundleId::full(number).to_string())?;
+    }
+    Ok(())
+}
+
+fn write_tree(
+    files: &mut Files,
+    store: &dyn LogStore,
+    size: u64,
+    minimum: u64,
+) -> Result<(), MirrorError> {
     for id in bundles_for_size(size) {
         let BundleId { index, width } = id;
+        if id.first_entry() < minimum {
+            if let Some(kept) = store.kept(index)? {
+                files.once(&format!("kept/{index}"), || Ok(kept))?;
+            }
+            continue;
+        }
         files.once(&id.to_string(), || {
             store
                 .bundle(index, width)?

@@ -48,6 +48,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", Family::Refused, detail)
     }
 
+    /// 410: the bytes were pruned; the leaf hash is still in the tree.
+    #[must_use]
+    pub fn pruned(minimum_index: u64) -> Self {
+        let detail = format!(
+            "it was pruned: the log's minimum index is {minimum_index}; its leaf hash is in the tiles, and \
+             its receipt still holds"
+        );
+        Self::new(StatusCode::GONE, "pruned", Family::Refused, detail)
+    }
+
     /// 500: the store could not be read or our own state is in doubt.
     #[must_use]
     pub fn internal(detail: impl Into<String>) -> Self {

@@ -24,13 +24,19 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// What changes is asked for again.
 const NO_CACHE: &str = "no-cache";
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
+
+/// Paths that are read here and written to in the services.
+pub(crate) const SHARED_PATHS: &[&str] = &[paths::BLOB];
 
 /// The public read routes.
 pub fn routes(log: Log) -> Router {
     Router::new()
         .route(paths::CHECKPOINT, get(tiles::checkpoint))
         .route(paths::TILE, get(tiles::tile))
+        .route(paths::RETENTION, get(tiles::retention))
+        .route(paths::KEPT, get(tiles::kept))
         .route(paths::ENTRY, get(entries::entry))
         .route(paths::RECEIPT, get(entries::receipt))
         .route(paths::RECEIPT_BY_LEAF, get(entries::receipt_by_leaf))
@@ -75,6 +81,15 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(Problem::internal("the work did not end")))
+}
+
+/// Why an entry or a bundle is not there: pruned, or never here.
+fn gone(log: &Log, index: u64, absent: impl FnOnce() -> Problem) -> Problem {
+    match log.minimum_index() {
+        Ok(minimum) if index < minimum => Problem::pruned(minimum),
+        Ok(_) => absent(),
+        Err(error) => unreadable(&error),
+    }
 }
 
 /// A store that cannot be read is the server's fault and no reason to say "not found".

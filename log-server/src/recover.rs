@@ -14,6 +14,6 @@ mod start;
 mod state;
 
 pub use kept::{Base, DoubtError, KEEP_EVERY, KeepError, LedgerFile};
-pub use replay::{ReplayError, Replayed, Signatures, replay};
+pub use replay::{ReplayError, Replayed, Signatures, keep, replay};
 pub use start::{Parts, RunSequencer, StartError, Surroundings, start, start_in};
 pub use state::{Found, StateError, examine};

@@ -65,6 +65,8 @@ pub struct Sequencer {
     pub(crate) edge: Edge,
     pub(crate) origin: String,
     pub(crate) observer: Arc<dyn EntrySigner>,
+    /// Days for which entries are kept at least; without, nothing may be pruned.
+    pub(crate) retention_days: Option<u64>,
     pub(crate) limits: RoundLimits,
     pub(crate) size: watch::Sender<u64>,
     pub(crate) heads: watch::Sender<Head>,

@@ -1,16 +1,19 @@
 //! A consistent view of a data folder, whether it is being served or not.
 //!
-//! Owns the socket `admin.sock` of a served folder and both ends of its one request. A folder that
+//! Owns the socket `admin.sock` of a served folder and both ends of what is said there. A folder that
 //! nobody serves is locked and read where it lies. Does not own what is done with the view
 //! (`backup`, `mirror`, `check`).
 //!
-//! The request is one line, `snapshot`; the answer is one line, `ok` or `error` and why. While the
+//! The request is one line. `prune …` is answered by `crate::retention`. `snapshot` is answered with one
+//! line, `ok` or `error` and why. While the
 //! connection is open the folder `snapshot` holds a copy of `HEAD` and of the store, made in this
 //! order: the store of a snapshot is never older than its `HEAD`. The files are shared with the
 //! store, so they cost no space until the store drops them; when the connection ends, in whatever
 //! way, the folder is removed. Whoever may open the data folder may ask; nobody else can.
 
 use crate::app::STORE_FOLDER;
+use crate::log::{Inner, Log};
+use crate::retention::{Request, of_running};
 use crate::store::{HeadFile, HeadFileError, Rocks, RocksOpenError, SignedHead};
 use cairn_durable::FolderLock;
 use cairn_durable::file::CreateDirError;
@@ -30,10 +33,14 @@ const SOCKET: &str = "admin.sock";
 /// Name of the folder that a snapshot lies in while it is used.
 const FOLDER: &str = "snapshot";
 
-/// How long the asking side waits: another snapshot may be in use for a whole backup.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// The request for a snapshot.
+const SNAPSHOT: &str = "snapshot";
 
-/// Longest request in bytes: the one word and a line feed fit, a flood does not.
+/// How long the asking side waits: another snapshot may be in use for a whole backup, and a pruning reads
+/// the log up to its end.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Longest request in bytes: a word, two numbers and a line feed fit, a flood does not.
 const REQUEST_BYTES_MAX: u64 = 64;
 
 /// Why there is no view.
@@ -49,7 +56,7 @@ pub enum SnapshotError {
     #[error("the running server did not answer")]
     Ask(#[source] io::Error),
     /// The running server refused. Retry.
-    #[error("the running server made no snapshot: {0}")]
+    #[error("the running server refused: {0}")]
     Refused(String),
     /// The file `HEAD` of the view.
     #[error(transparent)]
@@ -123,22 +130,39 @@ impl Snapshot {
 }
 
 fn ask(data: &Path) -> Result<UnixStream, SnapshotError> {
-    let talk = || {
-        let folder = std::fs::File::open(data)?;
-        let mut stream = UnixStream::connect(short_path(&folder))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"snapshot\n")?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        Ok((stream, answer))
-    };
-    let (stream, answer) = talk().map_err(SnapshotError::Ask)?;
+    let (stream, answer) = talk(data, SNAPSHOT).map_err(SnapshotError::Ask)?;
     match answer.trim_end() {
         "ok" => Ok(stream),
-        other => Err(SnapshotError::Refused(
-            other.strip_prefix("error ").unwrap_or(other).to_owned(),
-        )),
+        other => Err(refused(other)),
     }
+}
+
+/// Asks the running server of a folder for something else than a snapshot, in one line without a line
+/// feed; gives what follows `ok` in its answer.
+///
+/// # Errors
+/// `Ask`, `Refused`.
+pub fn request(data: &Path, line: &str) -> Result<String, SnapshotError> {
+    let (_, answer) = talk(data, line).map_err(SnapshotError::Ask)?;
+    match answer.trim_end().strip_prefix("ok ") {
+        Some(given) => Ok(given.to_owned()),
+        None => Err(refused(answer.trim_end())),
+    }
+}
+
+fn refused(answer: &str) -> SnapshotError {
+    let cause = answer.strip_prefix("error ").unwrap_or(answer);
+    SnapshotError::Refused(cause.to_owned())
+}
+
+fn talk(data: &Path, line: &str) -> io::Result<(UnixStream, String)> {
+    let folder = std::fs::File::open(data)?;
+    let mut stream = UnixStream::connect(short_path(&folder))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("{line}\n").as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(&stream).read_line(&mut answer)?;
+    Ok((stream, answer))
 }
 
 /// The socket by way of an open descriptor: a socket's address holds 107 bytes, a path may be longer.
@@ -184,12 +208,24 @@ fn sweep(data: &Path) -> io::Result<()> {
 }
 
 /// Answers requests, one at a time, for as long as somebody else holds the store.
-pub async fn answer(listener: UnixListener, data: PathBuf, rocks: Weak<Rocks>) {
+///
+/// Trap: it holds the log weakly, or the log would never be gone.
+pub fn answer(
+    listener: UnixListener,
+    data: PathBuf,
+    rocks: Weak<Rocks>,
+    log: &Log,
+) -> impl Future<Output = ()> + use<> {
+    let log = Arc::downgrade(&log.0);
+    async move { answer_all(listener, data, rocks, log).await }
+}
+
+async fn answer_all(listener: UnixListener, data: PathBuf, rocks: Weak<Rocks>, log: Weak<Inner>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match rocks.upgrade() {
-                Some(rocks) => serve_one(stream, &data, &rocks).await,
-                None => return,
+            Ok((stream, _)) => match (rocks.upgrade(), log.upgrade()) {
+                (Some(rocks), Some(log)) => serve_one(stream, &data, &rocks, Log(log)).await,
+                _ => return,
             },
             Err(error) => {
                 tracing::error!(%error, "the admin socket failed");
@@ -199,11 +235,24 @@ pub async fn answer(listener: UnixListener, data: PathBuf, rocks: Weak<Rocks>) {
     }
 }
 
-async fn serve_one(stream: tokio::net::UnixStream, data: &Path, rocks: &Arc<Rocks>) {
+async fn serve_one(stream: tokio::net::UnixStream, data: &Path, rocks: &Arc<Rocks>, log: Log) {
     let (reading, mut writing) = stream.into_split();
     let mut reading = tokio::io::BufReader::new(reading.take(REQUEST_BYTES_MAX));
     let mut line = String::new();
-    if reading.read_line(&mut line).await.is_err() || line != "snapshot\n" {
+    if reading.read_line(&mut line).await.is_err() {
+        return;
+    }
+    let Some(asked) = line.strip_suffix('\n') else {
+        return;
+    };
+    if let Some(request) = Request::from_line(asked) {
+        let answer = prune(log, request).await;
+        // Who has gone meanwhile finds the answer in the log.
+        let _ = writing.write_all(answer.as_bytes()).await;
+        return;
+    }
+    drop(log);
+    if asked != SNAPSHOT {
         return;
     }
     let (folder, engine) = (data.to_owned(), rocks.clone());
@@ -221,6 +270,24 @@ async fn serve_one(stream: tokio::net::UnixStream, data: &Path, rocks: &Arc<Rock
     if let Err(error) = tokio::fs::remove_dir_all(data.join(FOLDER)).await {
         tracing::warn!(%error, "the snapshot was not removed");
     }
+}
+
+/// The line that answers a request about old entries.
+async fn prune(log: Log, request: Request) -> String {
+    let done = tokio::task::spawn_blocking(move || {
+        let answer = of_running(&log, request);
+        if log.store().is_poisoned() {
+            log.stop("a pruning could not be written".to_owned());
+        }
+        answer
+    });
+    let answer = match done.await {
+        Ok(Ok(report)) => format!("ok {report}\n"),
+        Ok(Err(error)) => format!("error {}\n", crate::sequence::chain(&error)),
+        Err(_) => "error the work did not end\n".to_owned(),
+    };
+    tracing::info!(answer = answer.trim_end(), "pruning asked for");
+    answer
 }
 
 /// Why a snapshot was not made.

@@ -14,16 +14,19 @@ mod head_file;
 mod kept;
 mod keyed;
 mod memory;
+mod pruned;
 mod rocks;
 
 pub use engine::{Change, Engine, Table};
-pub use entries::{Entries, entries};
+pub(crate) use entries::pruned_bundle;
+pub use entries::{Entries, Stored, entries};
 pub use head_file::{HeadFile, HeadFileError, SignedHead};
 pub use keyed::KeyedStore;
 pub use memory::{Fault, Memory, Outcome};
 pub use rocks::{Rocks, RocksOpenError};
 
 use cairn_event::Kid;
+use cairn_identity::retention::{PrunedRange, Retention};
 use cairn_tlog::{Frontier, Hash, TileId};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -102,6 +105,13 @@ pub enum DisclosureWrite {
         /// Stored form; see `crate::disclosures`.
         value: Vec<u8>,
     },
+    /// A disclosure of an entry that was pruned goes with it.
+    Drop {
+        /// Index of the entry.
+        index: u64,
+        /// SHA-256 of the encoded disclosure, as in `_sd`.
+        digest: [u8; 32],
+    },
     /// Which disclosures a round sealed under the key of one person and period.
     Sealed {
         /// `person/period`.
@@ -121,6 +131,15 @@ pub enum DisclosureWrite {
         /// `person/period`.
         name: String,
     },
+}
+
+/// One pruning, worked out before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruning {
+    /// What goes, and the entry that orders it.
+    pub range: PrunedRange,
+    /// Of each bundle of the range that is not wholly dropped: its number and what stays of it.
+    pub kept: Vec<(u64, Vec<u8>)>,
 }
 
 /// A disclosure's digest and stored form.
@@ -193,6 +212,14 @@ pub enum StoreError {
         /// Size stored.
         size: u64,
     },
+    /// A pruning does not begin where the last one ended. Refused.
+    #[error("a pruning begins at {from}, the store's minimum index is {minimum}")]
+    NotNextPruning {
+        /// First index of the pruning.
+        from: u64,
+        /// Minimum index stored.
+        minimum: u64,
+    },
     /// A checkpoint would replace another root of the same size, or go back. Fatal.
     #[error("checkpoint of size {size} does not follow the published one of size {published}")]
     CheckpointBack {
@@ -220,13 +247,14 @@ pub trait LogStore: Send + Sync {
     /// All are fatal: the outcome may be unknown.
     fn commit(&self, staged: &Staged) -> Result<(), StoreError>;
 
-    /// The exact bytes of the entry at `index`; `None` past the end.
+    /// The exact bytes of the entry at `index`; `None` past the end, and where it was pruned.
     ///
     /// # Errors
     /// `Read`, `Damaged`.
     fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// The first `width` entries of a bundle as tlog-tiles bytes; `None` when it has fewer.
+    /// The first `width` entries of a bundle as tlog-tiles bytes; `None` when it has fewer,
+    /// and where it was pruned.
     ///
     /// # Errors
     /// `Read`, `Damaged`.
@@ -322,6 +350,52 @@ pub trait LogStore: Send + Sync {
     /// # Errors
     /// All are fatal.
     fn finish_erasure(&self) -> Result<(), StoreError>;
+
+    /// What was pruned.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn retention(&self) -> Result<Retention, StoreError>;
+
+    /// Entries below it were pruned, but those that stay.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn minimum_index(&self) -> Result<u64, StoreError>;
+
+    /// What stays of a pruned bundle, as `cairn_identity::retention::thinned` writes it; `None` when
+    /// nothing does, or it was not pruned.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn kept(&self, bundle: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Raises the minimum index, all or nothing. From then on the entries are gone for every reader,
+    /// and that their bytes are to leave the disk is owed: [`LogStore::finish_pruning`].
+    ///
+    /// # Errors
+    /// `NotNextPruning` changes nothing; the others are fatal.
+    fn prune(&self, pruning: &Pruning) -> Result<(), StoreError>;
+
+    /// The range whose bytes are still to leave the disk.
+    ///
+    /// # Errors
+    /// `Read`, `Damaged`.
+    fn pruning_owed(&self) -> Result<Option<Range<u64>>, StoreError>;
+
+    /// Makes changes to disclosures durable whose old values need not leave the disk at once; that they
+    /// must is owed: [`LogStore::finish_erasure`].
+    ///
+    /// # Errors
+    /// All are fatal.
+    fn drop_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError>;
+
+    /// Drops the bytes of a pruned range from disk. Called after a pruning, and before the log is
+    /// served if a crash came between the two.
+    ///
+    /// # Errors
+    /// All are fatal.
+    fn finish_pruning(&self) -> Result<(), StoreError>;
 
     /// Makes a blob durable under its SHA-256.
     ///

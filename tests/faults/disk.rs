@@ -276,4 +276,8 @@ impl Engine for Disk {
     fn purge(&self, table: Table) -> Result<(), StoreError> {
         self.rows.purge(table)
     }
+
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.rows.drop_range(table, from, to)
+    }
 }

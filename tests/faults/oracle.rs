@@ -8,6 +8,7 @@ use cairn_audit::log::{Options, audit};
 use cairn_audit::source::reading::{Leave, Part};
 use cairn_audit::source::{LogSource, SourceError};
 use cairn_event::Sha256;
+use cairn_identity::retention::Retention;
 use cairn_server::store::{LogStore, StoreError};
 use cairn_tlog::{BundleId, Hash, TileId, TrustPolicy, leaf_hash};
 use std::collections::BTreeMap;
@@ -38,6 +39,18 @@ impl LogSource for Stored<'_> {
 
     fn bundle(&self, id: BundleId) -> Result<Vec<u8>, SourceError> {
         there(&id.to_string(), self.0.bundle(id.index, id.width))
+    }
+
+    fn retention(&self) -> Result<Retention, SourceError> {
+        there("retention", self.0.retention().map(Some))
+    }
+
+    fn kept(&self, bundle: u64) -> Result<Vec<u8>, SourceError> {
+        let kept = self
+            .0
+            .kept(bundle)
+            .map(|kept| Some(kept.unwrap_or_default()));
+        there(&format!("kept/{bundle}"), kept)
     }
 
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError> {

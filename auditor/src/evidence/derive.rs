@@ -261,7 +261,7 @@ pub fn event_type(kind: &str) -> &str {
         "chain.end" => "log.stop",
         "gap" | "gap.observed" => "log.gap",
         "policy" => "config.change",
-        "genesis" | "roster" | "erasure" | "log.close" => "admin.action",
+        "genesis" | "roster" | "erasure" | "log.close" | "log.prune" => "admin.action",
         "fork" => "alert",
         other => other,
     }

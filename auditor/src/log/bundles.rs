@@ -1,11 +1,13 @@
 //! Entry bundles in order, fetched ahead of their use.
 //!
 //! Owns a thread that reads while the caller hashes and verifies, and the split of bundles into
-//! entries.
+//! entries. Of a pruned bundle the leaf hashes are read, and what is left of its entries.
 
 use crate::source::reading::{Leave, Parts};
 use crate::source::{Disclosed, LogSource, SourceError};
-use cairn_tlog::{BundleDecodeError, BundleId, bundle};
+use cairn_identity::retention::{ThinnedError, read_thinned};
+use cairn_tlog::hash::HASH_BYTES;
+use cairn_tlog::{BundleDecodeError, BundleId, Hash, TileId, bundle, leaf_hash};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
@@ -27,21 +29,64 @@ pub enum BundleError {
         /// Why.
         cause: BundleDecodeError,
     },
+    /// What is left of a pruned bundle is damaged.
+    #[error("`kept/{bundle}` is damaged: {cause}")]
+    Thinned {
+        /// Number of the bundle.
+        bundle: u64,
+        /// Why.
+        cause: ThinnedError,
+    },
 }
 
-/// Calls `each` with the entries of `range` in a tree of `size` leaves, bundle by bundle: the index
-/// of the first and the bytes of each.
+/// What a log has at a place of its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The bytes of the entry.
+    Entry(Vec<u8>),
+    /// The entry was pruned; its leaf hash, which the root covers.
+    Pruned(Hash),
+}
+
+impl Slot {
+    /// The leaf hash.
+    pub fn leaf(&self) -> Hash {
+        match self {
+            Self::Entry(bytes) => leaf_hash(bytes),
+            Self::Pruned(leaf) => *leaf,
+        }
+    }
+
+    /// The bytes, where they are there.
+    pub fn entry(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Entry(bytes) => Some(bytes),
+            Self::Pruned(_) => None,
+        }
+    }
+}
+
+/// A tree to be read.
+#[derive(Clone, Copy)]
+pub struct Tree<'a> {
+    /// Where it is read from.
+    pub source: &'a dyn LogSource,
+    /// Leaves.
+    pub size: u64,
+    /// Below it entries were pruned.
+    pub minimum: u64,
+}
+
+/// Calls `each` with what `range` of a tree has, bundle by bundle: the index of the first place and each
+/// place.
 ///
 /// Errors: [`BundleError`], or what `each` returns first.
 pub fn for_each<E: From<BundleError>>(
-    source: &dyn LogSource,
+    tree: Tree<'_>,
     range: Range<u64>,
-    size: u64,
-    mut each: impl FnMut(u64, Vec<Vec<u8>>) -> Result<(), E>,
+    mut each: impl FnMut(u64, Vec<Slot>) -> Result<(), E>,
 ) -> Result<(), E> {
-    for_each_disclosed(source, None, range, size, |first, entries, _| {
-        each(first, entries)
-    })
+    for_each_disclosed(tree, None, range, |first, entries, _| each(first, entries))
 }
 
 /// Confidential members by index.
@@ -52,26 +97,25 @@ pub type DisclosedByIndex = BTreeMap<u64, Vec<Disclosed>>;
 ///
 /// Errors: [`BundleError`], or what `each` returns first.
 pub fn for_each_disclosed<E: From<BundleError>>(
-    source: &dyn LogSource,
+    tree: Tree<'_>,
     leave: Option<&Leave>,
     range: Range<u64>,
-    size: u64,
-    mut each: impl FnMut(u64, Vec<Vec<u8>>, DisclosedByIndex) -> Result<(), E>,
+    mut each: impl FnMut(u64, Vec<Slot>, DisclosedByIndex) -> Result<(), E>,
 ) -> Result<(), E> {
     let width = u64::from(cairn_tlog::TILE_WIDTH);
     let ids = (range.start / width..range.end.div_ceil(width))
-        .filter_map(move |index| BundleId::at_size(index, size));
+        .filter_map(move |index| BundleId::at_size(index, tree.size));
     let inside = range.clone();
     std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);
         scope.spawn(move || {
-            let mut parts = leave.map(|leave| Parts::new(source, leave));
+            let mut parts = leave.map(|leave| Parts::new(tree.source, leave));
             for id in ids {
-                let read = source.bundle(id).and_then(|bytes| {
+                let read = fetch(tree, id).and_then(|fetched| {
                     let first = id.first_entry();
                     let part = first.max(inside.start)..inside.end.min(first.saturating_add(width));
                     let disclosed = parts.as_mut().map(|parts| parts.take(part)).transpose()?;
-                    Ok((bytes, disclosed.unwrap_or_default()))
+                    Ok((fetched, disclosed.unwrap_or_default()))
                 });
                 // The receiver leaves on the first error; then there is nothing more to fetch.
                 if sender.send((id, read)).is_err() {
@@ -80,20 +124,14 @@ pub fn for_each_disclosed<E: From<BundleError>>(
             }
         });
         for (id, read) in receiver {
-            let (bytes, disclosed) = read.map_err(BundleError::Source)?;
-            let entries =
-                bundle::decode(&bytes, id.width).map_err(|cause| BundleError::Damaged {
-                    path: id.to_string(),
-                    cause,
-                })?;
+            let (fetched, disclosed) = read.map_err(BundleError::Source)?;
             let first = id.first_entry();
             let skip = range.start.saturating_sub(first);
             let take = range.end.saturating_sub(first.max(range.start));
-            let wanted: Vec<Vec<u8>> = entries
+            let wanted: Vec<Slot> = places(id, &fetched)?
                 .into_iter()
                 .skip(usize::try_from(skip).unwrap_or(usize::MAX))
                 .take(usize::try_from(take).unwrap_or(usize::MAX))
-                .map(<[u8]>::to_vec)
                 .collect();
             if !wanted.is_empty() {
                 each(first.max(range.start), wanted, disclosed)?;
@@ -101,4 +139,47 @@ pub fn for_each_disclosed<E: From<BundleError>>(
         }
         Ok(())
     })
+}
+
+/// A bundle as it was read.
+enum Fetched {
+    Whole(Vec<u8>),
+    Pruned { leaves: Vec<u8>, kept: Vec<u8> },
+}
+
+fn fetch(tree: Tree<'_>, id: BundleId) -> Result<Fetched, SourceError> {
+    if id.first_entry() >= tree.minimum {
+        return Ok(Fetched::Whole(tree.source.bundle(id)?));
+    }
+    Ok(Fetched::Pruned {
+        leaves: tree.source.tile(TileId::full(0, id.index))?,
+        kept: tree.source.kept(id.index)?,
+    })
+}
+
+fn places(id: BundleId, fetched: &Fetched) -> Result<Vec<Slot>, BundleError> {
+    match fetched {
+        Fetched::Whole(bytes) => {
+            let entries =
+                bundle::decode(bytes, id.width).map_err(|cause| BundleError::Damaged {
+                    path: id.to_string(),
+                    cause,
+                })?;
+            let slots = entries.into_iter().map(|one| Slot::Entry(one.to_vec()));
+            Ok(slots.collect())
+        }
+        Fetched::Pruned { leaves, kept } => {
+            let kept = read_thinned(kept).map_err(|cause| BundleError::Thinned {
+                bundle: id.index,
+                cause,
+            })?;
+            let (leaves, _) = leaves.as_chunks::<HASH_BYTES>();
+            let slots = leaves.iter().zip(0..=u8::MAX);
+            let slots = slots.map(|(leaf, position)| match kept.get(&position) {
+                Some(entry) => Slot::Entry(entry.to_vec()),
+                None => Slot::Pruned(Hash(*leaf)),
+            });
+            Ok(slots.collect())
+        }
+    }
 }

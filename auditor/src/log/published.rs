@@ -23,7 +23,18 @@ pub fn read(
     Ok(records)
 }
 
-/// As [`read`], of each checkpoint only what is compared: its size and its root.
+/// What is compared of a published checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Entries it covers.
+    pub size: u64,
+    /// Their root.
+    pub root: Hash,
+    /// Unix seconds at which the first witness cosigned it.
+    pub seen_s: Option<u64>,
+}
+
+/// As [`read`], of each checkpoint only what is compared.
 ///
 /// Errors: [`SourceError`] when the list itself cannot be read.
 pub fn heads(
@@ -32,9 +43,15 @@ pub fn heads(
     origin: &str,
     (after, upto): (u64, u64),
     check: &mut Check,
-) -> Result<Vec<(u64, Hash)>, SourceError> {
+) -> Result<Vec<Head>, SourceError> {
     let mut heads = Vec::new();
-    let each = |record: CheckpointRecord| heads.push((record.size, record.root));
+    let each = |record: CheckpointRecord| {
+        heads.push(Head {
+            size: record.size,
+            root: record.root,
+            seen_s: record.cosigned.iter().min().copied(),
+        });
+    };
     for_each(source, policy, origin, (after, upto), check, each)?;
     Ok(heads)
 }
@@ -83,10 +100,10 @@ fn for_each(
 /// one tree.
 pub fn compare(
     check: &mut Check,
-    heads: &[(u64, Hash)],
+    heads: &[Head],
     mut tree: impl FnMut(u64, &Hash) -> TreeAt,
 ) {
-    for (size, signed) in heads {
+    for Head { size, root: signed, .. } in heads {
         let verdict = match tree(*size, signed) {
             TreeAt::Root(root) if root == *signed => Ok(()),
             TreeAt::Root(root) => Err(format!("signed root {signed}, entries give {root}")),

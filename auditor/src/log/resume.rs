@@ -134,7 +134,7 @@ impl Pass<'_> {
         }
         self.settle();
         let size = self.frontier.size();
-        let reached = self.heads.partition_point(|(at, _)| *at <= size);
+        let reached = self.heads.partition_point(|head| head.size <= size);
         let reached = self.heads.get(..reached).unwrap_or_default();
         let mut compared = Check::new("checkpoint-consistency");
         let tree = |size: u64, root: &Hash| self.audit.tree(&self.roots, size, root);
@@ -149,7 +149,7 @@ impl Pass<'_> {
         }
         let published = Compared {
             count: self.before.count.saturating_add(reached.len() as u64),
-            last: reached.last().map_or(self.before.last, |(size, _)| *size),
+            last: reached.last().map_or(self.before.last, |head| head.size),
         };
         let settled = Settled {
             options: self.audit.options,

@@ -60,6 +60,9 @@ pub enum StateError {
         /// As the checkpoint has it.
         asked: String,
     },
+    /// The log was pruned: what is left below this index is compared as a whole.
+    #[error("the log is pruned below index {0}, and the audit of a pruned log begins at entry 0")]
+    Pruned(u64),
     /// An entry that the log admitted is not admitted again.
     #[error("its entry {index} is refused: {reason}")]
     Entry {

@@ -1,12 +1,16 @@
 //! A log in a folder: a mirror of its static files.
 //!
 //! Layout: `checkpoint`, `checkpoints/<size>`, `tile/…` as C2SP tlog-tiles names them,
-//! `blobs/<sha256>`, `disclosures/<index>` (one encoded disclosure a line, `-` for an erased one).
+//! `blobs/<sha256>`, `retention` and `kept/<bundle>` of a pruned log, `disclosures/<index>` (one encoded disclosure a line, `-` for an erased one).
 //! Owns reading those; it writes nothing.
 
 use super::reading::{Leave, Part};
-use super::{CHECKPOINT_PAGE, Disclosed, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, SourceError};
+use super::{
+    CHECKPOINT_PAGE, Disclosed, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, MAX_RETENTION_BYTES,
+    SourceError, read_kept, read_retention,
+};
 use cairn_event::Sha256;
+use cairn_identity::retention::Retention;
 use cairn_tlog::{BundleId, TileId};
 use std::io::Read;
 use std::ops::Range;
@@ -157,6 +161,14 @@ impl LogSource for Folder {
             }
             other => other,
         }
+    }
+
+    fn retention(&self) -> Result<Retention, SourceError> {
+        read_retention(self.read("retention", MAX_RETENTION_BYTES))
+    }
+
+    fn kept(&self, bundle: u64) -> Result<Vec<u8>, SourceError> {
+        read_kept(self.read(&format!("kept/{bundle}"), MAX_BUNDLE_BYTES))
     }
 
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError> {

@@ -4,8 +4,12 @@
 //! Source: C2SP tlog-tiles; `docs/formats/http.md`.
 
 use super::reading::{Leave, Part};
-use super::{CHECKPOINT_PAGE, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, SourceError};
+use super::{
+    CHECKPOINT_PAGE, LogSource, MAX_BLOB_BYTES, MAX_BUNDLE_BYTES, MAX_RETENTION_BYTES, SourceError,
+    read_kept, read_retention,
+};
 use cairn_event::Sha256;
+use cairn_identity::retention::Retention;
 use cairn_tlog::{BundleId, TileId};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -44,16 +48,33 @@ impl Http {
     ///
     /// Errors: [`SourceError::Setup`] when the client cannot be built.
     pub fn new(base: &str, token: Option<String>) -> Result<Self, SourceError> {
+        Self::trusting(base, token, None)
+    }
+
+    /// As [`Http::new`]. Where `authorities` holds certificates (PEM), they may certify the server and
+    /// nobody else may.
+    ///
+    /// Errors: [`SourceError::Setup`], also when the text holds no certificate.
+    pub fn trusting(
+        base: &str,
+        token: Option<String>,
+        authorities: Option<&[u8]>,
+    ) -> Result<Self, SourceError> {
         let setup = |error: &dyn std::fmt::Display| SourceError::Setup(error.to_string());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .map_err(|error| setup(&error))?;
-        let client = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(|error| setup(&error))?;
+        let mut client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT);
+        if let Some(pem) = authorities {
+            let read = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| setup(&error))?;
+            if read.is_empty() {
+                return Err(setup(&"no certificate is in the file of authorities"));
+            }
+            client = client.tls_certs_only(read);
+        }
+        let client = client.build().map_err(|error| setup(&error))?;
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             token,
@@ -234,6 +255,14 @@ impl LogSource for Http {
             }
             other => other,
         }
+    }
+
+    fn retention(&self) -> Result<Retention, SourceError> {
+        read_retention(self.get("retention", MAX_RETENTION_BYTES, false))
+    }
+
+    fn kept(&self, bundle: u64) -> Result<Vec<u8>, SourceError> {
+        read_kept(self.get(&format!("kept/{bundle}"), MAX_BUNDLE_BYTES, false))
     }
 
     fn blob(&self, digest: &Sha256) -> Result<Vec<u8>, SourceError> {

@@ -1,9 +1,9 @@
-//! `cairn org`: making an organisation, changing its roster, closing its log.
+//! `cairn org`: making an organisation, changing its roster, pruning and closing its log.
 
 use super::admin::{Administrator, Done, keys, read};
 use super::closing::{self, Evidence};
 use super::founding::{Founding, Succession, found};
-use super::{AdminArguments, OrgCommand, print_json};
+use super::{AdminArguments, OrgCommand, print_json, pruning};
 use crate::random;
 use anyhow::{Context as _, bail};
 use cairn_durable::write_atomic;
@@ -59,6 +59,11 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
             successor_keys,
             out,
         } => closing::close(&admin, reason, successor_keys.as_deref(), &out, as_json).await?,
+        OrgCommand::Prune {
+            admin,
+            plan,
+            reason,
+        } => pruning::order(&admin, &plan, reason, as_json).await?,
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
         OrgCommand::Token { admin, out } => token(&admin, &out).await?,
         change => {
@@ -76,6 +81,7 @@ fn wanted(command: OrgCommand) -> anyhow::Result<Option<(AdminArguments, Wanted)
     let (admin, change) = match command {
         OrgCommand::Create { .. }
         | OrgCommand::CloseLog { .. }
+        | OrgCommand::Prune { .. }
         | OrgCommand::Show { .. }
         | OrgCommand::Token { .. } => return Ok(None),
         OrgCommand::PersonAdd {

@@ -4,6 +4,10 @@
 pub const CHECKPOINT: &str = "/checkpoint";
 /// Merkle tiles and entry bundles (C2SP tlog-tiles).
 pub const TILE: &str = "/tile/{*path}";
+/// What was pruned of the log.
+pub const RETENTION: &str = "/retention";
+/// What stays of a pruned bundle.
+pub const KEPT: &str = "/kept/{bundle}";
 /// Submission of frames.
 pub const ENTRIES: &str = "/v1/entries";
 /// One entry's bytes.

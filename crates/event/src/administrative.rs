@@ -261,3 +261,27 @@ pub struct LogClose {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,
 }
+
+/// The administrators agree that the bytes of old entries go. Their hashes stay in the tree.
+///
+/// What must stay of the range is named by `kept`, so that a server can leave out nothing that later
+/// entries are judged by. Source: `docs/formats/administrative.md`, "Pruning a log".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogPrune {
+    /// Every entry of the range was published at least this many days before this entry was made.
+    pub days: u64,
+    /// First index of the range: the log's minimum index until then.
+    pub from: u64,
+    /// Digest of the entries of the range that stay; `cairn_identity::retention::KeptDigest`.
+    pub kept: Sha256,
+    /// Why, in the administrators' words.
+    pub reason: String,
+    /// The log's minimum index from then on; a multiple of [`LogPrune::STEP`].
+    pub to: u64,
+}
+
+impl LogPrune {
+    /// Entries of a full bundle (C2SP tlog-tiles): only whole ones go.
+    pub const STEP: u64 = 256;
+}

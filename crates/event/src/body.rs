@@ -3,7 +3,8 @@
 //! Source: `docs/formats/entry.md`, table "Bodies".
 
 use crate::administrative::{
-    AdminAction, Erasure, Fork, Genesis, LogClose, ObservedGap, PolicyStatement, RosterStatement,
+    AdminAction, Erasure, Fork, Genesis, LogClose, LogPrune, ObservedGap, PolicyStatement,
+    RosterStatement,
 };
 use crate::encoding::Sha256;
 use crate::key::{Kid, PublicKey};
@@ -327,4 +328,6 @@ bodies! {
     ObservedGap(ObservedGap) = "gap.observed", Administrative;
     /// The log takes no further entry.
     LogClose(LogClose) = "log.close", Administrative;
+    /// The bytes of old entries go.
+    LogPrune(LogPrune) = "log.prune", Administrative;
 }

@@ -381,6 +381,20 @@ fn recorded_actions_keep_their_bytes() {
 }
 
 #[test]
+fn a_pruning_keeps_its_bytes() {
+    let prune = LogPrune {
+        days: 365,
+        from: 256,
+        kept: Sha256([22; 32]),
+        reason: "a year is what we promise".into(),
+        to: 1024,
+    };
+    let mut payload = administrative(Body::LogPrune(prune));
+    payload.approvals = vec![approve(&payload, &key(4)).unwrap()];
+    check(&payload, &key(3));
+}
+
+#[test]
 fn the_end_of_a_log_and_its_successor_keep_their_bytes() {
     let close = LogClose {
         reason: "a new log key".into(),

@@ -7,7 +7,7 @@ use crate::authority::Authority;
 use crate::chain::{ChainState, Flag, Signer, signer_of};
 use crate::refusal::Refusal;
 use crate::roster::{Device, Roster};
-use cairn_event::administrative::{PolicyStatement, Predecessor};
+use cairn_event::administrative::{LogPrune, PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Kid, PublicKey, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,7 @@ enum Change {
     Roster(Arc<Roster>),
     Policy(PolicyHead),
     Close,
+    Prune(LogPrune),
     Start(Kid, Box<ChainState>),
     Chain(Kid, Box<ChainState>),
 }
@@ -57,6 +58,10 @@ pub struct Ledger {
     policies: Vec<PolicyHead>,
     /// Index of the entry that closed the log.
     closed: Option<u64>,
+    /// What the administrators agreed to prune, with the index of each entry.
+    prunes: Vec<(u64, LogPrune)>,
+    /// Below it entries are missing that were pruned, and none that a later one is judged by.
+    minimum: u64,
     chains: BTreeMap<Kid, ChainState>,
     latest_chain: BTreeMap<String, Kid>,
     /// Chains that may have grown among entries that were passed over unread.
@@ -76,6 +81,8 @@ impl Ledger {
             roster: Arc::default(),
             policies: Vec::new(),
             closed: None,
+            prunes: Vec::new(),
+            minimum: 0,
             chains: BTreeMap::new(),
             latest_chain: BTreeMap::new(),
             behind: BTreeSet::new(),
@@ -122,6 +129,31 @@ impl Ledger {
     /// Index of the entry that closed the log; nothing is admitted after it.
     pub fn closed_at(&self) -> Option<u64> {
         self.closed
+    }
+
+    /// What the administrators agreed to prune, oldest first, with the index of each entry.
+    pub fn prunes(&self) -> &[(u64, LogPrune)] {
+        &self.prunes
+    }
+
+    /// Says that the reader is given a log that was pruned below this index: of the entries before it
+    /// exactly those that [`crate::retention::Keeping`] keeps, the others with [`Ledger::skip`] or
+    /// [`Ledger::pass_over`].
+    ///
+    /// Below it every chain may have grown unseen between two entries that stayed. Since its last entry
+    /// stayed, the ledger at this index is that of the whole log.
+    pub fn set_minimum_index(&mut self, index: u64) {
+        self.minimum = self.minimum.max(index);
+    }
+
+    /// The greatest index ever given to [`Ledger::set_minimum_index`].
+    pub fn minimum_index(&self) -> u64 {
+        self.minimum
+    }
+
+    /// Whether entries before this place may be missing although the ledger counts them.
+    fn has_grown_unseen(&self, chain: &Kid) -> bool {
+        self.size < self.minimum || self.behind.contains(chain)
     }
 
     /// A chain's state.
@@ -257,6 +289,7 @@ impl Ledger {
             }
             Body::Policy(statement) => Change::Policy(self.next_policy(statement)?),
             Body::LogClose(_) => Change::Close,
+            Body::LogPrune(prune) => self.next_prune(prune)?,
             _ => Change::Nothing,
         };
         Ok(Admission {
@@ -287,6 +320,20 @@ impl Ledger {
         })
     }
 
+    /// What a pruning states must be possible. Whether it is old enough, and whether it keeps what it
+    /// must, is for those to judge who hold the entries.
+    fn next_prune(&self, prune: &LogPrune) -> Result<Change, Refusal> {
+        let whole = prune.from % LogPrune::STEP == 0 && prune.to % LogPrune::STEP == 0;
+        let wrong = match () {
+            () if !whole => "a range has whole bundles of 256 entries",
+            () if prune.from >= prune.to => "the range is empty",
+            () if prune.to > self.size => "the range ends after the last entry",
+            () if prune.days == 0 => "`days` is at least 1",
+            () => return Ok(Change::Prune(prune.clone())),
+        };
+        Err(Refusal::Prune(wrong))
+    }
+
     /// Applies an admitted entry at the next index.
     pub fn apply(&mut self, entry: &Entry, admission: Admission) {
         match admission.effect {
@@ -298,6 +345,7 @@ impl Ledger {
             Change::Roster(roster) => self.roster = roster,
             Change::Policy(head) => self.policies.push(head),
             Change::Close => self.closed = Some(self.size),
+            Change::Prune(prune) => self.prunes.push((self.size, prune)),
             Change::Start(chain, state) => {
                 self.latest_chain
                     .insert(state.device.clone(), chain.clone());
@@ -324,7 +372,9 @@ impl Ledger {
     /// chain whose entries are admitted; what is missing there refuses, it is never guessed.
     /// Source: `docs/formats/pack.md`, "Context entries".
     pub fn pass_over(&mut self, index: u64) {
-        if index > self.size {
+        if index <= self.minimum {
+            self.size = self.size.max(index);
+        } else if index > self.size {
             self.size = index;
             self.partial = true;
             self.behind = self.chains.keys().cloned().collect();

@@ -15,6 +15,7 @@ pub mod chain;
 pub mod ledger;
 pub mod roster;
 
+pub mod retention;
 pub mod succession;
 
 pub mod assertion;

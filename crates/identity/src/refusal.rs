@@ -150,6 +150,9 @@ pub enum Refusal {
         /// The index named.
         index: u64,
     },
+    /// What the administrators want pruned is no range that a log can be pruned by.
+    #[error("the pruning cannot be: {0}")]
+    Prune(&'static str),
     /// The log was closed and takes no entry any more. Final: what was not submitted before belongs
     /// to no log; the writer keeps it, and goes on at the successor.
     #[error(
@@ -187,6 +190,7 @@ impl Refusal {
             Self::BrokenLink { .. } => "broken-link",
             Self::Contradiction { .. } => "contradiction",
             Self::NoSuchBasis { .. } => "no-such-basis",
+            Self::Prune(_) => "prune-range",
             Self::LogClosed { .. } => "log-closed",
         }
     }

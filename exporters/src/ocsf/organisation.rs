@@ -55,6 +55,16 @@ pub(super) fn class(entry: &Entry) -> Class {
                 json!(format!("closed for ever: {}", close.reason)),
             )
         }
+        Body::LogPrune(prune) => {
+            let name = format!("entries {} to {}", prune.from, prune.to.saturating_sub(1));
+            managed(DELETE, Severity::Medium, name, "Log").with(
+                "message",
+                json!(format!(
+                    "entries older than {} days are pruned: {}",
+                    prune.days, prune.reason
+                )),
+            )
+        }
         Body::Fork(fork) => base(Severity::High).with("is_alert", json!(true)).with(
             "message",
             json!(format!("two entries claim seq {} of a chain", fork.seq)),

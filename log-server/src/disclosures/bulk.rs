@@ -4,9 +4,9 @@
 //! most one bundle, so that its memory is bounded and no key stays open for long.
 
 use super::{DisclosureStore, DisclosureStoreError, HeldDisclosure, OpenKeys, seal};
-use crate::store::StoreError;
+use crate::store::{StoreError, Stored, entries};
 use cairn_event::Entry;
-use cairn_tlog::{TILE_WIDTH, bundle};
+use cairn_tlog::TILE_WIDTH;
 use std::ops::Range;
 
 /// Records looked at in one step of a count: a few megabytes of sealed text.
@@ -34,23 +34,24 @@ impl DisclosureStore {
         wanted: impl Fn(u64, &Entry) -> bool,
     ) -> Result<(Vec<EntryDisclosures>, u64), DisclosureStoreError> {
         let width = u64::from(TILE_WIDTH);
-        let first = range.start - range.start % width;
-        let end = range.end.min(first.saturating_add(width));
-        let count = u16::try_from(end.saturating_sub(first)).unwrap_or(TILE_WIDTH);
-        let bytes = self.store.bundle(first / width, count)?;
-        let bytes = bytes.ok_or(DisclosureStoreError::NoEntry { index: end })?;
-        let entries = bundle::decode(&bytes, count).map_err(|_| StoreError::Damaged {
-            table: "bundle",
-            what: "a bundle has not its entries",
-        })?;
+        let end = (range.start - range.start % width).saturating_add(width);
+        let end = range.end.min(end);
+        let stored: Result<Vec<_>, StoreError> =
+            entries(self.store.as_ref(), range.start..end).collect();
+        let stored = stored?;
+        if stored.last().is_none_or(|(index, _)| index + 1 < end) {
+            return Err(DisclosureStoreError::NoEntry { index: end });
+        }
         let read = self.steadily(|| {
             let records = self.store.disclosures_of(range.start..end)?;
             let mut keys = OpenKeys::default();
             let mut read = Vec::new();
-            for (bytes, index) in entries.iter().zip(first..) {
-                if index < range.start {
+            for (index, stored) in &stored {
+                let index = *index;
+                // Nothing is left of what was confidential in a pruned entry.
+                let Stored::Entry(bytes) = stored else {
                     continue;
-                }
+                };
                 let Ok(entry) = Entry::parse(bytes) else {
                     continue;
                 };

@@ -26,6 +26,7 @@ pub(super) struct Files {
     folders: HashSet<PathBuf>,
     pub(super) written: u64,
     pub(super) kept: u64,
+    pub(super) removed: u64,
 }
 
 impl Files {
@@ -36,6 +37,7 @@ impl Files {
             folders: HashSet::new(),
             written: 0,
             kept: 0,
+            removed: 0,
         })
     }
 
@@ -75,13 +77,27 @@ impl Files {
         Ok(())
     }
 
-    /// Removes partial tiles and bundles that neither of two sizes has.
-    pub(super) fn remove_partials(&self, size: u64, before: u64) -> Result<u64, MirrorError> {
+    /// Removes a file, if it is there.
+    pub(super) fn remove(&mut self, name: &str) -> Result<(), MirrorError> {
+        match std::fs::remove_file(self.root.join(name)) {
+            Ok(()) => self.removed += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(MirrorError::Tidy(error)),
+        }
+        Ok(())
+    }
+
+    /// Removes partial tiles and bundles that neither of two sizes has, and partial bundles below the
+    /// minimum index.
+    pub(super) fn remove_partials(
+        &mut self,
+        sizes: [u64; 2],
+        minimum: u64,
+    ) -> Result<(), MirrorError> {
         let tree = self.root.join("tile");
         if !tree.is_dir() {
-            return Ok(0);
+            return Ok(());
         }
-        let mut removed = 0;
         let mut folders = vec![tree];
         while let Some(folder) = folders.pop() {
             for item in std::fs::read_dir(&folder).map_err(MirrorError::Tidy)? {
@@ -90,23 +106,23 @@ impl Files {
                     continue;
                 }
                 if path.to_string_lossy().ends_with(PARTIAL) {
-                    removed += self.tidy(&path, size, before).map_err(MirrorError::Tidy)?;
+                    let removed = self.tidy(&path, sizes, minimum);
+                    self.removed += removed.map_err(MirrorError::Tidy)?;
                 } else {
                     folders.push(path);
                 }
             }
         }
-        Ok(removed)
+        Ok(())
     }
 
-    fn tidy(&self, folder: &Path, size: u64, before: u64) -> io::Result<u64> {
+    fn tidy(&self, folder: &Path, sizes: [u64; 2], minimum: u64) -> io::Result<u64> {
         let (mut removed, mut left) = (0, 0);
         for item in std::fs::read_dir(folder)? {
             let path = item?.path();
             let name = path.strip_prefix(&self.root).unwrap_or(&path);
-            if is_needed(&name.to_string_lossy(), size)
-                || is_needed(&name.to_string_lossy(), before)
-            {
+            let name = name.to_string_lossy();
+            if sizes.iter().any(|size| is_needed(&name, *size, minimum)) {
                 left += 1;
             } else {
                 std::fs::remove_file(&path)?;
@@ -120,10 +136,10 @@ impl Files {
     }
 }
 
-/// Whether a tree of `size` leaves has exactly this partial resource.
-fn is_needed(name: &str, size: u64) -> bool {
+/// Whether a tree of `size` leaves, pruned below `minimum`, has exactly this partial resource.
+fn is_needed(name: &str, size: u64, minimum: u64) -> bool {
     if let Ok(id) = name.parse::<BundleId>() {
-        return BundleId::at_size(id.index, size) == Some(id);
+        return id.first_entry() >= minimum && BundleId::at_size(id.index, size) == Some(id);
     }
     name.parse::<TileId>()
         .is_ok_and(|id| TileId::at_size(id.level, id.index, size) == Some(id))

@@ -6,12 +6,13 @@
 //! by one bad memory cell (Yeti2022, 2021-06-30).
 
 use crate::receipts::{StoreTiles, TileError};
-use crate::store::{Head, LogStore, StoreError};
+use crate::store::{Head, LogStore, StoreError, Stored, pruned_bundle};
 use cairn_tlog::tile::TileNodeError;
 use cairn_tlog::{
     BundleDecodeError, BundleId, Frontier, Hash, ProofError, TILE_WIDTH, TileNodes, bundle,
-    consistency_proof, leaf_hash, verify_consistency,
+    consistency_proof, verify_consistency,
 };
+use std::borrow::Cow;
 
 /// Why a head must not be signed. All are fatal.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +92,8 @@ impl Verified {
             return Err(VerifyError::Smaller { size, signed });
         }
         let mut frontier = self.frontier.clone();
-        for_each_entry(store, signed, size, |_, bytes| {
-            frontier.push(leaf_hash(bytes))
+        for_each_entry(store, signed, size, |_, stored| {
+            frontier.push(stored.leaf())
         })?;
         let computed = frontier.root();
         if computed != head.root {
@@ -109,7 +110,7 @@ impl Verified {
     }
 }
 
-/// Reads the entries `[from, to)` bundle by bundle.
+/// Reads what is stored of the entries `[from, to)` bundle by bundle.
 ///
 /// # Errors
 /// `Store`, `MissingBundle`, `Bundle`.
@@ -117,22 +118,36 @@ pub(crate) fn for_each_entry(
     store: &dyn LogStore,
     from: u64,
     to: u64,
-    mut each: impl FnMut(u64, &[u8]),
+    mut each: impl FnMut(u64, Stored<'_>),
 ) -> Result<(), VerifyError> {
     let width = u64::from(TILE_WIDTH);
     let mut index = from;
     while index < to {
         let number = index / width;
         let missing = VerifyError::MissingBundle { number, size: to };
+        let skip = usize::try_from(index % width).unwrap_or(usize::MAX);
+        if index < store.minimum_index()? {
+            let places = pruned_bundle(store, number)?.ok_or(missing)?;
+            for place in places.into_iter().skip(skip) {
+                each(index, place);
+                index += 1;
+            }
+            continue;
+        }
         let Some(id) = BundleId::at_size(number, to) else {
             return Err(missing);
         };
-        let bytes = store.bundle(number, id.width)?.ok_or(missing)?;
+        let Some(bytes) = store.bundle(number, id.width)? else {
+            // It may have been pruned since the look at the minimum index.
+            if index < store.minimum_index()? {
+                continue;
+            }
+            return Err(missing);
+        };
         let entries = bundle::decode(&bytes, id.width)
             .map_err(|source| VerifyError::Bundle { number, source })?;
-        let skip = usize::try_from(index % width).unwrap_or(usize::MAX);
         for entry in entries.into_iter().skip(skip) {
-            each(index, entry);
+            each(index, Stored::Entry(Cow::Borrowed(entry)));
             index += 1;
         }
     }

@@ -1,6 +1,8 @@
 //! Single entries, receipts, the index of a leaf, genesis, blobs.
 
-use super::{BYTES, Headers, IMMUTABLE, NO_CACHE, TEXT, blocking, headers, number, unreadable};
+use super::{
+    BYTES, Headers, IMMUTABLE, NO_CACHE, TEXT, blocking, gone, headers, number, unreadable,
+};
 use crate::log::Log;
 use crate::problem::Problem;
 use axum::Json;
@@ -22,7 +24,8 @@ pub(super) async fn entry(
         Ok(None)
     };
     let bytes = bytes.map_err(|error| unreadable(&error))?;
-    let bytes = bytes.ok_or_else(|| Problem::not_found(format!("no entry at {index}")))?;
+    let absent = || Problem::not_found(format!("no entry at {index}"));
+    let bytes = bytes.ok_or_else(|| gone(&log, index, absent))?;
     Ok((headers(TEXT, IMMUTABLE), bytes))
 }
 

@@ -5,6 +5,7 @@
 
 use super::{NO_CACHE, TEXT, headers};
 use crate::log::Log;
+use crate::services::index::standing::NotStanding;
 use crate::store::PublishedCheckpoint;
 use axum::Json;
 use axum::extract::State;
@@ -43,12 +44,13 @@ struct Health {
     stopped: Option<String>,
 }
 
-/// Since when entries wait for publication, as far as anybody has looked.
+/// Since when entries wait for publication, or for the index, as far as anybody has looked.
 #[derive(Debug, Default)]
 pub struct Lag(Mutex<Option<(u64, u64)>>);
 
 impl Lag {
-    /// Milliseconds that entries beyond the published size have waited since they were first seen.
+    /// Milliseconds that entries beyond the published size, or that of the index, have waited since they
+    /// were first seen.
     fn look(&self, published: u64, size: u64, now_ms: u64) -> u64 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if size <= published {
@@ -149,7 +151,21 @@ fn reasons(log: &Log, published: &PublishedCheckpoint) -> Vec<&'static str> {
         ),
     ];
     let found = checks.into_iter().filter(|(is_so, _)| *is_so);
-    found.map(|(_, reason)| reason).collect()
+    let found = found.map(|(_, reason)| reason);
+    found.chain(index_trouble(log, published)).collect()
+}
+
+/// What keeps the services from answering. A program without services has no index.
+fn index_trouble(log: &Log, published: &PublishedCheckpoint) -> Option<&'static str> {
+    match log.0.index.get()?.look() {
+        Err(NotStanding::Failed) => Some("the index of the services has failed"),
+        Err(NotStanding::Behind { .. }) => Some("the index of the services is being rebuilt"),
+        Ok(size) => {
+            let lag_ms = log.0.index_lag.look(size, published.size, log.now_ms());
+            let limit_ms = log.config().health.lag_s.saturating_mul(1_000);
+            (lag_ms > limit_ms).then_some("the index of the services is behind")
+        }
+    }
 }
 
 fn lag_ms(log: &Log, published: &PublishedCheckpoint) -> u64 {

@@ -3,14 +3,14 @@
 use super::kept::Base;
 use crate::publish::{Verified, VerifyError};
 use crate::receipts::{StoreTiles, TileError};
-use crate::store::{Head, LogStore};
-use cairn_event::{Entry, EntryError};
+use crate::store::{Head, LogStore, StoreError, Stored};
+use cairn_event::{Entry, EntryError, Sha256};
+use cairn_identity::retention::{Keeping, KeptDigest, Retention, RetentionError};
 use cairn_identity::{Ledger, Refusal};
 use cairn_tlog::tile::TileNodeError;
-use cairn_tlog::{
-    Frontier, Hash, ProofError, TileNodes, consistency_proof, leaf_hash, verify_consistency,
-};
-use std::collections::BTreeMap;
+use cairn_tlog::{Frontier, Hash, ProofError, TileNodes, consistency_proof, verify_consistency};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Why the stored log is not a log. All are fatal.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,12 @@ pub enum ReplayError {
         /// Of the head.
         root: Hash,
     },
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was pruned is not what the administrators agreed to.
+    #[error("the pruning of the stored log is in doubt")]
+    Retention(#[from] RetentionError),
     /// The tiles give no proof about a size before the kept ledger's.
     #[error("the stored tiles give no consistency proof")]
     Tiles(#[from] ProofError<TileNodeError<TileError>>),
@@ -108,20 +114,16 @@ pub fn replay(
     });
     let read_from = base.frontier.size();
     check_signed(store, head, signed.range(..read_from))?;
-    let mut state = State {
-        ledger: base.ledger,
-        frontier: base.frontier,
-        signed,
-        signatures,
-        failure: None,
-    };
+    let retention = store.retention()?;
+    let mut state = State::new(base, signed, signatures, retention.minimum_index);
     state.compare();
-    crate::publish::for_each_entry(store, read_from, head.size(), |index, bytes| {
-        state.add(index, bytes)
+    crate::publish::for_each_entry(store, read_from, head.size(), |index, stored| {
+        state.add(index, &stored)
     })?;
     if let Some(failure) = state.failure {
         return Err(failure);
     }
+    state.check_retention(&retention, read_from)?;
     let computed = state.frontier.root();
     if computed != head.root {
         return Err(ReplayError::Root {
@@ -134,6 +136,33 @@ pub fn replay(
         ledger: state.ledger,
         verified: Verified::from_frontier(state.frontier),
     })
+}
+
+/// What must stay of `range`, which begins at the minimum index: see [`Keeping`]. Reads the log up to the
+/// end of the range; nothing is compared but the root there, through the stored tiles.
+///
+/// # Errors
+/// [`ReplayError`].
+pub fn keep(
+    store: &dyn LogStore,
+    head: &Head,
+    origin: &str,
+    range: Range<u64>,
+) -> Result<BTreeSet<u64>, ReplayError> {
+    let base = Base {
+        ledger: Ledger::new(origin),
+        frontier: Frontier::new(),
+    };
+    let (signed, end) = (BTreeMap::new(), range.end);
+    let mut state = State::new(base, &signed, Signatures::Trust, range.start);
+    state.keeping = Some(Keeping::new(range));
+    crate::publish::for_each_entry(store, 0, end, |index, stored| state.add(index, &stored))?;
+    if let Some(failure) = state.failure {
+        return Err(failure);
+    }
+    let reached = BTreeMap::from([(end, state.frontier.root())]);
+    check_signed(store, head, reached.iter())?;
+    Ok(state.keeping.map(Keeping::finish).unwrap_or_default())
 }
 
 /// Proves from the stored tiles that what was signed is a beginning of the tree of `head`.
@@ -158,18 +187,64 @@ struct State<'a> {
     frontier: Frontier,
     signed: &'a BTreeMap<u64, Hash>,
     signatures: Signatures,
+    minimum: u64,
+    /// Entries below the minimum index that are left.
+    left: BTreeMap<u64, Sha256>,
+    keeping: Option<Keeping>,
     failure: Option<ReplayError>,
 }
 
-impl State<'_> {
-    fn add(&mut self, index: u64, bytes: &[u8]) {
+impl<'a> State<'a> {
+    fn new(
+        base: Base,
+        signed: &'a BTreeMap<u64, Hash>,
+        signatures: Signatures,
+        minimum: u64,
+    ) -> Self {
+        let mut ledger = base.ledger;
+        ledger.set_minimum_index(minimum);
+        Self {
+            ledger,
+            frontier: base.frontier,
+            signed,
+            signatures,
+            minimum,
+            left: BTreeMap::new(),
+            keeping: None,
+            failure: None,
+        }
+    }
+
+    fn add(&mut self, index: u64, stored: &Stored<'_>) {
         if self.failure.is_some() {
             return;
         }
-        self.frontier.push(leaf_hash(bytes));
+        let leaf = stored.leaf();
+        self.frontier.push(leaf);
         self.compare();
+        let Stored::Entry(bytes) = stored else {
+            self.ledger.skip();
+            return;
+        };
+        if index < self.minimum {
+            self.left.insert(index, Sha256(leaf.0));
+        }
         let applied = self.apply(index, bytes);
         self.failure = self.failure.take().or(applied.err());
+    }
+
+    /// Holds what is left of each range that was read against what the administrators said would be.
+    fn check_retention(&self, retention: &Retention, read_from: u64) -> Result<(), ReplayError> {
+        for range in &retention.pruned {
+            if range.from >= read_from {
+                let mut digest = KeptDigest::default();
+                for (index, leaf) in self.left.range(range.from..range.to) {
+                    digest.push(*index, leaf);
+                }
+                Retention::check_range(*range, &self.ledger, digest.finish())?;
+            }
+        }
+        Ok(())
     }
 
     fn apply(&mut self, index: u64, bytes: &[u8]) -> Result<(), ReplayError> {
@@ -186,6 +261,9 @@ impl State<'_> {
         }
         let admission = self.ledger.admit(&entry).map_err(refused)?;
         self.ledger.apply(&entry, admission);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.note(index, Some(&entry), &self.ledger);
+        }
         Ok(())
     }
 

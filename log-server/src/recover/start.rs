@@ -125,6 +125,9 @@ pub enum StartError {
     /// The sequencer's thread could not be made.
     #[error("the sequencer's thread was not started")]
     Thread(#[source] std::io::Error),
+    /// A pruning that was cut off was not finished.
+    #[error("a pruning that was cut off was not finished")]
+    Prune(#[from] crate::retention::PruneError),
     /// A step ended in a panic or was cancelled.
     #[error("a step of the start did not end")]
     Join(#[from] tokio::task::JoinError),
@@ -202,6 +205,8 @@ pub async fn start_in(parts: Parts, surroundings: Surroundings) -> Result<Log, S
             Some(&kept),
         )?;
         silence::check(&parts.dir, found.recorded_ms, now_ms)?;
+        let disclosures = DisclosureStore::new(parts.store.clone(), parts.keys.sealing.clone());
+        crate::retention::finish(store, &disclosures)?;
         store.finish_erasure().map_err(StateError::Store)?;
         Ok::<_, StartError>((parts, found))
     })
@@ -378,6 +383,8 @@ fn wire(
         quotas,
         chain_starts: crate::chain_starts::ChainStarts::default(),
         lag: crate::reads::Lag::default(),
+        index: std::sync::OnceLock::new(),
+        index_lag: crate::reads::Lag::default(),
         clock: parts.clock,
     };
     Ok((Log(Arc::new(inner)), publisher))
@@ -391,7 +398,11 @@ fn start_sequencer(
     run: RunSequencer,
 ) -> Result<Pool, StartError> {
     let Config {
-        pool, round, disk, ..
+        pool,
+        round,
+        disk,
+        retention,
+        ..
     } = &parts.config;
     let limits = PoolLimits {
         entries: pool.entries,
@@ -409,6 +420,7 @@ fn start_sequencer(
         edge: found.edge,
         origin: parts.keys.origin.clone(),
         observer: parts.keys.observer.clone(),
+        retention_days: retention.days,
         limits: RoundLimits {
             entries: round.entries,
             bytes: round.bytes,

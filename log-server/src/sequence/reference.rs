@@ -5,9 +5,10 @@
 //! that a close names. Does not own storing any of them.
 
 use crate::problem::{Family, Problem};
+use crate::retention::age;
 use crate::store::{LogStore, StoreError};
 use axum::http::StatusCode;
-use cairn_event::administrative::{Erasure, LogClose, PolicyStatement};
+use cairn_event::administrative::{Erasure, LogClose, LogPrune, PolicyStatement};
 use cairn_event::payload::Beacon;
 use cairn_event::{Entry, Frame, Sha256};
 use cairn_tlog::VerifierKey;
@@ -103,6 +104,39 @@ pub(super) fn check_close(close: &LogClose, origin: &str) -> Result<(), Problem>
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let family = Family::Refused;
     Err(Problem::new(status, "close-successor", family, detail))
+}
+
+/// A pruning begins where the last one ended and takes nothing that is younger than it says, or than this
+/// server keeps. What it must keep is compared before anything goes: that takes a walk over the range.
+pub(super) fn check_prune(
+    store: &dyn LogStore,
+    prune: &LogPrune,
+    least_days: Option<u64>,
+    now_ms: u64,
+) -> Result<Result<(), Problem>, StoreError> {
+    let wrong = |code: &str, detail: String| {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Ok(Err(Problem::new(status, code, Family::Refused, detail)))
+    };
+    let Some(least) = least_days else {
+        let detail = "this server has no `retention.days`: nothing is pruned";
+        return wrong("no-retention", detail.to_owned());
+    };
+    if prune.days < least {
+        let detail = format!("entries are kept for {least} days here, not {}", prune.days);
+        return wrong("retention-days", detail);
+    }
+    let minimum = store.minimum_index()?;
+    if prune.from != minimum {
+        let detail = format!("the minimum index is {minimum}, not {}", prune.from);
+        return wrong("prune-range", detail);
+    }
+    if age::is_older(store, prune.to, prune.days, now_ms)? {
+        return Ok(Ok(()));
+    }
+    let (days, to) = (prune.days, prune.to);
+    let detail = format!("not every entry before {to} was published {days} days ago");
+    wrong("prune-too-young", detail)
 }
 
 fn later(code: &str, detail: String) -> Problem {

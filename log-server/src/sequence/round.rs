@@ -8,6 +8,7 @@ use crate::disclosures::{DisclosureStoreError, Plan};
 use crate::pool::Verdict;
 use crate::problem::{Family, Problem};
 use crate::stage::NewEntry;
+use crate::store::{Stored, entries};
 use axum::http::StatusCode;
 use cairn_event::administrative::{Fork, ObservedGap};
 use cairn_event::body::Body;
@@ -29,6 +30,13 @@ pub(super) struct Placed {
     pub(super) entries: Vec<NewEntry>,
     pub(super) applied: Applied,
     pub(super) forks: Vec<(Kid, u64)>,
+}
+
+/// The entry that holds a place of a chain.
+struct Holder {
+    leaf: Sha256,
+    /// `None` where it was pruned.
+    text: Option<String>,
 }
 
 /// A round being filled.
@@ -134,6 +142,10 @@ impl<'a> Round<'a> {
                 let target = self.entry_at(erasure.index)?;
                 Ok(reference::check_erasure(erasure, target.as_deref()))
             }
+            Body::LogPrune(prune) => {
+                let (store, days) = (self.of.store.as_ref(), self.of.retention_days);
+                Ok(reference::check_prune(store, prune, days, self.now_ms)?)
+            }
             Body::LogClose(close) => Ok(reference::check_close(close, &self.of.origin)),
             _ => Ok(Ok(())),
         }
@@ -146,6 +158,10 @@ impl<'a> Round<'a> {
         frame: &Frame,
         plan: &mut Plan<'_>,
     ) -> Result<Result<(), Problem>, SequenceError> {
+        // What was confidential in a pruned entry has gone with it, and does not come back.
+        if index < self.of.store.minimum_index()? {
+            return Ok(Ok(()));
+        }
         match plan.add(index, frame, self.of.working.roster()) {
             Ok(()) => Ok(Ok(())),
             Err(DisclosureStoreError::Store(error)) => Err(error.into()),
@@ -239,7 +255,7 @@ impl<'a> Round<'a> {
     fn state_fork(
         &mut self,
         (chain, seq): &(Kid, u64),
-        admitted: &str,
+        admitted: &Holder,
         refused: &Entry,
     ) -> Result<bool, SequenceError> {
         for (with_admitted, with_refused) in [(true, true), (false, true), (false, false)] {
@@ -249,8 +265,8 @@ impl<'a> Round<'a> {
             }
             let fork = Body::Fork(Fork {
                 chain: chain.clone(),
-                admitted: Sha256::of_leaf(admitted.as_bytes()),
-                admitted_entry: with_admitted.then(|| admitted.to_owned()),
+                admitted: admitted.leaf,
+                admitted_entry: admitted.text.clone().filter(|_| with_admitted),
                 refused_entry: with_refused.then(|| refused.text().to_owned()),
                 refused: refused.leaf(),
                 seq: *seq,
@@ -262,20 +278,31 @@ impl<'a> Round<'a> {
         Ok(false)
     }
 
-    /// The text of the entry that holds a place, in this round or in the store.
-    fn holder(&self, place: &(Kid, u64)) -> Result<Option<String>, SequenceError> {
+    /// The entry that holds a place, in this round or in the store.
+    fn holder(&self, place: &(Kid, u64)) -> Result<Option<Holder>, SequenceError> {
         if let Some((entry, _)) = self
             .by_place
             .get(place)
             .and_then(|at| self.applied.get(*at))
         {
-            return Ok(Some(entry.text().to_owned()));
+            return Ok(Some(Holder {
+                leaf: entry.leaf(),
+                text: Some(entry.text().to_owned()),
+            }));
         }
         let Some(index) = self.of.store.index_of_place(&place.0, place.1)? else {
             return Ok(None);
         };
-        let bytes = self.of.store.entry(index)?;
-        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
+        let Some(stored) = entries(self.of.store.as_ref(), index..index + 1).next() else {
+            return Ok(None);
+        };
+        let (_, stored) = stored?;
+        let leaf = Sha256(stored.leaf().0);
+        let text = match stored {
+            Stored::Entry(bytes) => String::from_utf8(bytes.into_owned()).ok(),
+            Stored::Pruned(_) => None,
+        };
+        Ok(Some(Holder { leaf, text }))
     }
 
     /// Appends an entry signed by the observer. False when it is too long or not authorised.

@@ -132,10 +132,17 @@ fn route_of(method: &Method, path: &str) -> Option<&'static Route> {
     routes.find(|route| route.path == path && route.method == method.as_str())
 }
 
-/// The methods that the table has for a path.
+/// The methods that a path takes, those of the log's own reads included. `HEAD` goes with `GET`.
 fn methods_of(path: &str) -> Vec<&'static str> {
     let routes = surface::ROUTES.iter().filter(|route| route.path == path);
-    routes.map(|route| route.method).collect()
+    let mut methods: Vec<_> = routes.map(|route| route.method).collect();
+    if !methods.is_empty() && crate::reads::SHARED_PATHS.contains(&path) {
+        methods.push("GET");
+    }
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods
 }
 
 /// 405 with the methods there are (RFC 9110 section 15.5.6).

@@ -33,7 +33,7 @@ use axum::Router;
 use cairn_identity::enrolment::AttemptLimits;
 use cairn_identity::token::{TokenIssuer, TokenVerifier};
 use enroll::Enrolments;
-use index::standing::NotStanding;
+use index::standing::{NotStanding, Watched};
 use index::{Index, Standing};
 use mail::{MailSetupError, Mailer};
 use policy::Heads;
@@ -145,6 +145,11 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
     let issuer = TokenIssuer::new(&keys.origin, &keys.token);
     let index = Arc::new(RwLock::new(Index::new(&keys.origin)));
     let standing = Arc::new(Standing::new(log.published().borrow().size));
+    // Only the first services of a log are asked about; there are no others in one process.
+    let _ = log
+        .0
+        .index
+        .set(Watched::new(index.clone(), standing.clone()));
     let heads = index::follow(log, index.clone(), standing.clone());
     let inner = Inner {
         verifier: issuer.verifier(),

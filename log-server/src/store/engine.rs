@@ -31,11 +31,13 @@ pub enum Table {
     Sealed,
     /// SHA-256 to bytes.
     Blob,
+    /// Number of a pruned bundle to what stays of it.
+    Kept,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Edge,
         Self::Bundle,
@@ -48,6 +50,7 @@ impl Table {
         Self::PersonKey,
         Self::Sealed,
         Self::Blob,
+        Self::Kept,
     ];
 
     /// The name on disk. Trap: never changes once a log exists.
@@ -66,6 +69,7 @@ impl Table {
             Self::PersonKey => "person-key",
             Self::Sealed => "sealed-under",
             Self::Blob => "blob",
+            Self::Kept => "kept",
         }
     }
 }
@@ -107,6 +111,13 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// `StoreError::Write`.
     fn purge(&self, table: Table) -> Result<(), StoreError>;
+
+    /// Removes every row with `from <= key < to`, also from the disk. Not atomic: after an error, or a
+    /// crash, it is done again.
+    ///
+    /// # Errors
+    /// `StoreError::Write`.
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError>;
 }
 
 /// An engine that is also held by somebody who takes snapshots of it.
@@ -125,5 +136,9 @@ impl<E: Engine> Engine for std::sync::Arc<E> {
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
         self.as_ref().purge(table)
+    }
+
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.as_ref().drop_range(table, from, to)
     }
 }

@@ -6,20 +6,28 @@
 //! Partial bundles and tiles are cut out of these on read and never stored.
 
 use super::engine::{Change, Engine, Table};
-use super::kept;
 use super::{
-    DisclosureRecord, DisclosureWrite, Head, LogStore, PublishedCheckpoint, Staged, StoreError,
+    DisclosureRecord, DisclosureWrite, Head, LogStore, Pruning, PublishedCheckpoint, Staged,
+    StoreError, kept, pruned,
 };
 use cairn_event::Kid;
+use cairn_identity::retention::{PrunedRange, Retention};
 use cairn_tlog::{Frontier, Hash, TILE_WIDTH, TileId, bundle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const HEAD_KEY: &[u8] = b"head";
 const NEWEST_KEY: &[u8] = b"newest-checkpoint";
+/// What was pruned.
+const RETENTION_KEY: &[u8] = b"retention";
+/// There while pruned entries may still lie on disk.
+const PRUNING_OWED_KEY: &[u8] = b"pruning-owed";
 /// There while replaced disclosures and keys may still lie on disk.
 const PURGE_OWED_KEY: &[u8] = b"purge-owed";
+
+/// No minimum index is this one: the log would be full.
+const UNREAD: u64 = u64::MAX;
 
 /// First byte of every structured value: the layout of this version.
 const LAYOUT: u8 = 1;
@@ -28,6 +36,8 @@ const LAYOUT: u8 = 1;
 pub struct KeyedStore<E> {
     engine: E,
     poisoned: AtomicBool,
+    /// The minimum index once it was read, else [`UNREAD`].
+    minimum: AtomicU64,
 }
 
 impl<E: Engine> KeyedStore<E> {
@@ -36,6 +46,7 @@ impl<E: Engine> KeyedStore<E> {
         Self {
             engine,
             poisoned: AtomicBool::new(false),
+            minimum: AtomicU64::new(UNREAD),
         }
     }
 
@@ -84,6 +95,11 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let minimum = self.minimum_index()?;
+        if index < minimum {
+            let kept = self.kept(index / u64::from(TILE_WIDTH))?;
+            return kept.map_or(Ok(None), |kept| pruned::entry_of(&kept, index));
+        }
         let number = key(index / u64::from(TILE_WIDTH));
         if let Some(full) = self.engine.get(Table::Bundle, &number)? {
             return entry_of(&full, index);
@@ -92,13 +108,20 @@ impl<E: Engine> LogStore for KeyedStore<E> {
             return Ok(Some(entry));
         }
         // Between the two looks a round may have made the bundle full, which takes its rows away.
-        match self.engine.get(Table::Bundle, &number)? {
-            Some(full) => entry_of(&full, index),
-            None => Ok(None),
+        if let Some(full) = self.engine.get(Table::Bundle, &number)? {
+            return entry_of(&full, index);
         }
+        // Or it was pruned, which is looked at again: a minimum index only grows.
+        if self.minimum_index()? > minimum {
+            return self.entry(index);
+        }
+        Ok(None)
     }
 
     fn bundle(&self, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+        if index < self.minimum_index()? / u64::from(TILE_WIDTH) {
+            return Ok(None);
+        }
         if let Some(full) = self.engine.get(Table::Bundle, &key(index))? {
             return Ok(bundle::prefix(&full, width).map(<[u8]>::to_vec));
         }
@@ -228,10 +251,7 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 
     fn write_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError> {
-        let mut changes: Vec<_> = writes.iter().map(disclosure_change).collect();
-        let owed = Change::Put(Table::Meta, PURGE_OWED_KEY.to_vec(), vec![LAYOUT]);
-        changes.push(owed);
-        self.write(changes)?;
+        self.drop_disclosures(writes)?;
         self.finish_erasure()
     }
 
@@ -242,6 +262,76 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         self.engine.purge(Table::Disclosure)?;
         self.engine.purge(Table::PersonKey)?;
         self.write(vec![Change::Delete(Table::Meta, PURGE_OWED_KEY.to_vec())])
+    }
+
+    fn retention(&self) -> Result<Retention, StoreError> {
+        let value = self.engine.get(Table::Meta, RETENTION_KEY)?;
+        value.map_or(Ok(Retention::default()), |value| pruned::decode(&value))
+    }
+
+    fn minimum_index(&self) -> Result<u64, StoreError> {
+        match self.minimum.load(Ordering::SeqCst) {
+            UNREAD => {
+                let minimum = self.retention()?.minimum_index;
+                let order = Ordering::SeqCst;
+                // A pruning meanwhile has set it, and knows better.
+                let set = self.minimum.compare_exchange(UNREAD, minimum, order, order);
+                Ok(set.map_or_else(|newer| newer, |_| minimum))
+            }
+            known => Ok(known),
+        }
+    }
+
+    fn kept(&self, bundle: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if bundle >= self.minimum_index()? / u64::from(TILE_WIDTH) {
+            return Ok(None);
+        }
+        self.engine.get(Table::Kept, &key(bundle))
+    }
+
+    fn prune(&self, pruning: &Pruning) -> Result<(), StoreError> {
+        let mut retention = self.retention()?;
+        let PrunedRange { from, to, .. } = pruning.range;
+        if retention.minimum_index != from {
+            let minimum = retention.minimum_index;
+            return Err(StoreError::NotNextPruning { from, minimum });
+        }
+        retention.minimum_index = to;
+        retention.pruned.push(pruning.range);
+        let kept = pruning.kept.iter();
+        let mut changes: Vec<_> = kept
+            .map(|(number, bytes)| Change::Put(Table::Kept, key(*number), bytes.clone()))
+            .collect();
+        let owed = pruned::encode_owed(&(from..to));
+        changes.push(Change::Put(Table::Meta, PRUNING_OWED_KEY.to_vec(), owed));
+        let value = pruned::encode(&retention);
+        changes.push(Change::Put(Table::Meta, RETENTION_KEY.to_vec(), value));
+        self.write(changes)?;
+        self.minimum.store(to, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn pruning_owed(&self) -> Result<Option<Range<u64>>, StoreError> {
+        let owed = self.engine.get(Table::Meta, PRUNING_OWED_KEY)?;
+        owed.map(|value| pruned::decode_owed(&value)).transpose()
+    }
+
+    fn drop_disclosures(&self, writes: &[DisclosureWrite]) -> Result<(), StoreError> {
+        let mut changes: Vec<_> = writes.iter().map(disclosure_change).collect();
+        let owed = Change::Put(Table::Meta, PURGE_OWED_KEY.to_vec(), vec![LAYOUT]);
+        changes.push(owed);
+        self.write(changes)
+    }
+
+    fn finish_pruning(&self) -> Result<(), StoreError> {
+        let Some(owed) = self.pruning_owed()? else {
+            return Ok(());
+        };
+        let width = u64::from(TILE_WIDTH);
+        let (from, to) = (key(owed.start / width), key(owed.end / width));
+        self.engine.drop_range(Table::Bundle, &from, &to)?;
+        let done = Change::Delete(Table::Meta, PRUNING_OWED_KEY.to_vec());
+        self.write(vec![done])
     }
 
     fn put_blob(&self, digest: &[u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
@@ -321,6 +411,11 @@ fn disclosure_change(write: &DisclosureWrite) -> Change {
             let mut at = key(*index);
             at.extend_from_slice(digest);
             Change::Put(Table::Disclosure, at, value.clone())
+        }
+        DisclosureWrite::Drop { index, digest } => {
+            let mut at = key(*index);
+            at.extend_from_slice(digest);
+            Change::Delete(Table::Disclosure, at)
         }
         DisclosureWrite::Sealed { name, places } => {
             let indices: BTreeSet<u64> = places.iter().map(|(index, _)| *index).collect();

@@ -156,4 +156,18 @@ impl Engine for Memory {
         state.replaced.retain(|(of, _)| *of != table);
         Ok(())
     }
+
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.purge_fails) {
+            return Err(StoreError::Injected);
+        }
+        let range = (table, from.to_vec())..(table, to.to_vec());
+        let rows = state.rows.range(range);
+        let keys: Vec<_> = rows.map(|(key, _)| key.clone()).collect();
+        keys.iter().for_each(|key| {
+            state.rows.remove(key);
+        });
+        Ok(())
+    }
 }

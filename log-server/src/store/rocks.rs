@@ -86,7 +86,13 @@ impl Rocks {
     /// # Errors
     /// [`RocksOpenError::Open`].
     pub fn open_read_only(dir: &Path) -> Result<Self, RocksOpenError> {
-        let db = DB::open_cf_descriptors_read_only(&database_options(), dir, families(), false);
+        let options = database_options();
+        // A store that an earlier version wrote may lack a table, and cannot be given one here.
+        let there = DB::list_cf(&options, dir).map_err(RocksOpenError::Open)?;
+        let families = families()
+            .into_iter()
+            .filter(|one| there.iter().any(|name| name == one.name()));
+        let db = DB::open_cf_descriptors_read_only(&options, dir, families, false);
         Ok(Self {
             db: db.map_err(RocksOpenError::Open)?,
             mark: Arc::default(),
@@ -129,7 +135,10 @@ fn families() -> [ColumnFamilyDescriptor; Table::ALL.len()] {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     Table::ALL.map(|table| {
         let mut options = table_options();
-        if matches!(table, Table::Bundle | Table::Tile | Table::Blob) {
+        if matches!(
+            table,
+            Table::Bundle | Table::Tile | Table::Blob | Table::Kept
+        ) {
             options.set_enable_blob_files(true);
             options.set_min_blob_size(MIN_BLOB_BYTES);
         }
@@ -145,11 +154,17 @@ fn families() -> [ColumnFamilyDescriptor; Table::ALL.len()] {
             options.set_compaction_style(DBCompactionStyle::Universal);
         }
         options.set_block_based_table_factory(&blocks);
-        if table == Table::Bundle {
+        if matches!(table, Table::Bundle | Table::Kept) {
             options.set_blob_compression_type(DBCompressionType::Zstd);
         }
         ColumnFamilyDescriptor::new(table.name(), options)
     })
+}
+
+fn synced() -> WriteOptions {
+    let mut synced = WriteOptions::default();
+    synced.set_sync(true);
+    synced
 }
 
 fn table_options() -> Options {
@@ -199,12 +214,33 @@ impl Engine for Rocks {
                 Change::Delete(_, key) => batch.delete_cf(family, key),
             }
         }
-        let mut synced = WriteOptions::default();
-        synced.set_sync(true);
-        self.db.write_opt(batch, &synced).map_err(StoreError::Write)
+        self.db
+            .write_opt(batch, &synced())
+            .map_err(StoreError::Write)
     }
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
+        self.rewrite(table, None, None)
+    }
+
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_range_cf(self.family(table)?, from, to);
+        self.db
+            .write_opt(batch, &synced())
+            .map_err(StoreError::Write)?;
+        self.rewrite(table, Some(from), Some(to))
+    }
+}
+
+impl Rocks {
+    /// Rewrites the files with these keys. A blob file goes when nothing refers to it any more.
+    fn rewrite(
+        &self,
+        table: Table,
+        from: Option<&[u8]>,
+        to: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
         // The write-ahead log holds the old values until every table of it is flushed.
         for other in Table::ALL {
             self.db
@@ -214,8 +250,7 @@ impl Engine for Rocks {
         let family = self.family(table)?;
         let mut forced = rocksdb::CompactOptions::default();
         forced.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
-        self.db
-            .compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &forced);
+        self.db.compact_range_cf_opt(family, from, to, &forced);
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ mod moving;
 mod program;
 mod reference;
 mod refusals;
+mod retention;
 mod sealing;
 mod witness;
 mod world;

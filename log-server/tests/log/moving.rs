@@ -16,7 +16,8 @@ struct Racing {
 impl Engine for Racing {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.memory.get(table, key)?;
-        let round = self.round.lock().unwrap().take();
+        let mut round = self.round.lock().unwrap();
+        let round = round.take_if(|_| table == Table::Bundle);
         round.map_or(Ok(()), |round| self.memory.write(round))?;
         Ok(found)
     }
@@ -31,6 +32,10 @@ impl Engine for Racing {
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
         self.memory.purge(table)
+    }
+
+    fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.memory.drop_range(table, from, to)
     }
 }
 

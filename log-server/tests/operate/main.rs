@@ -17,6 +17,7 @@ mod mirror;
 mod programs;
 mod quota;
 mod readiness;
+mod retention;
 mod rotation;
 mod succession;
 mod tls;

@@ -1,7 +1,7 @@
 //! TLS with curl and with the agents' own client: protocols, client certificates, replacement.
 
 use crate::certificates::Authority;
-use crate::programs::{Running, SERVER, configure, errors, serve};
+use crate::programs::{Running, SERVER, audit, configure, errors, program, serve};
 use crate::world::{PATIENCE, World, write};
 use cairn_api::{Client, TlsTrust};
 use std::path::Path;
@@ -197,4 +197,39 @@ fn tls_files_that_cannot_be_used_are_refused_before_the_start() {
         "[tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"\nclient = \"everybody\"\n",
     );
     assert!(errors(&check(&data)).contains("needs `tls.client_ca`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auditor_and_exporter_believe_a_private_authority_and_no_other() {
+    let (world, _authority) = world("");
+    let server = Running::start(&mut serve(&world));
+    let (folder, url) = (world.dir.path(), by_name(&server));
+    let ours = world.data().join("ca.pem");
+    let others = folder.join("others.pem");
+    write(&others, &Authority::new().pem());
+    let empty = folder.join("empty.pem");
+    write(&empty, "");
+    for (authority, good) in [(&ours, true), (&others, false), (&empty, false)] {
+        let authority = authority.to_str().unwrap();
+        let audited = audit(&["--url", &url, "--ca", authority], &world, folder);
+        assert_eq!(audited.status.success(), good, "{}", errors(&audited));
+        let exported = Command::new(program("cairn-export"))
+            .args(["tail", "--once", "--server", &url, "--ca", authority])
+            .arg("--trust-policy")
+            .arg(folder.join("auditors.policy"))
+            .arg("--cursor")
+            .arg(folder.join("cursor"))
+            .arg("--sink")
+            .arg(format!("file:{}", folder.join("records").display()))
+            .output()
+            .unwrap();
+        assert_eq!(exported.status.success(), good, "{}", errors(&exported));
+    }
+    let without = audit(&["--url", &url], &world, folder);
+    assert!(
+        !without.status.success(),
+        "an unknown authority was believed"
+    );
+    let records = std::fs::read_to_string(folder.join("records")).unwrap();
+    assert!(records.contains("3004"), "{records}");
 }

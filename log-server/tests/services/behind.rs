@@ -48,6 +48,11 @@ fn after_a_start_nobody_enrols_or_signs_in_before_the_index_is_whole() {
 
         let mut hold = Vec::new();
         let world = world.restarted_after(|| hold = hold_the_index()).await;
+        let ready = world.call("GET", "/readyz").send().await.unwrap();
+        assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let ready: serde_json::Value = ready.json().await.unwrap();
+        let reason = "the index of the services is being rebuilt";
+        assert_eq!(ready["reasons"], json!([reason]));
         let start = request(&SoftwareKey::from_seed(&[9; 32]));
         let refused = [
             ("/v1/login/email", json!({ "email": "bo@example.com" })),

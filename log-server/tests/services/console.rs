@@ -5,6 +5,7 @@ use super::world::{World, problem};
 use cairn_event::PersonRole::{Auditor, Developer, Security};
 use cairn_event::body::Body;
 use cairn_event::{Entry, Sha256};
+use cairn_server::store::Stored;
 use cairn_tlog::{Receipt, TrustPolicy};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -14,14 +15,17 @@ fn readings(world: &World) -> Vec<String> {
         .log
         .entries(0..world.log.size())
         .map(|one| one.unwrap().1);
-    let objects = entries.filter_map(
-        |bytes| match &Entry::parse(&bytes).unwrap().payload().body {
+    let objects = entries.filter_map(|stored| {
+        let Stored::Entry(bytes) = stored else {
+            return None;
+        };
+        match &Entry::parse(&bytes).unwrap().payload().body {
             Body::AdminAction(action) if action.action == "disclosure.read" => {
                 Some(format!("{} {}", action.person, action.object))
             }
             _ => None,
-        },
-    );
+        }
+    });
     objects.collect()
 }
 

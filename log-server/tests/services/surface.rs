@@ -50,6 +50,7 @@ async fn every_description_has_its_route_and_every_route_its_description() {
             .replace("{sha256}", &"0".repeat(64))
             .replace("{leaf}", &"0".repeat(64))
             .replace("{index}", "0")
+            .replace("{bundle}", "0")
             .replace("{size}", "0");
         let filled = filled
             .replace("{id}", "none")
@@ -70,6 +71,30 @@ async fn every_description_has_its_route_and_every_route_its_description() {
                 "{method} {path}: {text}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_there_is_told_all_that_are() {
+    let world = World::new().await;
+    let document: Value = serde_json::from_str(cairn_server::services::openapi::DOCUMENT).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let mut wanted: BTreeSet<String> = item
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|method| method.to_uppercase())
+            .collect();
+        if wanted.contains("GET") {
+            wanted.insert("HEAD".to_owned());
+        }
+        let filled = path.replace("{path}", "0/000");
+        let filled = filled.replace(['{', '}'], "");
+        let answer = world.call("DELETE", &filled).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let allow = answer.headers()["allow"].to_str().unwrap();
+        let allowed: BTreeSet<String> = allow.split(',').map(|one| one.trim().to_owned()).collect();
+        assert_eq!(allowed, wanted, "{path}");
     }
 }
 

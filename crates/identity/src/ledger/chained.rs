@@ -54,7 +54,7 @@ impl Ledger {
             }
             _ => link.seq,
         };
-        if next_seq < known.next_seq || !self.behind.contains(&link.chain) {
+        if next_seq < known.next_seq || !self.has_grown_unseen(&link.chain) {
             return Cow::Borrowed(known);
         }
         Cow::Owned(ChainState {
@@ -154,7 +154,7 @@ impl Ledger {
             None => Some(missing(0)),
             Some((chain, state)) if previous.chain == *chain => {
                 if previous.seq >= state.next_seq {
-                    let behind = self.behind.contains(chain);
+                    let behind = self.has_grown_unseen(chain);
                     return (!behind).then(|| missing(state.next_seq));
                 }
                 let last =

@@ -35,15 +35,18 @@ pub struct KeptChain {
 }
 
 impl Ledger {
-    /// Indices of the entries that made authority, roster and policies, and closed the log, ascending.
+    /// Indices of the entries that made authority, roster and policies, agreed to prunings, and closed the
+    /// log, ascending.
     ///
-    /// Admitting these alone, each at its index, gives the same authority, roster, policies and end.
+    /// Admitting these alone, each at its index, gives the same authority, roster, policies, prunings and
+    /// end.
     pub fn administrative_entries(&self) -> Vec<u64> {
         let genesis = self.authority.is_some().then_some(0);
         let policies = self.policies.iter().map(|head| head.index);
         let roster = self.roster.indices.iter().copied();
         let mut indices: Vec<u64> = genesis.into_iter().chain(roster).collect();
-        indices.extend(policies.chain(self.closed));
+        let prunes = self.prunes.iter().map(|(index, _)| *index);
+        indices.extend(policies.chain(prunes).chain(self.closed));
         indices.sort_unstable();
         indices.dedup();
         indices

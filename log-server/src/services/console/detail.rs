@@ -46,7 +46,15 @@ fn detail(services: &Services, caller: &Caller, index: u64) -> Result<EventDetai
     let bytes = log
         .entry(index)
         .map_err(|error| internal(&error, "reading an entry"))?;
-    let bytes = bytes.ok_or_else(|| Problem::not_found("there is no such event"))?;
+    let Some(bytes) = bytes else {
+        let minimum = log.minimum_index();
+        let minimum = minimum.map_err(|error| internal(&error, "reading the minimum index"))?;
+        return Err(if index < minimum {
+            Problem::pruned(minimum)
+        } else {
+            Problem::not_found("there is no such event")
+        });
+    };
     let entry = Entry::parse(&bytes);
     let entry = entry.map_err(|error| internal(&error, "reading an entry"))?;
     let payload = entry.payload().to_value();

@@ -8,10 +8,11 @@ use super::{Index, Standing};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::services::policy::Heads;
+use crate::store::Stored;
 use cairn_api::distribution::{PolicyNotice, RosterNotice};
 use cairn_event::body::Body;
 use cairn_event::{Disclosure, Entry, Sha256};
-use cairn_tlog::{Frontier, leaf_hash};
+use cairn_tlog::Frontier;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -120,12 +121,17 @@ fn catch_up(
         if from >= to {
             break;
         }
+        follow_minimum(log, index)?;
         let mut batch = Vec::new();
-        for entry in log.entries(from..to) {
-            let (at, bytes) = entry?;
-            let leaf = leaf_hash(&bytes);
+        for stored in log.entries(from..to) {
+            let (at, stored) = stored?;
+            let leaf = stored.leaf();
             let parsed = log.0.recent.take(at, &Sha256(leaf.0));
-            let entry = parsed.or_else(|| Entry::parse(&bytes).ok());
+            let entry = match (parsed, &stored) {
+                (Some(entry), Stored::Entry(_)) => Some(entry),
+                (None, Stored::Entry(bytes)) => Entry::parse(bytes).ok(),
+                (_, Stored::Pruned(_)) => None,
+            };
             let disclosures = entry.as_ref().map(|entry| confidential(log, at, entry));
             batch.push((at, leaf, entry, disclosures.unwrap_or_default()));
         }
@@ -140,6 +146,27 @@ fn catch_up(
     }
     let index = index.read().unwrap_or_else(PoisonError::into_inner);
     Ok(heads_of(&index))
+}
+
+/// Lets go of the rows of entries that were pruned since the last look.
+fn follow_minimum(log: &Log, index: &RwLock<Index>) -> Result<(), crate::store::StoreError> {
+    let minimum = log.minimum_index()?;
+    let below: Vec<u64> = {
+        let known = index.read().unwrap_or_else(PoisonError::into_inner);
+        if known.ledger().minimum_index() >= minimum {
+            return Ok(());
+        }
+        known.rows().range(..minimum).map(|(at, _)| *at).collect()
+    };
+    let mut gone = Vec::new();
+    for at in below {
+        if log.entry(at)?.is_none() {
+            gone.push(at);
+        }
+    }
+    let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
+    index.set_minimum_index(minimum, &gone);
+    Ok(())
 }
 
 /// The names that a roster entry discloses. An erasure is carried out, unless it was already, and

@@ -67,7 +67,18 @@ impl Index {
         }
     }
 
-    /// Counts an entry of a version this program cannot read.
+    /// Learns that the log was pruned below this index, and drops the rows of the entries that are gone.
+    /// What was counted of them stays counted until the next start.
+    pub(super) fn set_minimum_index(&mut self, minimum: u64, gone: &[u64]) {
+        self.ledger.set_minimum_index(minimum);
+        for index in gone {
+            if let Some(row) = self.rows.remove(index) {
+                self.forget(row);
+            }
+        }
+    }
+
+    /// Counts an entry that was pruned, or is of a version this program cannot read.
     pub(super) fn pass_over(&mut self) {
         self.ledger.skip();
     }

@@ -4,9 +4,11 @@
 //! was published at the start, it knows too little: whoever was removed would be unknown to it, and a
 //! person with devices would be taken for a new one.
 
+use super::Index;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Pause asked of callers while the index is rebuilt: short against the rebuilding of a large log.
 pub const BEHIND_RETRY_S: u64 = 5;
@@ -79,6 +81,33 @@ impl Standing {
     }
 }
 
+/// An index as those see it who only ask how far it is.
+pub struct Watched {
+    index: Arc<RwLock<Index>>,
+    standing: Arc<Standing>,
+}
+
+impl Watched {
+    /// Of the index that a follower fills.
+    #[must_use]
+    pub fn new(index: Arc<RwLock<Index>>, standing: Arc<Standing>) -> Self {
+        Self { index, standing }
+    }
+
+    /// Entries it holds.
+    ///
+    /// # Errors
+    /// [`NotStanding`].
+    pub fn look(&self) -> Result<u64, NotStanding> {
+        let size = self
+            .index
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .size();
+        self.standing.judge(size).map(|()| size)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +121,13 @@ mod tests {
         assert_eq!(problem.code(), "index-behind");
         assert_eq!(problem.retry_after_s, Some(BEHIND_RETRY_S));
         standing.judge(7).unwrap();
+        let index = Arc::new(RwLock::new(Index::new("log.example.com")));
+        let standing = Arc::new(standing);
+        let watched = Watched::new(index, standing.clone());
+        let behind = NotStanding::Behind { size: 0, needed: 7 };
+        assert_eq!(watched.look(), Err(behind));
         standing.fail();
+        assert_eq!(watched.look(), Err(NotStanding::Failed));
         let failed = Problem::from(standing.judge(9).unwrap_err());
         assert_eq!(failed.code(), "index-failed");
         assert_eq!(failed.body.status, 503);
