@@ -40,7 +40,7 @@ pub struct Arguments {
 }
 
 const AFTER_HELP: &str = "First steps for a developer:\n  \
-    cairn enroll --server https://cairn.example.com\n  cairn claude\n\n\
+    cairn enroll --server https://cairn.example.com\n  cairn claude, or cairn codex\n\n\
     First steps for an administrator:\n  \
     cairn org create --server-keys server-keys.json --name Example --out admin\n  \
     cairn org person-add --admin admin --server URL --email ann@example.com\n  \
@@ -56,6 +56,13 @@ pub enum Command {
     #[command(disable_help_flag = true)]
     Claude {
         /// Words for Claude Code.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Start Codex under Cairn; everything after it goes to Codex.
+    #[command(disable_help_flag = true)]
+    Codex {
+        /// Words for Codex.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
@@ -81,7 +88,7 @@ pub enum Command {
     /// Explain a decision, by the agent's tool-use identifier or by its index in the log, or explain
     /// what would be decided on a call.
     Why(WhyArguments),
-    /// Run or stop the daemon; `cairn claude` starts it on demand.
+    /// Run or stop the daemon; `cairn claude` and `cairn codex` start it on demand.
     Daemon {
         /// What to do.
         #[command(subcommand)]
@@ -484,6 +491,7 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
     match command {
         Command::Enroll(arguments) => block_on(enroll::run(state, &arguments, json)),
         Command::Claude { words } => match crate::wrapper::claude(state, &words)? {},
+        Command::Codex { words } => match crate::wrapper::codex(state, &words)? {},
         Command::Status => status::run(state, json),
         Command::Doctor => doctor::run(state),
         Command::Canary => managed::canary(state, json),

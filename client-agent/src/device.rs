@@ -113,24 +113,30 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// Nobody that could be found.
-    pub fn unknown() -> Self {
-        let agent = Agent {
-            name: "claude-code".to_owned(),
-            sha256: None,
-            version: None,
-        };
+    /// Nobody that could be found, of an agent of that name.
+    pub fn unknown(name: &str) -> Self {
         Self {
             ancestry: json!({ "missing": "walk failed" }),
-            agent,
+            agent: nameless(name),
             servers: None,
         }
+    }
+}
+
+/// An agent of which only the name is known.
+fn nameless(name: &str) -> Agent {
+    Agent {
+        name: name.to_owned(),
+        sha256: None,
+        version: None,
     }
 }
 
 /// What the wrapper announced about an agent it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
+    /// The agent's name in entries.
+    pub name: String,
     /// The agent's version; empty where it is not known.
     pub version: String,
     /// The MCP servers it was started with.
@@ -203,10 +209,12 @@ impl Askers {
             .is_some_and(|launch| launch.managed)
     }
 
-    /// Walks from the process that asked; `claimed` is the agent's process by its own account.
+    /// Walks from the process that asked, for an agent of that name; `claimed` is the agent's process by
+    /// its own account.
     ///
-    /// The claim counts only if that process really is an ancestor.
-    pub fn who(&self, pid: u32, claimed: Option<u32>) -> Asker {
+    /// The claim counts only if that process really is an ancestor. An agent that makes none is the
+    /// process whose launch was announced.
+    pub fn who(&self, pid: u32, claimed: Option<u32>, name: &str) -> Asker {
         let place = self.hashing.try_lock().ok();
         let time = if place.is_some() {
             HASH_DEADLINE
@@ -216,11 +224,7 @@ impl Askers {
         let deadline = Instant::now() + time;
         let chain = walk(pid, &self.digests, SystemTime::now(), Some(deadline));
         drop(place);
-        let mut agent = Agent {
-            name: "claude-code".to_owned(),
-            sha256: None,
-            version: None,
-        };
+        let mut agent = nameless(name);
         let chain = match chain {
             Ok(chain) => chain,
             Err(error) => {
@@ -235,12 +239,16 @@ impl Askers {
         if chain.is_pending() {
             self.hash_later(pid, &chain);
         }
+        let launch = self
+            .launch(&chain.processes)
+            .filter(|(_, launch)| launch.name == name);
+        let process = claimed.or(launch.as_ref().map(|(pid, _)| *pid));
         let found = chain
             .processes
             .iter()
-            .find(|process| Some(process.pid) == claimed);
+            .find(|found| Some(found.pid) == process);
         agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
-        let launch = self.launch(&chain.processes);
+        let launch = launch.map(|(_, launch)| launch);
         let version = launch.as_ref().map(|launch| launch.version.clone());
         agent.version = version.filter(|version| !version.is_empty());
         let ancestry = serde_json::to_value(&chain).unwrap_or(Value::Null);
@@ -251,11 +259,12 @@ impl Askers {
         }
     }
 
-    fn launch(&self, processes: &[ProcessRecord]) -> Option<Launch> {
+    /// The nearest announced launch among these processes, with its process.
+    fn launch(&self, processes: &[ProcessRecord]) -> Option<(u32, Launch)> {
         let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
         processes
             .iter()
-            .find_map(|process| launches.get(&process.pid).cloned())
+            .find_map(|process| Some((process.pid, launches.get(&process.pid)?.clone())))
     }
 
     /// Makes the digests of an agent about to start, before its first hook.
@@ -307,14 +316,21 @@ mod tests {
         askers.launched(
             me,
             Launch {
-                version: "2.1.330".to_owned(),
+                name: "codex".to_owned(),
+                version: "0.169.0".to_owned(),
                 ..Launch::default()
             },
         );
-        let asker = askers.who(me, Some(me));
-        assert_eq!(asker.agent.version.as_deref(), Some("2.1.330"));
-        let stranger = askers.who(me, Some(u32::MAX));
+        let asker = askers.who(me, Some(me), "codex");
+        assert_eq!(asker.agent.version.as_deref(), Some("0.169.0"));
+        // Without a claim the announced process is the agent.
+        let silent = askers.who(me, None, "codex");
+        assert_eq!(silent.agent.version.as_deref(), Some("0.169.0"));
+        let stranger = askers.who(me, Some(u32::MAX), "codex");
         assert_eq!(stranger.agent.sha256, None);
+        // Another agent inside a launched one is not that one.
+        let inside = askers.who(me, Some(me), "claude-code");
+        assert_eq!((inside.agent.version, inside.servers), (None, None));
     }
 
     #[test]

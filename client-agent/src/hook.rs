@@ -3,13 +3,19 @@
 //! Owns the path from one hook's input to its answer. A failure anywhere on it is a denial for the
 //! events that gate an action.
 //!
+//! What the agents say differently is in one place each, behind [`Agent`].
+//!
 //! Source: architecture of record, section 2; Claude Code findings 1.1 to 1.4.
 
+mod agent;
 mod answer;
 mod ask;
 mod brought;
 mod call;
+mod claude_code;
+mod codex;
 mod decide;
+mod directory;
 mod executed;
 mod expansion;
 mod gate;
@@ -24,6 +30,7 @@ mod restriction;
 mod told;
 mod verdicts;
 
+pub use agent::{Agent, CLAUDE_CODE, CODEX, agent};
 pub use answer::Answer;
 pub use ask::Ask;
 pub use decide::Gatekeeper;
@@ -32,33 +39,19 @@ pub use links::resolve;
 pub use observe::Observed;
 pub use payload::{Hook, HookKind, PayloadError};
 
-/// How an event gates, by the agent's word for it.
+/// How an event gates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
-    /// `PreToolUse`.
+    /// A tool is about to be used.
     Tool,
-    /// `UserPromptSubmit`.
+    /// A prompt is about to reach the model.
     Prompt,
-    /// `PermissionRequest`.
+    /// A person is about to be asked for permission.
     Permission,
-    /// `UserPromptExpansion`.
+    /// A command or skill is about to become a prompt.
     Expansion,
-    /// `ConfigChange`.
+    /// Changed settings are about to take effect.
     Config,
     /// The event gates nothing.
     None,
-}
-
-impl Gate {
-    /// The gate of an event word.
-    pub fn of(event: &str) -> Self {
-        match event {
-            "PreToolUse" => Self::Tool,
-            "UserPromptSubmit" => Self::Prompt,
-            "PermissionRequest" => Self::Permission,
-            "UserPromptExpansion" => Self::Expansion,
-            "ConfigChange" => Self::Config,
-            _ => Self::None,
-        }
-    }
 }

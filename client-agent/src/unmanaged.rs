@@ -26,6 +26,12 @@ const START_SLACK: Duration = Duration::from_secs(2);
 /// It asks before anything else; a daemon that is started for the answer takes one to two seconds.
 const HELPER_GRACE: Duration = Duration::from_secs(10);
 
+/// Programs that agents play under these names: Claude Code searches, Codex applies patches.
+const PLAYED: [&str; 6] = ["apply_patch", "applypatch", "bfs", "rg", "ripgrep", "ugrep"];
+
+/// What the names of the parts of Codex that are no session begin with, such as its sandbox.
+const CODEX_PART: &str = "codex-";
+
 /// Clock ticks a second in `/proc`, the same on every Linux (`USER_HZ`).
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -50,8 +56,8 @@ impl Run {
 pub struct Change {
     /// Runs that are new, with the agent's name.
     pub began: Vec<(Run, &'static str)>,
-    /// Runs that are over.
-    pub ended: Vec<Run>,
+    /// Runs that are over, with the agent's name.
+    pub ended: Vec<(Run, &'static str)>,
 }
 
 /// Looks for unmanaged runs again and again.
@@ -98,9 +104,9 @@ impl Lookout {
             .collect();
         let ended = self
             .known
-            .keys()
-            .filter(|run| !found.contains_key(*run))
-            .cloned()
+            .iter()
+            .filter(|(run, _)| !found.contains_key(*run))
+            .map(|(run, name)| (run.clone(), *name))
             .collect();
         self.known = found;
         Change { began, ended }
@@ -158,10 +164,11 @@ impl Lookout {
             };
             // What an agent starts has its hooks only with its settings.
             if self.is_wrapped(next, &parent) {
-                return process.has_settings_of(next);
+                return process.has_settings_of(next) || process.hooks().is_some();
             }
             // Its own entry tells of the agent above, unless that one is a part of a wrapped one.
-            if parent.exe == self.own || (agents.contains(&next) && parent.settings().is_none()) {
+            let is_given = parent.settings().is_some() || parent.hooks().is_some();
+            if parent.exe == self.own || (agents.contains(&next) && !is_given) {
                 return true;
             }
             next = parent.stat.parent;
@@ -185,7 +192,8 @@ impl Lookout {
         let given = process
             .settings()
             .map(Path::to_path_buf)
-            .filter(|_| process.has_settings_of(pid));
+            .filter(|_| process.has_settings_of(pid))
+            .or_else(|| process.noted(&name));
         let told = self.settings.join(format!("{pid}.managed.json"));
         [Some(self.settings.join(&name)), Some(told), given]
             .into_iter()
@@ -245,6 +253,20 @@ impl Process {
         None
     }
 
+    /// The hook of Cairn that it was given on its command line, as Codex is.
+    fn hooks(&self) -> Option<&str> {
+        let mut words = self.argv.iter().map(String::as_str);
+        words.find(|word| word.starts_with("hooks.PreToolUse=") && word.contains("--agent codex"))
+    }
+
+    /// What the wrapper left about it, by that hook's socket, in the state folder of a device.
+    fn noted(&self, name: &str) -> Option<PathBuf> {
+        let (_, socket) = self.hooks()?.split_once("--socket '")?;
+        let (socket, _) = socket.split_once('\'')?;
+        let file = Path::new(socket).parent()?.join("claude").join(name);
+        is_in_a_state_folder(&file).then_some(file)
+    }
+
     /// Whether it was given the settings that a wrapper wrote for process `pid`.
     fn has_settings_of(&self, pid: u32) -> bool {
         let name = settings_name(pid);
@@ -273,10 +295,10 @@ fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
     let exe = exe.to_string_lossy();
     let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
     if let Some(name) = by_path(exe) {
-        // Claude Code plays other programs under their names, such as `rg`.
         let called = argv.first().map_or("", String::as_str);
         let called = called.rsplit('/').next().unwrap_or_default();
-        return (!["rg", "ripgrep", "bfs", "ugrep"].contains(&called)).then_some(name);
+        let is_part = PLAYED.contains(&called) || called.starts_with(CODEX_PART);
+        return (!is_part).then_some(name);
     }
     let interpreter = exe.rsplit('/').next().unwrap_or_default();
     if !["node", "bun", "deno"].contains(&interpreter) {
@@ -293,7 +315,7 @@ fn by_path(path: &str) -> Option<&'static str> {
     let versions = words.windows(2).any(|pair| pair == ["claude", "versions"]);
     if last == "claude" || versions || has("claude-code") {
         Some("claude-code")
-    } else if last == "codex" || path.contains("@openai/codex") {
+    } else if last == "codex" || last == "codex.js" {
         Some("codex")
     } else if last == "gemini" || path.contains("@google/gemini-cli") {
         Some("gemini-cli")

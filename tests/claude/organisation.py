@@ -74,9 +74,9 @@ class Organisation:
             json.dump(bundle, file)
         self.administrator("policy", "apply", path)
 
-    def enrol(self, name, claude):
+    def enrol(self, name, agent, make=Device):
         """A device of its own person; its daemon runs with the policy in force."""
-        device = Device(f"{self.root}/{name}", self.programs, claude)
+        device = make(f"{self.root}/{name}", self.programs, agent)
         words = ["enroll", "--no-browser", "--json", "--server", self.server, "--trust-policy", self.trust_policy]
         enrolling = device.start_cairn(*words, "--genesis-hash", self.genesis)
         self.play(json.loads(enrolling.stdout.readline())["url"], f"{name}@acme.example")

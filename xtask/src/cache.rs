@@ -80,6 +80,12 @@ impl Cache {
     pub fn claude_code(&self) -> PathBuf {
         self.root.join("claude-code")
     }
+
+    /// The folder Codex is installed in with npm.
+    #[must_use]
+    pub fn codex(&self) -> PathBuf {
+        self.root.join("codex")
+    }
 }
 
 #[cfg(test)]

@@ -116,6 +116,12 @@ pub const SUITES: &[Suite] = &[
         command: &["python", "tests/claude/run.py"],
     },
     Suite {
+        name: "the same policy with the real Codex",
+        folder: ".",
+        needs: &[Need::Python, Need::Codex],
+        command: &["python", "tests/codex/run.py"],
+    },
+    Suite {
         name: "the managed installation with the real Claude Code",
         folder: ".",
         needs: &[Need::Python, Need::ClaudeCode],

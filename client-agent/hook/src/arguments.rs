@@ -1,4 +1,4 @@
-//! The shim's command line: the event's word and where the daemon listens.
+//! The shim's command line: the event's word, where the daemon listens, and whose hook it is.
 
 use crate::user;
 
@@ -12,6 +12,8 @@ pub struct Arguments {
     pub event: String,
     /// Path of the daemon's socket.
     pub socket: String,
+    /// The agent, where it is not Claude Code.
+    pub agent: Option<String>,
 }
 
 impl Arguments {
@@ -19,18 +21,26 @@ impl Arguments {
     ///
     /// Errors: a sentence part for the refusal; the hook is configured wrongly.
     pub fn read(words: &[String]) -> Result<Self, &'static str> {
+        let (words, agent) = match words {
+            [rest @ .., flag, agent] if flag == "--agent" && !agent.is_empty() => {
+                (rest, Some(agent.clone()))
+            }
+            words => (words, None),
+        };
         match words {
             [event, flag, socket] if flag == "--socket" && !socket.is_empty() => Ok(Self {
                 event: event.clone(),
                 socket: socket.clone(),
+                agent,
             }),
             // One settings file for every user of a machine cannot name each one's socket.
             [event, flag, pattern] if flag == "--state" && !pattern.is_empty() => Ok(Self {
                 event: event.clone(),
                 socket: format!("{}/{SOCKET_NAME}", user::expand(pattern)?),
+                agent,
             }),
             _ => Err(
-                "the hook was not called as `cairn-hook EVENT --socket PATH` or `… --state PATTERN`",
+                "the hook was not called as `cairn-hook EVENT --socket PATH [--agent NAME]` or `… --state PATTERN`",
             ),
         }
     }
@@ -41,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_forms_are_read() {
+    fn only_these_forms_are_read() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let read = Arguments::read(&words("PreToolUse --socket /s")).unwrap();
         assert_eq!(
@@ -50,6 +60,14 @@ mod tests {
         );
         let read = Arguments::read(&words("PreToolUse --state /var/lib/x")).unwrap();
         assert_eq!(read.socket, "/var/lib/x/daemon.sock");
+        assert_eq!(read.agent, None);
+        let read = Arguments::read(&words("PreToolUse --socket /s --agent codex")).unwrap();
+        assert_eq!(
+            (read.socket.as_str(), read.agent.as_deref()),
+            ("/s", Some("codex"))
+        );
+        assert!(Arguments::read(&words("PreToolUse --agent codex")).is_err());
+        assert!(Arguments::read(&words("PreToolUse --agent codex --socket /s")).is_err());
         assert!(Arguments::read(&words("PreToolUse")).is_err());
         assert!(Arguments::read(&words("PreToolUse --state")).is_err());
         assert!(Arguments::read(&words("PreToolUse --socket /s extra")).is_err());

@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<Answer, &'static str> {
     if input.len() as u64 > INPUT_BYTES_MAX {
         return Err("the hook's input is longer than 8 MiB");
     }
-    let mut payload = header::line(&arguments.event).into_bytes();
+    let mut payload = header::line(&arguments.event, arguments.agent.as_deref()).into_bytes();
     payload.append(&mut input);
     let mut stream =
         UnixStream::connect(&arguments.socket).map_err(|_| "nobody listens on its socket")?;

@@ -1,4 +1,4 @@
-//! The header line of a request: which event, which process, which of the agent's variables.
+//! The header line of a request: whose hook, which event, which process, which of the agent's variables.
 //!
 //! Written by hand because the shim has no dependencies; the daemon reads it strictly.
 
@@ -16,9 +16,16 @@ const VARIABLES: [&str; 6] = [
     "CLAUDE_PROJECT_DIR",
 ];
 
-/// One JSON object and a line feed: `{"env":{…},"event":"…","pid":n,"ppid":n}`.
-pub fn line(event: &str) -> String {
-    let mut text = String::from("{\"env\":{");
+/// One JSON object and a line feed: `{"env":{…},"event":"…","pid":n,"ppid":n}`, with `"agent":"…"` first
+/// where the hook is not Claude Code's.
+pub fn line(event: &str, agent: Option<&str>) -> String {
+    let mut text = String::from("{");
+    if let Some(agent) = agent {
+        text.push_str("\"agent\":");
+        quote(agent, &mut text);
+        text.push(',');
+    }
+    text.push_str("\"env\":{");
     let mut first = true;
     for name in VARIABLES {
         let Some(value) = std::env::var_os(name) else {
@@ -69,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_header_is_one_line() {
-        let line = line("Pre\nToolUse");
+        let line = line("Pre\nToolUse", Some("co\"dex"));
+        assert!(line.starts_with("{\"agent\":\"co\\\"dex\",\"env\":{"));
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.contains("\"event\":\"Pre\\u000aToolUse\""));
     }

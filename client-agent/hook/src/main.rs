@@ -5,8 +5,9 @@
 //! library chosen by the agent's environment must never run inside it.
 //!
 //! Use: `cairn-hook EVENT --socket PATH`, or `--state PATTERN` in settings for every user of a machine
-//! (`{uid}` and `{home}` are the calling user). The socket comes from the arguments and not from the
-//! environment, which a repository's settings can change.
+//! (`{uid}` and `{home}` are the calling user); with `--agent NAME` behind it for another agent than Claude
+//! Code. The socket comes from the arguments and not from the environment, which a repository's settings
+//! can change.
 //!
 //! Source: architecture of record, section 2, steps 1 and 4; `docs/formats/hook-socket.md`.
 

@@ -7,7 +7,9 @@ use crate::key::DeviceKey;
 use crate::managed::{Manifest, Place, Standing, standing, state_folder};
 use crate::refused;
 use crate::state::StateDir;
-use crate::wrapper::{Leftover, Program, agent_config, leftovers, settings_files};
+use crate::wrapper::{
+    CLAUDE_CODE, CODEX, Leftover, Program, ProgramError, agent_config, leftovers, settings_files,
+};
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
@@ -54,16 +56,7 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
         );
     }
     report.check("hook program", hook());
-    report.check(
-        "Claude Code",
-        match Program::find(state) {
-            Ok(Program { path, version }) => Ok(format!("{} version {version}", path.display())),
-            Err(error) => Err((
-                error.to_string(),
-                "install or update Claude Code, or set CAIRN_CLAUDE",
-            )),
-        },
-    );
+    agents(state, &mut report);
     if identity.is_ok() {
         daemon(state, &mut report);
     }
@@ -74,6 +67,29 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The agents that Cairn can start; one is enough.
+fn agents(state: &StateDir, report: &mut Report) {
+    let found = [&CLAUDE_CODE, &CODEX].map(|make| (make, Program::find(state, make)));
+    let missing =
+        |one: &Result<Program, ProgramError>| matches!(one, Err(ProgramError::NotFound(_)));
+    let none = found.iter().all(|(_, one)| missing(one));
+    for (make, one) in found {
+        match one {
+            Ok(Program { path, version }) => {
+                let told = format!("{} version {version}", path.display());
+                report.check(make.title, Ok(told));
+            }
+            Err(ProgramError::NotFound(_)) if !none => {
+                println!("note  {}: not installed", make.title);
+            }
+            Err(error) => {
+                let fix = "install or update it, or set CAIRN_CLAUDE or CAIRN_CODEX";
+                report.check(make.title, Err((error.to_string(), fix)));
+            }
+        }
+    }
 }
 
 /// Rules that take effect without Cairn being asked are no fault, but they leave no record.

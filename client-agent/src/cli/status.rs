@@ -103,7 +103,7 @@ fn print_daemon(status: &StatusAnswer) {
     println!("sessions     {}", status.sessions);
     if status.unmanaged > 0 {
         println!(
-            "unmanaged    {} agents run outside Cairn; start them with `cairn claude`",
+            "unmanaged    {} agents run outside Cairn; start them with `cairn claude` or `cairn codex`",
             status.unmanaged
         );
     }

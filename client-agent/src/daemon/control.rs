@@ -94,6 +94,8 @@ pub struct LaunchRequest {
     /// The agent's process, where the policy helper asks for it; the wrapper becomes the agent itself.
     #[serde(default)]
     pub agent: Option<u32>,
+    /// The agent's name in entries.
+    pub name: String,
     /// The agent's version; empty where it is not known.
     pub version: String,
     /// Programs whose digests the first hooks will need: the agent and the hook shim.
@@ -334,6 +336,7 @@ impl Control {
         self.gatekeeper.askers.launched(
             agent,
             Launch {
+                name: request.name,
                 version: request.version,
                 servers,
                 managed: request.agent.is_some(),

@@ -295,8 +295,8 @@ async fn watch_agents(
         for (run, name) in &change.began {
             gatekeeper.record_unmanaged(run, name).await;
         }
-        for run in &change.ended {
-            gatekeeper.record_unmanaged_end(run).await;
+        for (run, name) in &change.ended {
+            gatekeeper.record_unmanaged_end(run, name).await;
         }
         counted.send_replace(lookout.count());
     }

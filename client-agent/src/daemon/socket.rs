@@ -7,7 +7,7 @@
 
 use super::control::Control;
 use super::wire::{self, WireError};
-use crate::hook::{Answer, Ask};
+use crate::hook::{Answer, Ask, agent};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -139,7 +139,11 @@ async fn exchange(mut stream: UnixStream, control: &Arc<Control>) -> Result<(), 
     let answer: Answer = if header.event.starts_with("cairn.") {
         control.command(&header.event, pid, &body).await
     } else {
+        let Some(agent) = agent(header.agent.as_deref()) else {
+            return Err(WireError::Agent(header.agent.unwrap_or_default()));
+        };
         let ask = Ask {
+            agent,
             event: header.event,
             pid,
             env: header.env,

@@ -29,6 +29,9 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
+    /// The agent whose hook it is; absent for Claude Code and for Cairn's own commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// Variables of the agent, by name.
     pub env: BTreeMap<String, String>,
     /// The event's word, or a command of Cairn's own, beginning with `cairn.`.
@@ -57,6 +60,9 @@ pub enum WireError {
     /// The header has another shape.
     #[error("request header: {0}")]
     Shape(#[from] serde_json::Error),
+    /// The hook is of an agent that is not known.
+    #[error("agent `{0}` is not known")]
+    Agent(String),
 }
 
 /// Why one of Cairn's own commands got no answer.
@@ -132,6 +138,7 @@ pub fn call(socket: &Path, event: &str, body: &[u8]) -> Result<Vec<u8>, AskError
         source,
     };
     let header = Header {
+        agent: None,
         env: BTreeMap::new(),
         event: event.to_owned(),
         pid: std::process::id(),

@@ -1,5 +1,6 @@
 //! A hook as it arrived, before anything about it is believed.
 
+use super::Agent;
 use std::collections::BTreeMap;
 
 /// The agent's variable that says whether somebody sits before it.
@@ -8,6 +9,8 @@ const ATTENDED: &str = "CLAUDE_CODE_SESSION_ATTENDED";
 /// A hook as it arrived.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    /// The agent whose hook it is, from the shim's arguments.
+    pub agent: &'static dyn Agent,
     /// The event's word, from the shim's arguments.
     pub event: String,
     /// The shim's process, by the kernel's word.

@@ -124,15 +124,18 @@ impl Gatekeeper {
         if let Err(sentence) = self.settings_without_hooks(&ask, &hook, file).await {
             let decision = blank(&call, &use_id, None);
             self.refused(&ask, &hook.session, decision, started).await;
-            return Answer::verdict(Gate::Config, Effect::Deny, &sentence);
+            return ask.agent.verdict(Gate::Config, Effect::Deny, &sentence);
         }
+        let agent = ask.agent;
         match self.verdict(ask, hook, call, use_id, started).await {
-            Ok(verdict) => Answer::verdict(Gate::Config, verdict.effect, &verdict.sentence),
-            Err(sentence) => Answer::verdict(Gate::Config, Effect::Deny, &sentence),
+            Ok(verdict) => agent.verdict(Gate::Config, verdict.effect, &verdict.sentence),
+            Err(sentence) => agent.verdict(Gate::Config, Effect::Deny, &sentence),
         }
     }
 
-    async fn judged(
+    /// Judges calls under `use_id`s that begin with `label`; the sentence of the first denial. Nobody is
+    /// asked about any of them.
+    pub(super) async fn judged(
         self: &Arc<Self>,
         ask: &Ask,
         hook: &Hook,
@@ -158,7 +161,7 @@ impl Gatekeeper {
         if !text.contains('@') {
             return Ok(Vec::new());
         }
-        let asker = self.askers.who(ask.pid, ask.agent_pid());
+        let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
         let servers = names(&asker);
         let found = mentions::find(text, cwd, &self.facts.home, servers.as_deref())
             .ok_or("it brings in too many files to judge")?;

@@ -4,9 +4,10 @@
 //! itself says that work goes on when the spool is full.
 
 use super::call::{blank, mcp_call, refusal, why};
+use super::directory::Directories;
 use super::executed::Judged;
 use super::observe::Observed;
-use super::payload::{HookKind, PayloadError, ToolCall};
+use super::payload::{Beside, HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
 use super::verdicts::{Verdict, Verdicts};
 use super::{Answer, Ask, Gate, Hook, links};
@@ -29,6 +30,9 @@ use std::time::{Duration, Instant};
 
 /// Age up to which posture is used where no policy says otherwise: two passes.
 const POSTURE_MAX_AGE_MS: u64 = 10_000;
+
+/// What follows the identifier of a call in those of what it does besides.
+const BESIDE: &str = "-file";
 
 /// How long a session counts as alive after its last hook: ten minutes, as the heartbeat says.
 const SESSION_ALIVE: Duration = Duration::from_secs(600);
@@ -54,6 +58,7 @@ pub struct Gatekeeper {
     /// Verdicts held against what the agent itself reports.
     pub joins: Joins,
     verdicts: Verdicts,
+    directories: Directories,
     pub(super) judged: Judged,
     sessions: Mutex<HashMap<String, Instant>>,
 }
@@ -94,6 +99,7 @@ impl Gatekeeper {
             restrictions: Restrictions::default(),
             judged: Judged::default(),
             joins: Joins::default(),
+            directories: Directories::default(),
             verdicts,
             sessions,
         }
@@ -102,9 +108,12 @@ impl Gatekeeper {
     /// Answers one hook.
     pub async fn answer(self: &Arc<Self>, ask: Ask) -> Answer {
         let started = Instant::now();
-        let gate = Gate::of(&ask.event);
-        match Hook::parse(&ask.event, &ask.input) {
-            Ok(hook) => self.read(ask, hook, started).await,
+        let gate = ask.agent.gate(&ask.event);
+        match ask.agent.read(&ask.event, &ask.input) {
+            Ok(mut hook) => {
+                self.directories.settle(&mut hook);
+                self.read(ask, hook, started).await
+            }
             Err(error) if gate == Gate::None => {
                 tracing::warn!(%error, event = %ask.event, "hook input is not recorded");
                 Answer::silent()
@@ -115,10 +124,17 @@ impl Gatekeeper {
 
     async fn read(self: &Arc<Self>, ask: Ask, hook: Hook, started: Instant) -> Answer {
         self.alive(&hook.session);
+        let agent = ask.agent;
         match hook.kind.clone() {
-            HookKind::Tool { call, use_id } => {
+            HookKind::Tool {
+                call,
+                beside,
+                use_id,
+            } => {
                 let (session, id) = (hook.session.clone(), use_id.clone());
-                let answer = self.tool_use(ask, hook, call, use_id, started).await;
+                let answer = self
+                    .tool_use(ask, hook, (call, beside), use_id, started)
+                    .await;
                 self.joins.decided(&session, &id, answer.denies_call());
                 answer
             }
@@ -130,18 +146,22 @@ impl Gatekeeper {
                     .as_ref()
                     .map(|active| active.index);
                 if let Some(known) = self.verdicts.recall(&hook.session, &call, policy) {
-                    return Answer::verdict(Gate::Permission, known.effect, &known.sentence);
+                    return agent.verdict(Gate::Permission, known.effect, &known.sentence);
                 }
                 let use_id = "permission-request".to_owned();
                 self.tool(Gate::Permission, ask, hook, call, use_id, started)
                     .await
             }
             HookKind::Prompt { prompt, .. } => {
-                let brought = self
-                    .brought_by_text(&ask, &hook, prompt, "mention", started)
-                    .await;
+                let brought = match agent.reads_mentions() {
+                    true => {
+                        self.brought_by_text(&ask, &hook, prompt, "mention", started)
+                            .await
+                    }
+                    false => Ok(()),
+                };
                 match brought {
-                    Err(sentence) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
+                    Err(sentence) => agent.verdict(Gate::Prompt, Effect::Deny, &sentence),
                     Ok(()) => self.prompt(ask, hook).await,
                 }
             }
@@ -158,7 +178,7 @@ impl Gatekeeper {
                     Ok(()) => (Effect::NoOpinion, String::new()),
                     Err(sentence) => (Effect::Deny, sentence),
                 };
-                Answer::verdict(Gate::Expansion, effect, &sentence)
+                agent.verdict(Gate::Expansion, effect, &sentence)
             }
             HookKind::Outcome { ref use_id, .. } => {
                 self.joins.ended(&hook.session, use_id);
@@ -182,15 +202,16 @@ impl Gatekeeper {
         }
     }
 
-    /// Answers a tool call: first what it brings in beside itself, then the call.
+    /// Answers a tool call: first what it brings in and does beside itself, then the call.
     async fn tool_use(
         self: &Arc<Self>,
         ask: Ask,
         hook: Hook,
-        call: ToolCall,
+        (call, beside): (ToolCall, Beside),
         use_id: String,
         started: Instant,
     ) -> Answer {
+        let agent = ask.agent;
         let brought = match (self.restrictions.of(&hook.session), call.tool.as_str()) {
             (Some(restriction), _) => Err(restriction.sentence),
             (None, "Skill") => {
@@ -212,7 +233,7 @@ impl Gatekeeper {
                 }
             }
             (None, "Agent" | "Task") => self.agents_without_hooks(&ask, &hook).await,
-            (None, _) => Ok(()),
+            (None, _) => self.beside(&ask, &hook, beside, &use_id, started).await,
         };
         match brought {
             Ok(()) => {
@@ -224,9 +245,23 @@ impl Gatekeeper {
                     .remember(&hook.session, &use_id, &call, Effect::Deny);
                 let decision = blank(&call, &use_id, hook.subagent.clone());
                 self.refused(&ask, &hook.session, decision, started).await;
-                Answer::verdict(Gate::Tool, Effect::Deny, &sentence)
+                agent.verdict(Gate::Tool, Effect::Deny, &sentence)
             }
         }
+    }
+
+    /// Judges what a call does besides; the sentence of the first denial.
+    pub(super) async fn beside(
+        self: &Arc<Self>,
+        ask: &Ask,
+        hook: &Hook,
+        beside: Beside,
+        use_id: &str,
+        started: Instant,
+    ) -> Result<(), String> {
+        let calls = beside.map_err(|cause| refusal(&cause))?;
+        let label = format!("{use_id}{BESIDE}");
+        self.judged(ask, hook, calls, &label, started).await
     }
 
     /// Judges, records and answers one call.
@@ -239,7 +274,7 @@ impl Gatekeeper {
         use_id: String,
         started: Instant,
     ) -> Answer {
-        let (session, judged) = (hook.session.clone(), call.clone());
+        let (session, judged, agent) = (hook.session.clone(), call.clone(), ask.agent);
         let made = self.verdict(ask, hook, call, use_id.clone(), started).await;
         if gate == Gate::Tool {
             let told = made.as_ref().map_or(Effect::Deny, |verdict| verdict.effect);
@@ -252,10 +287,10 @@ impl Gatekeeper {
                     && verdict.why == "gate"
                     && verdict.effect == Effect::Deny =>
             {
-                Answer::stop(&verdict.sentence)
+                agent.stop(&verdict.sentence)
             }
-            Ok(verdict) => Answer::verdict(gate, verdict.effect, &verdict.sentence),
-            Err(sentence) => Answer::verdict(gate, Effect::Deny, &sentence),
+            Ok(verdict) => agent.verdict(gate, verdict.effect, &verdict.sentence),
+            Err(sentence) => agent.verdict(gate, Effect::Deny, &sentence),
         }
     }
 
@@ -304,7 +339,7 @@ impl Gatekeeper {
         started: Instant,
         sight: &Sight,
     ) -> Judgement {
-        let asker = self.askers.who(ask.pid, ask.agent_pid());
+        let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
         let request = self.request(ask, hook, call, &asker);
         let in_force = self.enforcement.now();
         let time_ms = now_ms();
@@ -409,7 +444,7 @@ impl Gatekeeper {
             .cloned()
             .unwrap_or_default();
         self.refused(ask, &session, decision, started).await;
-        Answer::verdict(gate, Effect::Deny, &sentence)
+        ask.agent.verdict(gate, Effect::Deny, &sentence)
     }
 
     /// Records a denial that no rule made.
@@ -436,11 +471,12 @@ impl Gatekeeper {
         observed: Observed,
     ) -> Draft {
         let (this, pid, agent) = (Arc::clone(self), ask.pid, ask.agent_pid());
-        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent))
+        let name = ask.agent.name();
+        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent, name))
             .await
             .ok();
         let in_force = self.enforcement.now();
-        let asker = asker.unwrap_or_else(Asker::unknown);
+        let asker = asker.unwrap_or_else(|| Asker::unknown(name));
         let context = self.context(&in_force, session, &asker);
         let mut confidential = self.confidential(asker.ancestry);
         confidential.extend(observed.confidential);

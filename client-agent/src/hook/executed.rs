@@ -8,10 +8,10 @@
 
 use super::call::refusal;
 use super::decide::Gatekeeper;
-use super::payload::{End, HookKind, McpOrigin, ToolCall};
+use super::payload::{Beside, End, HookKind, McpOrigin, ToolCall};
 use super::restriction;
 use super::verdicts::Verdict;
-use super::{Answer, Ask, Hook, Observed};
+use super::{Agent, Answer, Ask, Hook, Observed};
 use cairn_event::json::to_canonical;
 use cairn_event::{DecisionMode, Effect, Sha256};
 use serde_json::{Value, json};
@@ -98,35 +98,43 @@ impl Gatekeeper {
         started: Instant,
     ) -> Answer {
         let managed = self.askers.is_managed(ask.agent_pid());
-        let mut recorded = hook.clone();
+        let (agent, mut recorded) = (ask.agent, hook.clone());
         let mut sentence = None;
         if let HookKind::Outcome {
             tool,
             use_id,
             end,
             input: Some(input),
+            beside,
             ..
         } = &hook.kind
         {
-            sentence = match self.judged.was(&hook.session, use_id) {
-                Some(was) if was.digest != digest(tool, input) => {
-                    let executed = format!("{use_id}{EXECUTED}");
-                    if let HookKind::Outcome { use_id, .. } = &mut recorded.kind {
-                        use_id.clone_from(&executed);
-                    }
-                    let call = ToolCall {
-                        tool: tool.clone(),
-                        input: input.clone(),
-                        mcp: was.mcp,
-                    };
-                    let judged = self.verdict(ask.clone(), hook.clone(), call, executed, started);
-                    more_than(was.told, judged.await)
-                }
+            let (told, mcp) = match self.judged.was(&hook.session, use_id) {
+                Some(was) if was.digest != digest(tool, input) => (Some(was.told), was.mcp),
                 Some(was) if was.told == Effect::Deny && *end == End::Ran => {
-                    Some("A denied call ran.".to_owned())
+                    sentence = Some("A denied call ran.".to_owned());
+                    (None, None)
                 }
-                _ => None,
+                Some(_) => (None, None),
+                // Its hook failed, or the daemon that judged it has ended since.
+                None if agent.lets_failed_hooks_pass() => (Some(Effect::NoOpinion), None),
+                None => (None, None),
             };
+            if let Some(told) = told {
+                let executed = format!("{use_id}{EXECUTED}");
+                if let HookKind::Outcome { use_id, .. } = &mut recorded.kind {
+                    use_id.clone_from(&executed);
+                }
+                let call = ToolCall {
+                    tool: tool.clone(),
+                    input: input.clone(),
+                    mcp,
+                };
+                let ran = (call, beside.clone());
+                sentence = self
+                    .more_ran(told, ask.clone(), &hook, ran, executed, started)
+                    .await;
+            }
         }
         if let Some(observed) = Observed::of(&recorded, managed) {
             let draft = self.draft(&ask, &hook.session, observed).await;
@@ -135,12 +143,28 @@ impl Gatekeeper {
             }
         }
         match sentence {
-            Some(cause) if !self.monitors() => self.ended(&hook, &cause),
+            Some(cause) if !self.monitors() => self.ended(agent, &hook, &cause),
             _ => Answer::silent(),
         }
     }
 
-    fn ended(&self, hook: &Hook, cause: &str) -> Answer {
+    /// Judges what ran instead of what was judged, with what it did besides; a sentence where that is
+    /// more.
+    async fn more_ran(
+        self: &Arc<Self>,
+        told: Effect,
+        ask: Ask,
+        hook: &Hook,
+        (call, beside): (ToolCall, Beside),
+        executed: String,
+        started: Instant,
+    ) -> Option<String> {
+        let besides = self.beside(&ask, hook, beside, &executed, started).await;
+        let judged = self.verdict(ask, hook.clone(), call, executed, started);
+        more_than(told, judged.await).or(besides.err())
+    }
+
+    fn ended(&self, agent: &dyn Agent, hook: &Hook, cause: &str) -> Answer {
         let sentence = format!(
             "Cairn ended this session: something else ran than was judged. {cause} Look for hooks or \
              plug-ins that are not Cairn's, remove them, and start a new session."
@@ -148,12 +172,7 @@ impl Gatekeeper {
         let gate = restriction::EXECUTED_GATE;
         self.restrictions
             .restrict_at(&hook.session, gate, sentence.clone());
-        Answer::json(&json!({
-            "continue": false,
-            "decision": "block",
-            "reason": sentence,
-            "stopReason": sentence,
-        }))
+        agent.end(&sentence)
     }
 
     /// Whether the policy in force only records what it would decide.

@@ -15,22 +15,21 @@ use std::sync::Arc;
 
 impl Gatekeeper {
     /// Records that an agent runs outside Cairn: a session that was not adopted.
-    pub async fn record_unmanaged(self: &Arc<Self>, run: &Run, name: &str) {
+    pub async fn record_unmanaged(self: &Arc<Self>, run: &Run, name: &'static str) {
         let source = "process".to_owned();
         let adoption = "unmanaged".to_owned();
         let body = Body::SessionStart(SessionStart { adoption, source });
         let (this, pid) = (Arc::clone(self), run.pid);
-        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, Some(pid)));
-        let mut asker = asker.await.unwrap_or_else(|_| Asker::unknown());
-        name.clone_into(&mut asker.agent.name);
+        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, Some(pid), name));
+        let asker = asker.await.unwrap_or_else(|_| Asker::unknown(name));
         self.record_run(run, body, asker).await;
     }
 
     /// Records that a run outside Cairn is over.
-    pub async fn record_unmanaged_end(self: &Arc<Self>, run: &Run) {
+    pub async fn record_unmanaged_end(self: &Arc<Self>, run: &Run, name: &str) {
         let reason = "process-ended".to_owned();
         let body = Body::SessionEnd(SessionEnd { reason });
-        self.record_run(run, body, Asker::unknown()).await;
+        self.record_run(run, body, Asker::unknown(name)).await;
     }
 
     async fn record_run(&self, run: &Run, body: Body, asker: Asker) {

@@ -1,8 +1,9 @@
 //! The vendor's JSON: strictly read into what Cairn needs of each event.
 //!
-//! Owns the shape of Claude Code's hook inputs (2.1.330). The text is attacker-influenced: what two
-//! readers could understand differently is refused as a whole. Unknown members are ignored, because
-//! the vendor adds some in every release.
+//! Owns the shape of Claude Code's hook inputs (2.1.330), which Codex has taken over. The text is
+//! attacker-influenced: what two readers could understand differently is refused as a whole. Unknown
+//! members are ignored, because vendors add some in every release. What the tools of an agent are called
+//! is not its business (`super::agent`).
 //!
 //! Source: Claude Code findings 1.1.
 
@@ -22,6 +23,8 @@ pub struct Hook {
     pub session: String,
     /// Working directory of the session.
     pub cwd: String,
+    /// The directory in which the call runs, for an agent whose calls name one.
+    pub own_directory: Option<String>,
     /// The agent's permission mode, where it says.
     pub permission_mode: Option<String>,
     /// The subagent, where one asks.
@@ -54,6 +57,8 @@ pub enum HookKind {
     Tool {
         /// The call.
         call: ToolCall,
+        /// What it does besides: one call of an agent may change several files.
+        beside: Beside,
         /// The agent's identifier of the call.
         use_id: String,
     },
@@ -74,6 +79,8 @@ pub enum HookKind {
         duration_ms: Option<u64>,
         /// The input it ran with, where the agent says.
         input: Option<Value>,
+        /// What it did besides.
+        beside: Beside,
         /// What it answered, or the error.
         response: Value,
     },
@@ -101,6 +108,10 @@ pub enum HookKind {
     /// Something that is neither gated nor recorded.
     Other,
 }
+
+/// What a call does besides, each of which is judged for itself; or why that cannot be said, which denies
+/// the call.
+pub type Beside = Result<Vec<ToolCall>, String>;
 
 /// How a tool's use ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,6 +194,7 @@ impl Hook {
         Ok(Self {
             session: identifier(&members, "session_id")?,
             cwd,
+            own_directory: None,
             permission_mode: optional(&members, "permission_mode")?,
             subagent: optional(&members, "agent_id")?,
             kind: kind(event, members)?,
@@ -207,6 +219,7 @@ fn kind(event: &str, mut members: Map<String, Value>) -> Result<HookKind, Payloa
             let use_id = identifier(&members, "tool_use_id")?;
             HookKind::Tool {
                 call: call(&mut members)?,
+                beside: Ok(Vec::new()),
                 use_id,
             }
         }
@@ -264,6 +277,7 @@ fn outcome(
         end,
         duration_ms: members.get("duration_ms").and_then(Value::as_u64),
         input: members.remove("tool_input"),
+        beside: Ok(Vec::new()),
         response: members.remove(response).unwrap_or(Value::Null),
     })
 }

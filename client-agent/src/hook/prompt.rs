@@ -16,11 +16,11 @@ use std::sync::Arc;
 impl Gatekeeper {
     /// Gates a prompt and records it.
     pub(super) async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
-        let this = Arc::clone(self);
+        let (this, agent) = (Arc::clone(self), ask.agent);
         let looked =
             tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;
         let Ok(sight) = looked else {
-            return Answer::verdict(Gate::Prompt, Effect::Deny, &refusal("posture is not known"));
+            return agent.verdict(Gate::Prompt, Effect::Deny, &refusal("posture is not known"));
         };
         let posture = sight.posture.clone();
         self.record_changes(sight).await;
@@ -44,14 +44,14 @@ impl Gatekeeper {
             .as_ref()
             .is_some_and(|active| active.compiled.bundle().spool_full == SpoolFull::Allow);
         match (refused, recorded) {
-            (Some(sentence), _) => Answer::verdict(Gate::Prompt, Effect::Deny, &sentence),
-            (None, Ok(_)) => Answer::verdict(Gate::Prompt, Effect::NoOpinion, ""),
+            (Some(sentence), _) => agent.verdict(Gate::Prompt, Effect::Deny, &sentence),
+            (None, Ok(_)) => agent.verdict(Gate::Prompt, Effect::NoOpinion, ""),
             (None, Err(RecordError::Full)) if goes_on => {
-                Answer::verdict(Gate::Prompt, Effect::NoOpinion, "")
+                agent.verdict(Gate::Prompt, Effect::NoOpinion, "")
             }
             (None, Err(error)) => {
                 let sentence = refusal(&format!("the prompt could not be recorded: {error}"));
-                Answer::verdict(Gate::Prompt, Effect::Deny, &sentence)
+                agent.verdict(Gate::Prompt, Effect::Deny, &sentence)
             }
         }
     }

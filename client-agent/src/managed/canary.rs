@@ -22,7 +22,7 @@ use crate::daemon::{CANARY, CanaryRequest, EnsureError, ask, ensure};
 use crate::random::{self, NoRandomness};
 use crate::receipts::{ReceiptsError, read_all};
 use crate::state::{FOLDER_MODE, StateDir};
-use crate::wrapper::{Program, ProgramError, file_number};
+use crate::wrapper::{CLAUDE_CODE, Program, ProgramError, file_number};
 use cairn_durable::create_dir_durable;
 use cairn_event::body::Body;
 use cairn_event::{Effect, Entry, OutcomeState};
@@ -154,7 +154,7 @@ pub fn canary(state: &StateDir) -> Result<Proof, CanaryError> {
         return Err(CanaryError::OtherState { here, managed });
     }
     let run = Run {
-        program: Program::find(state)?,
+        program: Program::find(state, &CLAUDE_CODE)?,
         folder: state.path().join(format!("canary-{}", std::process::id())),
         session: session_identifier()?,
         secret: random::identifier("seen-")?,

@@ -8,7 +8,7 @@
 
 use super::mcp::Servers;
 use super::place::{HELPER, HOOK};
-use crate::wrapper::{OLDEST, Reach, settings};
+use crate::wrapper::{CLAUDE_CODE, Reach, settings};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn base(reach: Reach<'_>, deny: &[String]) -> Map<String, Value> {
         "pluginConfigs": {
             "cc-plugin-sec-default@builtin": { "options": { "allowManagedModsOnly": true } },
         },
-        "requiredMinimumVersion": OLDEST.to_string(),
+        "requiredMinimumVersion": CLAUDE_CODE.oldest.to_string(),
     });
     if let Value::Object(locks) = locks {
         members.extend(locks);

@@ -132,6 +132,7 @@ fn asked(
 ) -> Result<LaunchAnswer, HelperError> {
     let request = LaunchRequest {
         agent: Some(agent.pid),
+        name: crate::hook::CLAUDE_CODE.to_owned(),
         version: std::env::var(VERSION_VARIABLE).unwrap_or_default(),
         programs: vec![agent.exe.clone(), super::place::HOOK.into()],
         servers: found.servers.clone(),

@@ -82,10 +82,13 @@ fn agents_are_found_however_they_are_installed() {
     std::fs::remove_dir_all(world.lookout.proc.join("11")).unwrap();
     assert_eq!(
         world.lookout.look().ended,
-        [Run {
-            pid: 11,
-            start: 500
-        }]
+        [(
+            Run {
+                pid: 11,
+                start: 500
+            },
+            "claude-code"
+        )]
     );
 }
 
@@ -120,8 +123,16 @@ fn an_agent_inside_a_wrapped_one_is_managed_only_with_its_settings() {
     world.process(25, 21, &other, "/usr/bin/claude");
     world.process(26, 23, &["claude", "-p", "x"], "/usr/bin/claude");
     world.process(27, 22, &["codex"], "/usr/bin/codex");
+    // The package of Codex: a script that starts the program, which plays its own sandbox.
+    std::fs::write(settings.join("40.settings.json"), "{}").unwrap();
+    let hooks = "hooks.PreToolUse=[{hooks=[{command=\"cairn-hook PreToolUse --agent codex\"}]}]";
+    let (script, program) = ("/n/@openai/codex/bin/codex.js", "/n/@openai/x/bin/codex");
+    world.process(40, 1, &["node", script, "-c", hooks], "/usr/bin/node");
+    world.process(41, 40, &["codex", "-c", hooks, "exec"], program);
+    world.process(42, 41, &["codex-linux-sandbox", "--", "ls"], program);
+    world.process(43, 42, &["codex", "exec", "x"], program);
     let found: Vec<u32> = world.found().iter().map(|(pid, _)| *pid).collect();
-    assert_eq!(found, [22, 25, 26], "27 is a part of what 22 tells");
+    assert_eq!(found, [22, 25, 26, 43], "27 is a part of what 22 tells");
 }
 
 #[test]
@@ -143,6 +154,13 @@ fn what_another_device_of_the_same_user_started_is_managed() {
     let argv = ["claude", "--settings", "/elsewhere/21.settings.json"];
     world.process(21, 1, &argv, "/usr/bin/claude");
     assert_eq!(world.found(), [(21, "claude-code")]);
+    // Codex has no settings file; its hook's socket tells where it was noted.
+    let socket = state.join("daemon.sock").display().to_string();
+    let hooks = format!("hooks.PreToolUse=[{{command=\"x --socket '{socket}' --agent codex\"}}]");
+    std::fs::write(state.join("claude/22.settings.json"), "{}").unwrap();
+    world.process(22, 1, &["codex", "-c", &hooks], "/usr/bin/codex");
+    world.process(23, 1, &["codex", "-c", &hooks], "/usr/bin/codex");
+    assert_eq!(world.found(), [(23, "codex")]);
 }
 
 #[test]

@@ -26,6 +26,11 @@ const REMOVED: &[(&str, &str)] = &[
     ),
     ("CLAUDE_CODE_SIMPLE", "it starts the agent without hooks"),
     (
+        "CODEX_EXEC_SERVER_URL",
+        "another process would run the agent's commands",
+    ),
+    ("ENV", "it runs code in shells that the agent starts"),
+    (
         "IS_SANDBOX",
         "it permits skipping the agent's own permission checks",
     ),

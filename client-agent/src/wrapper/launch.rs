@@ -1,12 +1,14 @@
 //! Starting the agent: daemon, gates, servers, settings, and then the agent in our place.
 
-use super::program::{Program, ProgramError};
+use super::codex::InspectionError;
+use super::program::{CLAUDE_CODE, Program, ProgramError};
 use super::settings::Reach;
 use super::{environment, flags, inventory, settings};
 use crate::daemon::{
     AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, McpJudged, ask, ensure,
 };
 use crate::enrolment::{Identity, IdentityError};
+use crate::hook;
 use crate::managed::Place;
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
 use crate::wrapper::{FlagProblem, Inventory, InventoryError};
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The shim's name; it lies beside this program.
-const HOOK_NAME: &str = "cairn-hook";
+pub(super) const HOOK_NAME: &str = "cairn-hook";
 
 /// Why a server of a plug-in that is switched off is not started.
 const PLUGIN_OFF: &str = "its plug-in is not enabled";
@@ -47,6 +49,9 @@ pub enum WrapperError {
     /// A session gate is closed.
     #[error("{0}")]
     Refused(String),
+    /// Codex's configuration does not hold, or is not known.
+    #[error(transparent)]
+    Inspection(#[from] InspectionError),
     /// MCP servers cannot be judged.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
@@ -87,7 +92,7 @@ pub fn claude(
     let flags = flags::check(words).map_err(WrapperError::Flags)?;
     Identity::load(state)?;
     create_dir_durable(&state.agent_settings(), FOLDER_MODE)?;
-    let program = Program::find(state)?;
+    let program = Program::find(state, &CLAUDE_CODE)?;
     let hook = std::env::current_exe()?.with_file_name(HOOK_NAME);
     if !hook.is_file() {
         return Err(WrapperError::NoHook(hook));
@@ -115,6 +120,7 @@ pub fn claude(
     let programs = vec![program.path.clone(), hook.clone()];
     let request = LaunchRequest {
         agent: None,
+        name: hook::CLAUDE_CODE.to_owned(),
         version,
         programs,
         servers: found.servers.clone(),

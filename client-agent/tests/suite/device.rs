@@ -155,8 +155,14 @@ impl Device {
     }
 
     pub fn spawn_hook(&self, event: &str) -> Child {
+        self.spawn_hook_with(event, &[])
+    }
+
+    /// The hook with more words behind its own.
+    pub fn spawn_hook_with(&self, event: &str, words: &[&str]) -> Child {
         self.command(hook_program())
             .args([event, "--socket", self.state.socket().to_str().unwrap()])
+            .args(words)
             .env("CLAUDE_CODE_SESSION_ID", "session-1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

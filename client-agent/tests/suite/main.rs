@@ -9,6 +9,7 @@
 
 mod brought;
 mod closed;
+mod codex;
 mod crash;
 mod device;
 mod distribution;

@@ -5,6 +5,7 @@
 
 mod cargo_deny;
 mod claude_code;
+mod codex;
 mod go;
 mod node;
 mod python;
@@ -34,6 +35,8 @@ pub enum Need {
     Chromium,
     /// The Claude Code program, in the version the rules were observed with.
     ClaudeCode,
+    /// Codex, installed with npm.
+    Codex,
     /// Any other program on `PATH`.
     Program(&'static str),
 }
@@ -48,6 +51,7 @@ impl Need {
             Self::Python => "Python",
             Self::Chromium => "Chromium",
             Self::ClaudeCode => "Claude Code",
+            Self::Codex => "Codex",
             Self::Program(name) => name,
         }
     }
@@ -61,18 +65,20 @@ impl Need {
             Self::Python => Some("CAIRN_PYTHON"),
             Self::Chromium => Some("CAIRN_CHROMIUM"),
             Self::ClaudeCode => Some("CAIRN_CLAUDE_CODE"),
+            Self::Codex => Some("CAIRN_CODEX_PROGRAM"),
             Self::Program(_) => None,
         }
     }
 }
 
 /// Every need that has a variable, so that the Rust tests can use the tools as well.
-pub const NAMED: [Need; 5] = [
+pub const NAMED: [Need; 6] = [
     Need::Node,
     Need::Go,
     Need::Python,
     Need::Chromium,
     Need::ClaudeCode,
+    Need::Codex,
 ];
 
 /// Finds each tool once, installing it where that is possible.
@@ -128,6 +134,7 @@ impl<'a> Toolbox<'a> {
                 Ok(names.iter().find_map(|name| process::find(name)))
             }
             Need::ClaudeCode => claude_code::claude_code(self.context, self.folder(Need::Node)),
+            Need::Codex => codex::codex(self.context, self.folder(Need::Node)),
             Need::Program(name) => Ok(process::find(name)),
         }
     }

@@ -49,7 +49,7 @@ fn good() -> Value {
 #[test]
 fn a_good_payload_is_read() {
     let hook = Hook::parse("PreToolUse", good().to_string().as_bytes()).unwrap();
-    let HookKind::Tool { call, use_id } = hook.kind else {
+    let HookKind::Tool { call, use_id, .. } = hook.kind else {
         panic!("not a tool")
     };
     assert_eq!((call.tool.as_str(), use_id.as_str()), ("Bash", "toolu_1"));

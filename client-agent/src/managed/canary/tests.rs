@@ -13,7 +13,7 @@ fn run() -> Run {
     Run {
         program: Program {
             path: PathBuf::from("/claude"),
-            version: crate::wrapper::OLDEST,
+            version: crate::wrapper::CLAUDE_CODE.oldest,
         },
         folder: PathBuf::from("/s/canary-1"),
         session: session_identifier().unwrap(),
