@@ -88,22 +88,22 @@ def servers(device):
     project = f"{device.home}/servers"
     device.write(f"{project}/.codex/config.toml", listed("project"))
     _, ready = device.touch("servers-ready", 2)
-    tool, echoed = call("echo", "mcp__good", text="x")
-    resource, read = call("read_mcp_resource", server="good", uri="file:///x")
+    tool, echoed = call("echo", "mcp__good_one", text="x")
+    resource, read = call("read_mcp_resource", server="good-one", uri="file:///x")
     try:
-        device.user_config(listed("user") + listed("good") + f'[projects."{project}"]\ntrust_level = "trusted"\n')
+        device.user_config(listed("user") + listed("good-one") + f'[projects."{project}"]\ntrust_level = "trusted"\n')
         run = device.run(turns=[ready, echoed, read], cwd=project)
     finally:
         device.user_config("")
     started = sorted(name for name in os.listdir(f"{device.root}/marks") if name.startswith("mcp-"))
-    assert started == ["mcp-good"], f"{started}\n{run.printed}"
+    assert started == ["mcp-good-one"], f"{started}\n{run.printed}"
     assert run.printed.count("was blocked") == 2 and "echoed" in run.told()[tool] and "of the resource" in run.told()[resource], run.told()
     seen = lambda: {one["body"]["name"]: (one["body"]["effect"], one["body"]["source"]) for one in device.entries("mcp.seen")}
-    expected = {"good": ("allow", "user"), "user": ("deny", "user"), "project": ("deny", "project")}
+    expected = {"good-one": ("allow", "user"), "user": ("deny", "user"), "project": ("deny", "project")}
     until("a record of each", lambda: expected.items() <= seen().items())
     decided = lambda: {one["body"]["use_id"]: one["body"]["tool"] for one in device.entries("tool.decision")}
     until("both calls", lambda: {tool, resource} <= decided().keys())
-    assert (decided()[tool], decided()[resource]) == ("mcp__good__echo", "mcp__good__read_resource"), decided()
+    assert (decided()[tool], decided()[resource]) == ("mcp__good-one__echo", "mcp__good-one__read_resource"), decided()
     assert "token-nobody-may-see" not in str(device.entries())
 
 

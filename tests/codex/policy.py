@@ -17,6 +17,6 @@ def bundle(programs, root, **changes):
         json.dump(SETTINGS, file)
     command = [f"{programs}/cairn", "policy", "import", f"{root}/settings.json"]
     policy = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    policy["mcp"] = {"default": "block", "allow": [{"name": "good"}], "deny": [], "servers": {}}
+    policy["mcp"] = {"default": "block", "allow": [{"name": "good-one"}], "deny": [], "servers": {}}
     policy["contact"] = "security@acme.example"
     return {**policy, **changes}

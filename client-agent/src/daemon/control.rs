@@ -329,11 +329,9 @@ impl Control {
         for (name, definition) in &bundle.mcp.servers {
             answer.mcp.insert(name.clone(), definition.clone());
         }
-        let servers = answer.mcp.iter();
-        let servers = servers
-            .map(|(name, one)| McpServer::from_definition(name, one))
-            .collect();
-        self.gatekeeper.askers.launched(
+        let known = |(name, one): (&String, &Value)| McpServer::from_definition(name, one);
+        let servers = answer.mcp.iter().map(known).collect();
+        askers.launched(
             agent,
             Launch {
                 name: request.name,

@@ -64,6 +64,23 @@ pub(super) fn mcp_call(call: &ToolCall, asker: &Asker) -> Option<McpCall> {
     })
 }
 
+/// A call by the name of its MCP server as it is configured, by which rules name it: in the names of tools
+/// Codex writes an underscore for what it does not take there.
+pub(super) fn by_configured_name(call: &ToolCall, asker: &Asker) -> ToolCall {
+    let mut call = call.clone();
+    let parts = call.tool.strip_prefix("mcp__");
+    if let (None, Some((server, tool))) = (&call.mcp, parts.and_then(|rest| rest.split_once("__")))
+    {
+        let known = || asker.servers.iter().flatten().map(|known| &known.name);
+        if !known().any(|name| name == server)
+            && let Some(name) = known().find(|name| name.replace('-', "_") == server)
+        {
+            call.tool = format!("mcp__{name}__{tool}");
+        }
+    }
+    call
+}
+
 pub(super) fn class(tool: &str) -> ActionClass {
     match tool {
         "Read" | "Grep" | "Glob" | "LS" | "NotebookRead" => ActionClass::Read,
@@ -80,4 +97,26 @@ pub(super) fn class(tool: &str) -> ActionClass {
 /// A sentence for the model when no rule spoke.
 pub(super) fn refusal(cause: &str) -> String {
     format!("Cairn denied this action: {cause}; run `cairn doctor` or ask your security team.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_policy::McpServer;
+    use serde_json::json;
+
+    #[test]
+    fn a_server_has_the_name_that_rules_know() {
+        let mut asker = Asker::unknown("codex");
+        let server = |name: &str| McpServer::from_definition(name, &json!({ "command": "x" }));
+        asker.servers = Some(vec![server("my-server"), server("other_one")]);
+        let named = |tool: &str| {
+            let (tool, input, mcp) = (tool.to_owned(), json!({}), None);
+            by_configured_name(&ToolCall { tool, input, mcp }, &asker).tool
+        };
+        assert_eq!(named("mcp__my_server__echo"), "mcp__my-server__echo");
+        assert_eq!(named("mcp__other_one__echo"), "mcp__other_one__echo");
+        assert_eq!(named("mcp__third_one__echo"), "mcp__third_one__echo");
+        assert_eq!(named("Bash"), "Bash");
+    }
 }

@@ -3,7 +3,7 @@
 //! Owns that order and the rule that without a durable record the answer is no, unless the policy
 //! itself says that work goes on when the spool is full.
 
-use super::call::{blank, mcp_call, refusal, why};
+use super::call::{blank, by_configured_name, mcp_call, refusal, why};
 use super::directory::Directories;
 use super::executed::Judged;
 use super::observe::Observed;
@@ -152,19 +152,7 @@ impl Gatekeeper {
                 self.tool(Gate::Permission, ask, hook, call, use_id, started)
                     .await
             }
-            HookKind::Prompt { prompt, .. } => {
-                let brought = match agent.reads_mentions() {
-                    true => {
-                        self.brought_by_text(&ask, &hook, prompt, "mention", started)
-                            .await
-                    }
-                    false => Ok(()),
-                };
-                match brought {
-                    Err(sentence) => agent.verdict(Gate::Prompt, Effect::Deny, &sentence),
-                    Ok(()) => self.prompt(ask, hook).await,
-                }
-            }
+            HookKind::Prompt { prompt, .. } => self.prompted(ask, hook, prompt, started).await,
             HookKind::Expansion {
                 name,
                 arguments,
@@ -340,6 +328,7 @@ impl Gatekeeper {
         sight: &Sight,
     ) -> Judgement {
         let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
+        let call = &by_configured_name(call, &asker);
         let request = self.request(ask, hook, call, &asker);
         let in_force = self.enforcement.now();
         let time_ms = now_ms();

@@ -12,10 +12,29 @@ use crate::recorder::RecordError;
 use cairn_event::Effect;
 use cairn_policy::SpoolFull;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Gatekeeper {
+    /// Answers a prompt: first what it brings in, where its agent reads that, then the prompt.
+    pub(super) async fn prompted(
+        self: &Arc<Self>,
+        ask: Ask,
+        hook: Hook,
+        text: String,
+        started: Instant,
+    ) -> Answer {
+        if ask.agent.reads_mentions()
+            && let Err(sentence) = self
+                .brought_by_text(&ask, &hook, text, "mention", started)
+                .await
+        {
+            return ask.agent.verdict(Gate::Prompt, Effect::Deny, &sentence);
+        }
+        self.prompt(ask, hook).await
+    }
+
     /// Gates a prompt and records it.
-    pub(super) async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
+    async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
         let (this, agent) = (Arc::clone(self), ask.agent);
         let looked =
             tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;

@@ -203,16 +203,7 @@ pub fn check(words: &[String]) -> Result<CodexFlags, Vec<FlagProblem>> {
             operands.push(value);
             flags.pass.push(value.clone());
         }
-        match (name, values.first()) {
-            ("-c" | "--config", Some(value)) if may_be_given(value) => {
-                flags.config.extend(["-c".to_owned(), value.clone()]);
-            }
-            ("-c" | "--config", value) => {
-                problem(value.map_or(name, String::as_str), KEY);
-            }
-            ("-C" | "--cd", Some(value)) => flags.cd = Some(value.clone()),
-            _ => {}
-        }
+        note(&mut flags, name, values.first(), &mut problem);
     }
     command(&operands, &mut problem);
     let first = operands.first().copied().unwrap_or_default();
@@ -221,6 +212,23 @@ pub fn check(words: &[String]) -> Result<CodexFlags, Vec<FlagProblem>> {
         Ok(flags)
     } else {
         Err(problems)
+    }
+}
+
+/// Notes what a flag says of the configuration and the working directory.
+fn note(
+    flags: &mut CodexFlags,
+    name: &str,
+    value: Option<&String>,
+    problem: &mut impl FnMut(&str, &'static str),
+) {
+    match (name, value) {
+        ("-c" | "--config", Some(value)) if may_be_given(value) => {
+            flags.config.extend(["-c".to_owned(), value.clone()]);
+        }
+        ("-c" | "--config", value) => problem(value.map_or(name, String::as_str), KEY),
+        ("-C" | "--cd", Some(value)) => flags.cd = Some(value.clone()),
+        _ => {}
     }
 }
 

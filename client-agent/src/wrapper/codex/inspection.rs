@@ -9,6 +9,7 @@
 use super::hooks::CodexHook;
 use crate::daemon::McpFound;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -98,8 +99,13 @@ pub fn inspect(
     let (Some(servers), Some(origins)) = (servers, origins) else {
         return Err(InspectionError::NoAnswer("config/read"));
     };
+    let mut written = BTreeSet::new();
     for (name, definition) in servers {
         let server = server(name, definition, origins)?;
+        // So Codex writes it in the names of its tools.
+        if !written.insert(name.replace('-', "_")) {
+            return Err(InspectionError::Name(name.clone()));
+        }
         if definition["enabled"] == false {
             found.elsewhere.push(server);
         } else {
