@@ -83,7 +83,7 @@ pub fn in_command(command: &str) -> Result<Vec<Change>, PatchError> {
         return Err(PatchError::InCommand);
     };
     let word = heredoc(first).ok_or(PatchError::InCommand)?;
-    if *last != word || patch.iter().any(|line| *line == word) {
+    if *last != word || patch.contains(&word) {
         return Err(PatchError::InCommand);
     }
     changes(&patch.join("\n"))
