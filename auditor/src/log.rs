@@ -278,13 +278,9 @@ impl LogAudit<'_> {
         report.push(pass.blobs);
         let walked = pass.walk.finish();
         report.take(walked.report);
-        let whole = Tree {
-            source: self.source,
-            size,
-            minimum,
-        };
+        let left = self.left(minimum);
         pass.pruned
-            .finish(whole, &walked.ledger, &pass.heads, report)?;
+            .finish(left, &walked.ledger, &pass.heads, report)?;
         report.count("entries", size);
         let published = before.count.saturating_add(pass.heads.len() as u64);
         report.count("published checkpoints", published);
@@ -294,14 +290,19 @@ impl LogAudit<'_> {
         Ok(())
     }
 
+    /// What is left of a log that was pruned below `minimum`.
+    fn left(&self, minimum: u64) -> Tree<'_> {
+        Tree {
+            source: self.source,
+            size: self.head.size,
+            minimum,
+        }
+    }
+
     /// Walks what is left, and keeps the state when it is due.
     fn walk(&self, pass: &mut Pass<'_>) -> Result<(), Cut> {
         let (source, size) = (self.source, self.head.size);
-        let tree = Tree {
-            source,
-            size,
-            minimum: pass.pruned.minimum(),
-        };
+        let tree = self.left(pass.pruned.minimum());
         let left = pass.frontier.size()..size;
         let leave = if self.options.disclosures && !left.is_empty() {
             source.announce(&left, PURPOSE)?

@@ -46,30 +46,7 @@ struct Cli {
 enum Command {
     /// Audit a whole log. Ends with code 0 if it is verified, 1 if not, 2 if it could not begin, and 3 if a
     /// signal ended it.
-    Log {
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        tls: Tls,
-        #[command(flatten)]
-        trust: Trust,
-        /// Leaf hash of entry 0 in hex, obtained from somewhere else than the log.
-        #[arg(long)]
-        genesis_hash: String,
-        /// File with a bearer token, to read confidential members and replay decisions.
-        #[arg(long)]
-        token_file: Option<PathBuf>,
-        /// Address of the log that this one succeeds: audited too. The trust policy must list both.
-        #[arg(long, conflicts_with = "predecessor_dir")]
-        predecessor_url: Option<String>,
-        /// Folder with a mirror of the log that this one succeeds.
-        #[arg(long)]
-        predecessor_dir: Option<PathBuf>,
-        #[command(flatten)]
-        history: History,
-        #[command(flatten)]
-        keeping: Keeping,
-    },
+    Log(Box<LogCommand>),
     /// Check the receipt of one entry.
     Receipt {
         /// File with the entry or its frame.
@@ -91,6 +68,32 @@ enum Command {
         #[arg(long)]
         genesis_hash: String,
     },
+}
+
+#[derive(Args)]
+struct LogCommand {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    tls: Tls,
+    #[command(flatten)]
+    trust: Trust,
+    /// Leaf hash of entry 0 in hex, obtained from somewhere else than the log.
+    #[arg(long)]
+    genesis_hash: String,
+    /// File with a bearer token, to read confidential members and replay decisions.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// Address of the log that this one succeeds: audited too. The trust policy must list both.
+    #[arg(long, conflicts_with = "predecessor_dir")]
+    predecessor_url: Option<String>,
+    /// Folder with a mirror of the log that this one succeeds.
+    #[arg(long)]
+    predecessor_dir: Option<PathBuf>,
+    #[command(flatten)]
+    history: History,
+    #[command(flatten)]
+    keeping: Keeping,
 }
 
 #[derive(Args)]
@@ -145,46 +148,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<Report> {
     match command {
-        Command::Log {
-            place,
-            tls,
-            trust,
-            genesis_hash,
-            token_file,
-            predecessor_url,
-            predecessor_dir,
-            history,
-            keeping,
-        } => {
-            let held = history.read()?;
-            let source = open(place, tls, token_file.as_deref())?;
-            let before = Place {
-                url: predecessor_url.clone(),
-                dir: predecessor_dir.clone(),
-            };
-            let is_asked = before.url.is_some() || before.dir.is_some();
-            let before = is_asked.then(|| open(&before, tls, None)).transpose()?;
-            let (policy, genesis) = (trust.read()?, pinned(genesis_hash)?);
-            let bar = progress_bar();
-            let progress = |done, all| {
-                bar.set_length(all);
-                bar.set_position(done);
-            };
-            let disclosures = token_file.is_some() || place.dir.is_some();
-            let options = Options {
-                policy: &policy,
-                genesis,
-                disclosures,
-                max_age: held.max_age,
-                since: held.since.as_deref(),
-                progress: &progress,
-            };
-            let report = audit(source.as_ref(), before.as_deref(), &options, keeping);
-            bar.finish_and_clear();
-            let report = report?;
-            history.keep(&report)?;
-            Ok(report)
-        }
+        Command::Log(command) => command.run(),
         Command::Receipt {
             entry,
             receipt,
@@ -204,6 +168,41 @@ fn run(command: &Command) -> Result<Report> {
             &trust.read()?,
             &pinned(genesis_hash)?,
         )),
+    }
+}
+
+impl LogCommand {
+    fn run(&self) -> Result<Report> {
+        let held = self.history.read()?;
+        let source = open(&self.place, &self.tls, self.token_file.as_deref())?;
+        let before = Place {
+            url: self.predecessor_url.clone(),
+            dir: self.predecessor_dir.clone(),
+        };
+        let is_asked = before.url.is_some() || before.dir.is_some();
+        let before = is_asked
+            .then(|| open(&before, &self.tls, None))
+            .transpose()?;
+        let (policy, genesis) = (self.trust.read()?, pinned(&self.genesis_hash)?);
+        let bar = progress_bar();
+        let progress = |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        };
+        let disclosures = self.token_file.is_some() || self.place.dir.is_some();
+        let options = Options {
+            policy: &policy,
+            genesis,
+            disclosures,
+            max_age: held.max_age,
+            since: held.since.as_deref(),
+            progress: &progress,
+        };
+        let report = audit(source.as_ref(), before.as_deref(), &options, &self.keeping);
+        bar.finish_and_clear();
+        let report = report?;
+        self.history.keep(&report)?;
+        Ok(report)
     }
 }
 

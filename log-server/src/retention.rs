@@ -161,7 +161,7 @@ impl Pruner<'_> {
         let from = self.store.minimum_index()?;
         let oldest = age::boundary(self.store, from, days, self.now_ms)?;
         let to = to.unwrap_or(oldest);
-        if to % LogPrune::STEP != 0 {
+        if !to.is_multiple_of(LogPrune::STEP) {
             return Err(PruneError::NotWhole(to));
         }
         if to <= from || to > oldest {

@@ -98,12 +98,11 @@ fn for_each(
 
 /// Compares each checkpoint with the tree of the entries at its size: all of them are then prefixes of
 /// one tree.
-pub fn compare(
-    check: &mut Check,
-    heads: &[Head],
-    mut tree: impl FnMut(u64, &Hash) -> TreeAt,
-) {
-    for Head { size, root: signed, .. } in heads {
+pub fn compare(check: &mut Check, heads: &[Head], mut tree: impl FnMut(u64, &Hash) -> TreeAt) {
+    for Head {
+        size, root: signed, ..
+    } in heads
+    {
         let verdict = match tree(*size, signed) {
             TreeAt::Root(root) if root == *signed => Ok(()),
             TreeAt::Root(root) => Err(format!("signed root {signed}, entries give {root}")),

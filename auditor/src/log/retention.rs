@@ -116,19 +116,13 @@ impl Pruned {
 }
 
 /// Whether the order came as long after the entries were published as it says, by the witnesses' clocks.
-fn check_age(
-    range: PrunedRange,
-    ledger: &Ledger,
-    heads: &[Head],
-) -> Result<(), String> {
+fn check_age(range: PrunedRange, ledger: &Ledger, heads: &[Head]) -> Result<(), String> {
     let ordered = ledger.prunes().iter().find(|(at, _)| *at == range.entry);
     let Some((entry, order)) = ordered else {
         return Ok(());
     };
     // The earliest time at which anybody saw a tree of this size.
-    let seen = |size: u64| {
-        heads.iter().find(|head| head.size >= size)?.seen_s
-    };
+    let seen = |size: u64| heads.iter().find(|head| head.size >= size)?.seen_s;
     // Without witnesses nobody knows.
     let (Some(published), Some(said)) = (seen(order.to), seen(entry.saturating_add(1))) else {
         return Ok(());

@@ -3,6 +3,7 @@
 //! Owns the alert: the call's end with everything that is known of it, and a declared gap in the chain,
 //! so that every reader who looks for missing evidence finds it.
 
+use super::claude_code::ClaudeCode;
 use super::observe::Observed;
 use super::{Ask, Gatekeeper};
 use crate::telemetry::{Told, What};
@@ -33,6 +34,7 @@ impl Gatekeeper {
             });
             // Nobody asked: the agent's process is not known.
             let nobody = Ask {
+                agent: &ClaudeCode,
                 event: String::new(),
                 env: BTreeMap::new(),
                 input: Vec::new(),

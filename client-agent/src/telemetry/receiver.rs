@@ -246,10 +246,10 @@ mod tests {
         };
         let first = receiver.issue().unwrap();
         assert!(receiver.admits(&shown(&first)));
-        let last = (0..TOKENS_MAX)
-            .filter_map(|_| receiver.issue())
-            .last()
-            .unwrap();
+        let mut last = first.clone();
+        for _ in 0..TOKENS_MAX {
+            last = receiver.issue().unwrap();
+        }
         assert!(!receiver.admits(&shown(&first)) && receiver.admits(&shown(&last)));
     }
 }

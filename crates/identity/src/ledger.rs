@@ -323,7 +323,9 @@ impl Ledger {
     /// What a pruning states must be possible. Whether it is old enough, and whether it keeps what it
     /// must, is for those to judge who hold the entries.
     fn next_prune(&self, prune: &LogPrune) -> Result<Change, Refusal> {
-        let whole = prune.from % LogPrune::STEP == 0 && prune.to % LogPrune::STEP == 0;
+        let whole = [prune.from, prune.to]
+            .iter()
+            .all(|at| at.is_multiple_of(LogPrune::STEP));
         let wrong = match () {
             () if !whole => "a range has whole bundles of 256 entries",
             () if prune.from >= prune.to => "the range is empty",

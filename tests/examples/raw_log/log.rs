@@ -92,12 +92,17 @@ fn sequence(
         let mut entries: Vec<NewEntry> = Vec::new();
         let mut answers = Vec::new();
         for (bytes, tell) in round {
-            let known = store.index_of_leaf(&leaf_hash(&bytes))?;
+            let leaf = leaf_hash(&bytes);
+            let known = store.index_of_leaf(&leaf)?;
             let place = entries.iter().position(|entry| entry.bytes == bytes);
             let index =
                 known.unwrap_or_else(|| head.size() + place.unwrap_or(entries.len()) as u64);
             if known.is_none() && place.is_none() {
-                entries.push(NewEntry { bytes, place: None });
+                entries.push(NewEntry {
+                    bytes,
+                    leaf,
+                    place: None,
+                });
             }
             answers.push((tell, index));
         }
