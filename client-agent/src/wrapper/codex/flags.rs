@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn sessions_pass_with_the_flags_that_are_known() {
         for line in [
-            "exec --json -m gpt-5.5 -C sub do it",
+            "exec --json -m gpt-5.5 -C sub Do it",
             "exec resume --last",
             "resume --last",
             "Fix",
@@ -286,7 +286,7 @@ mod tests {
             assert_eq!(flags.pass, words(line), "{line}");
         }
         assert_eq!(check(&[]).unwrap().pass, Vec::<String>::new());
-        let flags = check(&words("exec -C sub -c model=1 do it")).unwrap();
+        let flags = check(&words("exec -C sub -c model=1 Do it")).unwrap();
         assert_eq!(flags.cd.as_deref(), Some("sub"));
         assert_eq!(flags.config, ["-c", "model=1"]);
         assert!(!flags.interactive && check(&words("resume --last")).unwrap().interactive);
