@@ -323,15 +323,17 @@ impl Ledger {
     /// What a pruning states must be possible. Whether it is old enough, and whether it keeps what it
     /// must, is for those to judge who hold the entries.
     fn next_prune(&self, prune: &LogPrune) -> Result<Change, Refusal> {
-        let whole = [prune.from, prune.to]
-            .iter()
-            .all(|at| at.is_multiple_of(LogPrune::STEP));
-        let wrong = match () {
-            () if !whole => "a range has whole bundles of 256 entries",
-            () if prune.from >= prune.to => "the range is empty",
-            () if prune.to > self.size => "the range ends after the last entry",
-            () if prune.days == 0 => "`days` is at least 1",
-            () => return Ok(Change::Prune(prune.clone())),
+        let step = LogPrune::STEP;
+        let wrong = if !prune.from.is_multiple_of(step) || !prune.to.is_multiple_of(step) {
+            "a range has whole bundles of 256 entries"
+        } else if prune.from >= prune.to {
+            "the range is empty"
+        } else if prune.to > self.size {
+            "the range ends after the last entry"
+        } else if prune.days == 0 {
+            "`days` is at least 1"
+        } else {
+            return Ok(Change::Prune(prune.clone()));
         };
         Err(Refusal::Prune(wrong))
     }

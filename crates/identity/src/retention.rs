@@ -218,7 +218,7 @@ impl Retention {
     pub fn check_form(&self) -> Result<(), RetentionError> {
         let mut next = 0;
         for range in &self.pruned {
-            let whole = range.to % LogPrune::STEP == 0;
+            let whole = range.to.is_multiple_of(LogPrune::STEP);
             if range.from != next || range.to <= range.from || !whole {
                 return Err(RetentionError::Ranges(self.minimum_index));
             }
