@@ -351,9 +351,14 @@ fn a_state_is_bound_to_what_was_asked() {
     };
     let policy = State::parse(&state, &options).err().unwrap();
     assert!(matches!(policy, StateError::TrustPolicy), "{policy}");
+    let semantics = format!("\"semantics\":{}", cairn_policy::ENGINE_SEMANTICS);
     for (from, to, refusal) in [
         ("\"v\":1", "\"v\":2", "version 2"),
-        ("\"semantics\":1", "\"semantics\":9", "engine semantics 9"),
+        (
+            semantics.as_str(),
+            "\"semantics\":900",
+            "engine semantics 900",
+        ),
         (
             "\"origin\":\"log.example/cairn\"",
             "\"origin\":\"x\"",
