@@ -485,6 +485,26 @@ fn entries_for_another_log_or_an_unknown_chain_are_refused() {
     assert!(orphan.unwrap_err().may_pass_later());
 }
 
+#[test]
+fn every_entry_that_a_kept_ledger_is_made_from_is_known_by_its_index() {
+    let mut ledger = Ledger::new(LOG);
+    submit(&mut ledger, &approved(genesis(2), ADMIN_A, &[ADMIN_B])).unwrap();
+    ledger.count_to(300);
+    let order = Body::LogPrune(LogPrune {
+        days: 400,
+        from: 0,
+        kept: Sha256([7; 32]),
+        reason: "the retention period is over".into(),
+        to: LogPrune::STEP,
+    });
+    submit(&mut ledger, &approved(order, ADMIN_A, &[ADMIN_B])).unwrap();
+    submit(&mut ledger, &approved(close(), ADMIN_A, &[ADMIN_B])).unwrap();
+    let listed = ledger.administrative_entries();
+    assert_eq!(listed, [0, 300, 301]);
+    let known = (0..ledger.size()).filter(|index| ledger.is_administrative(*index));
+    assert_eq!(known.collect::<Vec<u64>>(), listed);
+}
+
 fn close() -> Body {
     Body::LogClose(LogClose {
         reason: "a new log key".into(),

@@ -62,6 +62,10 @@ impl Ledger {
             || policies
                 .binary_search_by_key(&index, |head| head.index)
                 .is_ok()
+            || self
+                .prunes
+                .binary_search_by_key(&index, |(at, _)| *at)
+                .is_ok()
     }
 
     /// Every chain as it is to be written down.
