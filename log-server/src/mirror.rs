@@ -141,7 +141,9 @@ pub fn export(data: &Path, target: &Path) -> Result<MirrorReport, MirrorError> {
     write_tree(&mut files, &store, newest.size, retention.minimum_index)?;
     // Before what it makes superfluous goes: a reader finds one or the other.
     let text = serde_json::to_vec(&retention).map_err(MirrorError::Form)?;
-    files.replace(RETENTION, &text)?;
+    if files.read(RETENTION)?.is_none_or(|known| known != text) {
+        files.replace(RETENTION, &text)?;
+    }
     remove_pruned(&mut files, retention.minimum_index)?;
     write_checkpoints(&mut files, &store, &newest)?;
     files.replace(CHECKPOINT, newest.note.as_bytes())?;

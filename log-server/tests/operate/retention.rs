@@ -144,8 +144,9 @@ async fn a_pruned_log_is_served_audited_mirrored_and_smaller() {
     println!("{before} bytes before the pruning, {after} after it");
     assert_eq!(done["minimum_index"], MINIMUM);
     assert_eq!(done["kept_entries"], 4, "{done}");
+    // What of the store is no entry stays: tiles, indices, checkpoints.
     assert!(
-        after < before * 2 / 3,
+        after < before * 3 / 4,
         "{before} bytes before, {after} after"
     );
 
