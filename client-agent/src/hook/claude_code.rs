@@ -90,7 +90,6 @@ impl Agent for ClaudeCode {
 }
 
 fn tool(decision: &str, reason: &str) -> Answer {
-    let reason: String = reason.chars().take(2_000).collect();
     Answer::json(&json!({ "hookSpecificOutput": {
         "hookEventName": "PreToolUse",
         "permissionDecision": decision,

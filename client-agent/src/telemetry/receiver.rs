@@ -1,13 +1,14 @@
 //! The receiver: loopback only, a token for each session, bounded in every direction.
 //!
 //! Owns the port and the tokens. Other users of the machine can reach the port; without a token they
-//! are told nothing and nothing of theirs is read.
+//! are told nothing, and no body of theirs is read. They can hold every connection: then nothing is joined,
+//! and the hooks, which come another way, decide and record as before.
 
 use super::event::{BATCH_BYTES_MAX, Told, told};
 use crate::random;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use axum::serve::Listener;
@@ -19,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -34,6 +36,9 @@ const TOKENS_MAX: usize = 1_024;
 
 /// Statements that wait to be joined; a sender waits where there are more.
 const WAITING_MAX: usize = 4_096;
+
+/// How long a batch may take to arrive: over loopback it is there at once.
+const BATCH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where an agent sends its events, and what it shows there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +72,6 @@ impl Receiver {
         });
         let service = Router::new()
             .route(PATH, post(take))
-            .layer(DefaultBodyLimit::max(BATCH_BYTES_MAX))
             .with_state(Arc::clone(&receiver));
         let limited = Limited {
             listener,
@@ -107,11 +111,12 @@ impl Receiver {
 /// Takes a batch; the answer to a good one is an empty `ExportLogsServiceResponse`.
 async fn take(
     State(receiver): State<Arc<Receiver>>,
-    headers: HeaderMap,
-    batch: Bytes,
+    request: Request,
 ) -> (StatusCode, &'static str) {
     const NOTHING: &str = "{}";
-    if !receiver.admits(&headers) {
+    let (head, body) = request.into_parts();
+    let headers = &head.headers;
+    if !receiver.admits(headers) {
         return (StatusCode::UNAUTHORIZED, NOTHING);
     }
     let kind = headers.get(header::CONTENT_TYPE);
@@ -120,6 +125,12 @@ async fn take(
     if !is_json || headers.contains_key(header::CONTENT_ENCODING) {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, NOTHING);
     }
+    let arriving = tokio::time::timeout(BATCH_DEADLINE, to_bytes(body, BATCH_BYTES_MAX));
+    let batch = match arriving.await {
+        Ok(Ok(batch)) => batch,
+        Ok(Err(_)) => return (StatusCode::PAYLOAD_TOO_LARGE, NOTHING),
+        Err(_) => return (StatusCode::REQUEST_TIMEOUT, NOTHING),
+    };
     let statements = match told(&batch) {
         Ok(statements) => statements,
         Err(error) => {
@@ -235,6 +246,18 @@ mod tests {
         assert!(statements.try_recv().is_err(), "something refused was used");
         assert_eq!(send(&sink, &sink.token, JSON, good).await, 200);
         assert_eq!(statements.try_recv().unwrap().use_id, "toolu_aaa1");
+    }
+
+    #[tokio::test]
+    async fn without_a_token_the_answer_comes_before_any_body() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (receiver, _statements) = Receiver::open().await.unwrap();
+        let mut stream = TcpStream::connect(receiver.address).await.unwrap();
+        let head = "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use cairn_identity::enrolment::Address;
 use cairn_identity::{Ledger, Roster};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Rows kept in memory, with their calls about 800 bytes each: a third of what the server may take in all.
+/// Rows kept in memory, some hundred bytes each with their calls: a good part of what the server takes.
 /// Older events stay readable one by one.
 pub const MAX_ROWS: usize = 200_000;
 
