@@ -10,9 +10,9 @@ use super::StoreError;
 use super::engine::{Change, Engine, Rows, Table};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompactionStyle,
-    DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
-    WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompactionStyle, DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options,
+    ReadOptions, WriteBatch, WriteOptions,
 };
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -29,10 +29,10 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Blocks of all tables that are kept in memory, in bytes, with their indexes and filters, which
 /// take some 40 MiB of it at ten million entries. One cache for all: by itself each table would have
 /// its own.
-const BLOCK_CACHE_BYTES: usize = 100_663_296;
+const BLOCK_CACHE_BYTES: usize = 67_108_864;
 
 /// Bytes not yet in table files, all tables together: some seconds of load.
-const WRITE_BUFFER_BYTES: usize = 100_663_296;
+const WRITE_BUFFER_BYTES: usize = 67_108_864;
 
 /// The largest write-ahead log in bytes. A start after a crash reads all of it, and tables that are
 /// seldom written would otherwise hold back gigabytes.
@@ -150,6 +150,10 @@ fn families() -> [ColumnFamilyDescriptor; Table::ALL.len()] {
         if matches!(table, Table::Leaf | Table::Place) {
             // Who asks for a leaf or a place mostly asks for one that is not there.
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            // One filter for a file of ten million rows would be 12 MiB, larger than the part of the
+            // cache that it would lie in, and take 80 MiB to build: it is cut as the index is.
+            blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+            blocks.set_partition_filters(true);
             // Their keys are hashes: by levels every row would be written again about ten times.
             options.set_compaction_style(DBCompactionStyle::Universal);
         }

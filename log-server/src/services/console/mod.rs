@@ -14,7 +14,7 @@ pub mod sessions;
 
 use super::Services;
 use super::access::Caller;
-use super::index::{Index, Row};
+use super::index::{Decider, Index, Row};
 use super::reading;
 use crate::problem::Problem;
 use cairn_api::browse::EventSummary;
@@ -50,27 +50,28 @@ fn limit(asked: Option<u64>) -> Result<usize, Problem> {
 
 /// A row as lists show it, without the line that is read from the disclosure store.
 fn summarise(index: &Index, caller: &Caller, row: &Row) -> EventSummary {
-    let shown = |person: &String| caller.sees_person(Some(person));
-    let email = row.person.as_ref().filter(|person| shown(person));
+    let shown = |person: &&str| caller.sees_person(Some(person));
+    let email = row.person.as_deref().filter(shown);
+    let text = |text: Option<&str>| text.map(str::to_owned);
     EventSummary {
         index: row.index,
         kind: row.kind.to_owned(),
         time_ms: row.time_ms,
-        device: row.device.clone(),
-        person: row.person.clone(),
+        device: text(row.device.as_deref()),
+        person: text(row.person.as_deref()),
         email: email
             .and_then(|person| index.directory().email(person))
             .map(str::to_owned),
-        session: row.session.clone(),
+        session: text(row.session.as_deref()),
         seq: row.seq,
-        tool: row.tool.clone(),
-        use_id: row.use_id.clone(),
+        tool: text(row.tool.as_deref()),
+        use_id: text(row.use_id.as_deref()),
         effect: row.effect,
         mode: row.mode,
-        rule: row.rule.clone(),
+        rule: row.rule.as_ref().map(Decider::to_ref),
         outcome: index.outcome_of(row),
         summary: None,
-        flags: row.flags.clone(),
+        flags: row.flags.to_vec(),
     }
 }
 

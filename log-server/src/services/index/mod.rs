@@ -7,6 +7,7 @@
 
 mod directory;
 mod follower;
+mod names;
 mod projection;
 mod row;
 mod session;
@@ -14,16 +15,17 @@ pub mod standing;
 
 pub use directory::Directory;
 pub use follower::follow;
-pub use row::Row;
+pub use row::{Decider, Row};
 pub use session::Session;
 pub use standing::Standing;
 
 use cairn_event::{Effect, OutcomeState, Posture, Sha256};
 use cairn_identity::enrolment::Address;
 use cairn_identity::{Ledger, Roster};
+use names::Names;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Rows kept in memory, some hundred bytes each with their calls: a good part of what the server takes.
+/// Rows kept in memory, some 300 bytes each with their calls: a good part of what the server takes.
 /// Older events stay readable one by one.
 pub const MAX_ROWS: usize = 200_000;
 
@@ -107,6 +109,7 @@ pub struct Index {
     /// Roster entries not yet followed whose addresses are known all the same.
     noted: BTreeSet<u64>,
     rows: BTreeMap<u64, Row>,
+    names: Names,
     sessions: BTreeMap<(String, String), Session>,
     outcomes: HashMap<Call, OutcomeState>,
     decided: HashMap<Call, u64>,
@@ -118,9 +121,9 @@ pub struct Index {
 }
 
 /// What is kept of a text that a device chose.
-fn shown(text: &str) -> String {
+fn shown(text: &str) -> &str {
     let end = text.floor_char_boundary(MAX_SHOWN_BYTES);
-    text.get(..end).unwrap_or_default().to_owned()
+    text.get(..end).unwrap_or_default()
 }
 
 /// The key of counts that belong to no person.
@@ -135,6 +138,7 @@ impl Index {
             directory: Directory::default(),
             noted: BTreeSet::new(),
             rows: BTreeMap::new(),
+            names: Names::default(),
             sessions: BTreeMap::new(),
             outcomes: HashMap::new(),
             decided: HashMap::new(),

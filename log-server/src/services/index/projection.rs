@@ -33,9 +33,9 @@ impl Index {
                 .roster()
                 .devices
                 .get(&link.device)
-                .map(|device| device.person.clone())
+                .map(|device| device.person.as_str())
         });
-        let row = Row::of(index, entry, person, &flags);
+        let row = Row::of(index, entry, person, &flags, &mut self.names);
         self.note_device(&row, entry, &flags);
         self.count(&row, entry, &flags);
         self.note_call(&row, entry);
@@ -52,7 +52,7 @@ impl Index {
     /// Forgets the call of a row that is no longer kept, and its session with the last row of it.
     fn forget(&mut self, row: Row) {
         if let (Some(device), Some(session)) = (&row.device, &row.session) {
-            let key = (session.clone(), device.clone());
+            let key = (session.to_string(), device.to_string());
             if let Some(known) = self.sessions.get_mut(&key)
                 && known.forget(row.index)
             {
@@ -99,7 +99,7 @@ impl Index {
 
     fn note_device(&mut self, row: &Row, entry: &Entry, flags: &[Flag]) {
         let Some(device) = &row.device else { return };
-        let facts: &mut DeviceFacts = self.devices.entry(device.clone()).or_default();
+        let facts: &mut DeviceFacts = self.devices.entry(device.to_string()).or_default();
         facts.last_seen_ms = facts.last_seen_ms.max(Some(row.time_ms));
         if let Some(posture) = &entry.payload().context.posture {
             facts.posture = Some(posture.clone());
@@ -111,7 +111,7 @@ impl Index {
     }
 
     fn count(&mut self, row: &Row, entry: &Entry, flags: &[Flag]) {
-        let person = row.person.clone().unwrap_or_else(|| NOBODY.to_owned());
+        let person = row.person.as_deref().unwrap_or(NOBODY).to_owned();
         let counts = self.counts.entry(person).or_default();
         if row.kind == "tool.decision" {
             match row.effect {
@@ -142,8 +142,8 @@ impl Index {
         let (Some(session), Some(device)) = (&row.session, &row.device) else {
             return;
         };
-        let person = row.person.clone().unwrap_or_default();
-        let key = (session.clone(), device.clone());
+        let person = row.person.as_deref().unwrap_or_default().to_owned();
+        let key = (session.to_string(), device.to_string());
         let known = self
             .sessions
             .entry(key)
@@ -163,9 +163,9 @@ impl Index {
         let Body::McpSeen(seen) = &entry.payload().body else {
             return;
         };
-        let key = (shown(&seen.name), seen.fingerprint);
+        let key = (shown(&seen.name).to_owned(), seen.fingerprint);
         let facts = self.mcp.entry(key.clone()).or_insert_with(|| McpFacts {
-            transport: shown(&seen.transport),
+            transport: shown(&seen.transport).to_owned(),
             effect: seen.effect,
             seen: std::collections::BTreeMap::new(),
             first_seen_ms: row.time_ms,
@@ -179,9 +179,9 @@ impl Index {
         facts.effect = seen.effect;
         facts.last_seen_ms = facts.last_seen_ms.max(row.time_ms);
         facts.first_seen_ms = facts.first_seen_ms.min(row.time_ms);
-        let device = row.device.clone().unwrap_or_default();
+        let device = row.device.as_deref().unwrap_or_default().to_owned();
         let sources = facts.seen.entry(device).or_default();
-        let source = shown(&seen.source);
+        let source = shown(&seen.source).to_owned();
         if sources.len() < MAX_SOURCES && !sources.contains(&source) {
             sources.push(source);
             sources.sort_unstable();
