@@ -1,9 +1,13 @@
 //! The log laid out in an ordered key-value engine.
 //!
-//! Owns every key and value form (`docs/formats/store.md`) and the poison. All integers in keys
-//! are big-endian, so key order is index order. Full bundles are one value each; the entries of
+//! Owns reading and writing, and the poison; forms are in `keys` and `values` (`docs/formats/store.md`), what a
+//! round changes in `round`. Full bundles are one value each; the entries of
 //! the last bundle lie singly in `edge`, so that a small round does not rewrite a large value.
 //! Partial bundles and tiles are cut out of these on read and never stored.
+
+mod keys;
+mod round;
+mod values;
 
 use super::engine::{Change, Engine, Table};
 use super::{
@@ -12,10 +16,13 @@ use super::{
 };
 use cairn_event::Kid;
 use cairn_identity::retention::{PrunedRange, Retention};
-use cairn_tlog::{Frontier, Hash, TILE_WIDTH, TileId, bundle};
+use cairn_tlog::{Hash, TILE_WIDTH, TileId, bundle};
+use keys::{damaged, key, place_key, read_u64, sealed_key, tile_key};
+use round::{disclosure_change, round_changes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use values::{decode_checkpoint, decode_head, encode_checkpoint};
 
 const HEAD_KEY: &[u8] = b"head";
 const NEWEST_KEY: &[u8] = b"newest-checkpoint";
@@ -354,205 +361,8 @@ impl<E: Engine> LogStore for KeyedStore<E> {
     }
 }
 
-/// All changes of one round. The order inside a batch has no meaning: it is atomic.
-fn round_changes(staged: &Staged) -> Vec<Change> {
-    let width = u64::from(TILE_WIDTH);
-    let mut changes = vec![Change::Put(
-        Table::Meta,
-        HEAD_KEY.to_vec(),
-        encode_head(&staged.head),
-    )];
-    let first_of_edge = staged.head.size() / width * width;
-    for entry in &staged.entries {
-        let index = key(entry.index);
-        if entry.index >= first_of_edge {
-            changes.push(Change::Put(Table::Edge, index.clone(), entry.bytes.clone()));
-        }
-        changes.push(Change::Put(
-            Table::Leaf,
-            entry.leaf.0.to_vec(),
-            index.clone(),
-        ));
-        if let Some((chain, seq)) = &entry.place {
-            changes.push(Change::Put(Table::Place, place_key(chain, *seq), index));
-        }
-    }
-    for (number, bytes) in &staged.bundles {
-        changes.push(Change::Put(Table::Bundle, key(*number), bytes.clone()));
-        let first = number.saturating_mul(width);
-        let singles = first..staged.from.min(first.saturating_add(width));
-        changes.extend(singles.map(|index| Change::Delete(Table::Edge, key(index))));
-    }
-    for (id, bytes) in &staged.tiles {
-        changes.push(Change::Put(
-            Table::Tile,
-            tile_key(id.level, id.index),
-            bytes.clone(),
-        ));
-    }
-    for (chain, seq) in &staged.forks {
-        changes.push(Change::Put(
-            Table::Fork,
-            place_key(chain, *seq),
-            vec![LAYOUT],
-        ));
-    }
-    changes.extend(staged.disclosures.iter().map(disclosure_change));
-    changes
-}
-
-fn disclosure_change(write: &DisclosureWrite) -> Change {
-    match write {
-        DisclosureWrite::Record {
-            index,
-            digest,
-            value,
-        } => {
-            let mut at = key(*index);
-            at.extend_from_slice(digest);
-            Change::Put(Table::Disclosure, at, value.clone())
-        }
-        DisclosureWrite::Drop { index, digest } => {
-            let mut at = key(*index);
-            at.extend_from_slice(digest);
-            Change::Delete(Table::Disclosure, at)
-        }
-        DisclosureWrite::Sealed { name, places } => {
-            let indices: BTreeSet<u64> = places.iter().map(|(index, _)| *index).collect();
-            let value = indices.iter().flat_map(|index| index.to_be_bytes());
-            let at = sealed_key(name, places.first());
-            Change::Put(Table::Sealed, at, value.collect())
-        }
-        DisclosureWrite::Key { name, value } => {
-            Change::Put(Table::PersonKey, name.clone().into_bytes(), value.clone())
-        }
-        DisclosureWrite::DropKey { name } => {
-            Change::Delete(Table::PersonKey, name.clone().into_bytes())
-        }
-    }
-}
-
 fn follows(newest: &PublishedCheckpoint, next: &PublishedCheckpoint) -> bool {
     let grows = next.size > newest.size;
     let same = next.size == newest.size && next.root == newest.root;
     (grows || same) && next.time_ms >= newest.time_ms
-}
-
-fn key(number: u64) -> Vec<u8> {
-    number.to_be_bytes().to_vec()
-}
-
-fn tile_key(level: u8, index: u64) -> Vec<u8> {
-    let mut bytes = vec![level];
-    bytes.extend_from_slice(&index.to_be_bytes());
-    bytes
-}
-
-fn place_key(chain: &Kid, seq: u64) -> Vec<u8> {
-    let mut bytes = chain.0.clone().into_bytes();
-    bytes.push(b'/');
-    bytes.extend_from_slice(&seq.to_be_bytes());
-    bytes
-}
-
-/// Name, zero byte, and the first place of the list: no two rounds seal the same disclosure, so no
-/// list replaces another.
-fn sealed_key(name: &str, first: Option<&(u64, [u8; 32])>) -> Vec<u8> {
-    let mut bytes = name.as_bytes().to_vec();
-    bytes.push(0);
-    if let Some((index, digest)) = first {
-        bytes.extend_from_slice(&index.to_be_bytes());
-        bytes.extend_from_slice(digest);
-    }
-    bytes
-}
-
-fn damaged(table: Table, what: &'static str) -> StoreError {
-    StoreError::Damaged {
-        table: table.name(),
-        what,
-    }
-}
-
-fn read_u64(table: Table, bytes: &[u8]) -> Result<u64, StoreError> {
-    let array = bytes
-        .try_into()
-        .map_err(|_| damaged(table, "not 8 bytes"))?;
-    Ok(u64::from_be_bytes(array))
-}
-
-/// Layout byte, size, time, root, then the frontier's hashes left to right.
-fn encode_head(head: &Head) -> Vec<u8> {
-    let mut bytes = vec![LAYOUT];
-    bytes.extend_from_slice(&head.size().to_be_bytes());
-    bytes.extend_from_slice(&head.time_ms.to_be_bytes());
-    bytes.extend_from_slice(head.root.as_bytes());
-    head.frontier
-        .hashes()
-        .iter()
-        .for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
-    bytes
-}
-
-fn decode_head(bytes: &[u8]) -> Result<Head, StoreError> {
-    let wrong = |what| damaged(Table::Meta, what);
-    let (size, time_ms, root, rest) = split_fixed(bytes).ok_or_else(|| wrong("head is short"))?;
-    let (hashes, tail) = rest.as_chunks::<32>();
-    if !tail.is_empty() {
-        return Err(wrong("head has trailing bytes"));
-    }
-    let hashes = hashes.iter().map(|hash| Hash(*hash)).collect();
-    let frontier =
-        Frontier::from_parts(size, hashes).map_err(|_| wrong("head has no valid frontier"))?;
-    if frontier.root() != root {
-        return Err(wrong("the right edge does not hash to the head's root"));
-    }
-    Ok(Head {
-        frontier,
-        root,
-        time_ms,
-    })
-}
-
-/// Layout byte, size, time, root, witnessed (0 or 1), then the note.
-fn encode_checkpoint(checkpoint: &PublishedCheckpoint) -> Vec<u8> {
-    let mut bytes = vec![LAYOUT];
-    bytes.extend_from_slice(&checkpoint.size.to_be_bytes());
-    bytes.extend_from_slice(&checkpoint.time_ms.to_be_bytes());
-    bytes.extend_from_slice(checkpoint.root.as_bytes());
-    bytes.push(u8::from(checkpoint.witnessed));
-    bytes.extend_from_slice(checkpoint.note.as_bytes());
-    bytes
-}
-
-fn decode_checkpoint(bytes: &[u8]) -> Result<PublishedCheckpoint, StoreError> {
-    let wrong = |what| damaged(Table::Checkpoint, what);
-    let short = || wrong("checkpoint is short");
-    let (size, time_ms, root, rest) = split_fixed(bytes).ok_or_else(short)?;
-    let (&witnessed, note) = rest.split_first().ok_or_else(short)?;
-    let note = std::str::from_utf8(note)
-        .map_err(|_| wrong("note is not text"))?
-        .to_owned();
-    Ok(PublishedCheckpoint {
-        size,
-        root,
-        note,
-        time_ms,
-        witnessed: witnessed == 1,
-    })
-}
-
-fn split_fixed(bytes: &[u8]) -> Option<(u64, u64, Hash, &[u8])> {
-    let (&[LAYOUT], rest) = bytes.split_first_chunk::<1>()? else {
-        return None;
-    };
-    let (size, rest) = rest.split_first_chunk::<8>()?;
-    let (time_ms, rest) = rest.split_first_chunk::<8>()?;
-    let (root, rest) = rest.split_first_chunk::<32>()?;
-    Some((
-        u64::from_be_bytes(*size),
-        u64::from_be_bytes(*time_ms),
-        Hash(*root),
-        rest,
-    ))
 }
