@@ -329,6 +329,39 @@ fn a_failed_sync_poisons_the_writer_for_ever() {
     ));
 }
 
+/// Bytes that this thread has handed to the kernel for writing so far.
+fn written_by_this_thread() -> usize {
+    let account = fs::read_to_string("/proc/thread-self/io").unwrap();
+    let line = account
+        .lines()
+        .find_map(|line| line.strip_prefix("wchar: "));
+    line.unwrap().parse().unwrap()
+}
+
+/// After a sync that failed, Linux calls the pages in its cache clean: a later sync of the same file succeeds
+/// and writes none of them. So whatever an opened file keeps has to be handed over again before the sync by
+/// which it is called durable.
+#[test]
+fn what_an_opened_segment_keeps_is_written_again_before_it_is_called_durable() {
+    let f = fixture();
+    let payloads: Vec<Vec<u8>> = (1..40).map(|number| vec![number; 4_000]).collect();
+    let bytes = write_records(&f.path, &payloads);
+    let before = written_by_this_thread();
+    let opened = SegmentWriter::open_append(&f.path).unwrap();
+    let again = written_by_this_thread() - before;
+    assert_eq!(opened.offsets.len(), payloads.len());
+    assert_eq!(again, bytes.len());
+    drop(opened);
+    assert_eq!(fs::read(&f.path).unwrap(), bytes);
+    // Of a torn tail nothing is written.
+    let torn = [bytes.as_slice(), &[0, 0, 0, 9, 1]].concat();
+    fs::write(&f.path, torn).unwrap();
+    let before = written_by_this_thread();
+    let opened = SegmentWriter::open_append(&f.path).unwrap();
+    assert_eq!(opened.torn.unwrap().bytes, 5);
+    assert_eq!(written_by_this_thread() - before, bytes.len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
