@@ -82,10 +82,18 @@ impl Places {
 ///
 /// Errors: [`ExpansionError`].
 pub fn texts(places: &Places, name: &str) -> Result<Vec<Found>, ExpansionError> {
+    texts_within(places, name, ENTRIES_MAX)
+}
+
+fn texts_within(
+    places: &Places,
+    name: &str,
+    entries_max: usize,
+) -> Result<Vec<Found>, ExpansionError> {
     let last = name.rsplit(':').next().unwrap_or(name);
     let mut search = Search {
         name: last,
-        entries: 0,
+        entries_left: entries_max,
         found: Vec::new(),
     };
     for folder in places.configurations()? {
@@ -115,7 +123,7 @@ pub fn commands(text: &str) -> Vec<String> {
 
 struct Search<'a> {
     name: &'a str,
-    entries: usize,
+    entries_left: usize,
     found: Vec<Found>,
 }
 
@@ -126,10 +134,9 @@ impl Search<'_> {
             return Ok(());
         };
         for entry in listing.flatten() {
-            self.entries += 1;
-            if self.entries > ENTRIES_MAX {
-                return Err(ExpansionError::TooMany(self.name.to_owned()));
-            }
+            let left = self.entries_left.checked_sub(1);
+            self.entries_left =
+                left.ok_or_else(|| ExpansionError::TooMany(self.name.to_owned()))?;
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             // Links are followed, as the agent follows them; the depth ends every loop.
@@ -239,6 +246,24 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert!(texts(&places, "init").unwrap().is_empty());
+    }
+
+    #[test]
+    fn more_files_than_can_be_looked_at_are_refused_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("cfg");
+        for number in 0..5 {
+            write(config.join(format!("commands/{number}.md")), "text");
+        }
+        let places = Places {
+            folders: Vec::new(),
+            config,
+        };
+        assert_eq!(texts_within(&places, "3", 5).unwrap().len(), 1);
+        for fewer in 0..5 {
+            let refused = texts_within(&places, "3", fewer).unwrap_err();
+            assert_eq!(refused, ExpansionError::TooMany("3".to_owned()));
+        }
     }
 
     #[test]

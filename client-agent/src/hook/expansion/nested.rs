@@ -17,8 +17,12 @@ const ENTRIES_MAX: usize = 400_000;
 ///
 /// Errors: [`ExpansionError::TooWide`].
 pub(super) fn configurations(root: &Path) -> Result<Vec<PathBuf>, ExpansionError> {
+    within(root, ENTRIES_MAX)
+}
+
+fn within(root: &Path, entries_max: usize) -> Result<Vec<PathBuf>, ExpansionError> {
     let mut walk = Walk {
-        entries: 0,
+        entries_left: entries_max,
         seen: HashSet::new(),
         found: Vec::new(),
     };
@@ -35,7 +39,7 @@ pub(super) fn configurations(root: &Path) -> Result<Vec<PathBuf>, ExpansionError
 }
 
 struct Walk {
-    entries: usize,
+    entries_left: usize,
     seen: HashSet<(u64, u64)>,
     found: Vec<PathBuf>,
 }
@@ -76,10 +80,7 @@ impl Walk {
             return Some(found);
         };
         for entry in listing.flatten() {
-            self.entries += 1;
-            if self.entries > ENTRIES_MAX {
-                return None;
-            }
+            self.entries_left = self.entries_left.checked_sub(1)?;
             let may_be_a_folder = entry
                 .file_type()
                 .is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
@@ -98,5 +99,59 @@ impl Walk {
     fn is_new(&mut self, path: &Path) -> bool {
         std::fs::metadata(path)
             .is_ok_and(|meta| meta.is_dir() && self.seen.insert((meta.dev(), meta.ino())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn made(root: &Path, folders: &[&str]) {
+        for folder in folders {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_project_is_searched_up_to_the_bound_and_refused_beyond_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        made(root, &["a/b/.claude", "c/.claude/skills/x", ".git/hooks"]);
+        fs::write(root.join("c/file"), "").unwrap();
+        // a, c, .git; b; .claude; .claude and file: what is in `.claude` and `.git` is not looked at.
+        let entries = 7;
+        let mut found = within(root, entries).unwrap();
+        found.sort();
+        assert_eq!(found, [root.join("a/b/.claude"), root.join("c/.claude")]);
+        for fewer in 0..entries {
+            let refused = within(root, fewer).unwrap_err();
+            assert_eq!(refused, ExpansionError::TooWide(root.to_owned()), "{fewer}");
+        }
+    }
+
+    #[test]
+    fn links_that_lead_around_end_and_of_packages_only_the_top_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        made(
+            root,
+            &[
+                "a/b",
+                "node_modules/p/.claude",
+                "node_modules/@s/q/.claude",
+                "node_modules/p/deep/.claude",
+            ],
+        );
+        std::os::unix::fs::symlink(root, root.join("a/b/up")).unwrap();
+        std::os::unix::fs::symlink(root.join("a"), root.join("again")).unwrap();
+        // a, node_modules, again; b; up; p, @s; q.
+        let mut found = within(root, 8).unwrap();
+        found.sort();
+        let packages = root.join("node_modules");
+        assert_eq!(
+            found,
+            [packages.join("@s/q/.claude"), packages.join("p/.claude")]
+        );
     }
 }
