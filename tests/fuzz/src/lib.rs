@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod event;
 pub mod policy;
+pub mod retention;
 pub mod tlog;
 
 /// A property: panics when it does not hold for these bytes.
@@ -29,6 +30,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame", event::frame),
     ("disclosure", event::disclosure),
     ("assertion", event::assertion),
+    ("kept", retention::kept),
+    ("retention", retention::retention),
     ("policy_bundle", policy::bundle),
     ("bash", policy::bash),
     ("settings", policy::settings),

@@ -1,0 +1,4 @@
+//! Fuzzer of `cairn_fuzz_targets::retention::kept`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cairn_fuzz_targets::retention::kept(data));
