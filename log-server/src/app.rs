@@ -122,7 +122,7 @@ pub fn wait_until_closed(store: &Weak<()>) {
 pub async fn open(dir: &Path, config: Config, genesis: Option<&Path>) -> Result<Opened, OpenError> {
     let lock = FolderLock::acquire(dir)?;
     sweep_temporaries(dir).map_err(OpenError::Sweep)?;
-    let keys = Keys::load(dir)?;
+    let keys = Keys::load_to_serve(dir)?;
     let trust_text = config
         .trust_policy
         .as_ref()

@@ -35,9 +35,6 @@ pub enum InitError {
     /// The configuration has no TOML form.
     #[error("the configuration cannot be written as TOML")]
     Toml(#[from] toml::ser::Error),
-    /// The public keys have no JSON form.
-    #[error("the public keys cannot be written as JSON")]
-    Json(#[from] serde_json::Error),
     /// A file cannot be written.
     #[error("a file cannot be written")]
     Write(#[from] WriteFileError),
@@ -68,14 +65,11 @@ pub fn init(
     };
     create_dir_durable(&dir.join(keys::FOLDER), 0o700)?;
     server_keys.save(dir)?;
-    let public = server_keys.public();
-    let mut json = serde_json::to_string_pretty(&public)?;
-    json.push('\n');
-    write_atomic(&dir.join(keys::PUBLIC_FILE), json.as_bytes(), 0o644)?;
+    server_keys.save_public(dir)?;
     write_atomic(
         &dir.join(FILE_NAME),
         toml::to_string(&config)?.as_bytes(),
         0o600,
     )?;
-    Ok(public)
+    Ok(server_keys.public())
 }

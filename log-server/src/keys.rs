@@ -4,6 +4,8 @@
 //! observer that states forks and gaps, the token key and the master key of disclosures. The
 //! administrators' keys are not here and never were. Does not own what each may sign: genesis does.
 
+mod fingerprints;
+
 use cairn_durable::file::{ReadFileError, WriteFileError};
 use cairn_durable::{read_limited, write_atomic};
 use cairn_event::{EntrySigner as _, PublicKey, SoftwareKey};
@@ -19,6 +21,8 @@ pub const FOLDER: &str = "keys";
 
 /// The public half of everything, for whoever makes the genesis entry.
 pub const PUBLIC_FILE: &str = "server-keys.json";
+
+pub use fingerprints::NAME as FINGERPRINTS_FILE;
 
 const LOG_FILE: &str = "log.key";
 const AUTHORITY_FILE: &str = "authority.seed";
@@ -98,6 +102,21 @@ pub enum KeysError {
         /// Name in the folder.
         name: &'static str,
     },
+    /// A key is another one than this folder was made with. Fatal: put the right file back.
+    #[error(
+        "key file `{name}` holds another key than this folder was made with; put the right one back from where \
+         keys are kept"
+    )]
+    Changed {
+        /// Name in the folder.
+        name: &'static str,
+    },
+    /// The public file does not name these keys. Fatal: whoever is given it is misled.
+    #[error(
+        "`{PUBLIC_FILE}` does not name the keys of this folder; put the right one back, or remove it to have it \
+         written again"
+    )]
+    Public,
     /// A key file cannot be written. Fatal.
     #[error("key file `{name}` cannot be written")]
     Write {
@@ -146,14 +165,16 @@ impl Keys {
         write(AUTHORITY_FILE, to_hex(&self.authority.seed()))?;
         write(OBSERVER_FILE, to_hex(&self.observer.seed()))?;
         write(TOKEN_FILE, to_hex(&self.token))?;
-        write(SEALING_FILE, to_hex(&self.sealing))
+        write(SEALING_FILE, to_hex(&self.sealing))?;
+        fingerprints::record(data)
     }
 
-    /// Reads every key file.
+    /// Reads every key file, and holds them against what was recorded of them where something was.
     ///
     /// # Errors
-    /// `Read`, `Form`.
+    /// `Read`, `Form`, `Changed`.
     pub fn load(data: &Path) -> Result<Self, KeysError> {
+        fingerprints::check(data)?;
         let folder = data.join(FOLDER);
         let log = SignerKey::parse(&read_line(&folder, LOG_FILE)?);
         let log = log.map_err(|_| KeysError::Form { name: LOG_FILE })?;
@@ -167,6 +188,48 @@ impl Keys {
             token: read_seed(&folder, TOKEN_FILE)?,
             sealing: read_seed(&folder, SEALING_FILE)?,
         })
+    }
+
+    /// As [`Keys::load`], for the process that serves: keys of which nothing was recorded, in a folder that
+    /// an earlier version made, are recorded now, and the public file must name them.
+    ///
+    /// # Errors
+    /// Any of [`KeysError`].
+    pub fn load_to_serve(data: &Path) -> Result<Self, KeysError> {
+        let keys = Self::load(data)?;
+        if fingerprints::check(data)? {
+            fingerprints::record(data)?;
+        }
+        let public = data.join(PUBLIC_FILE);
+        let bytes = match read_limited(&public, MAX_KEY_BYTES * 4) {
+            Ok(bytes) => bytes,
+            Err(ReadFileError::NotFound { .. }) => {
+                keys.save_public(data)?;
+                return Ok(keys);
+            }
+            Err(source) => {
+                let name = PUBLIC_FILE;
+                return Err(KeysError::Read { name, source });
+            }
+        };
+        let named = serde_json::from_slice::<ServerKeys>(&bytes);
+        if named.is_ok_and(|named| named == keys.public()) {
+            return Ok(keys);
+        }
+        Err(KeysError::Public)
+    }
+
+    /// Writes the public file, durably.
+    ///
+    /// # Errors
+    /// `Write`.
+    pub fn save_public(&self, data: &Path) -> Result<(), KeysError> {
+        let name = PUBLIC_FILE;
+        let mut json =
+            serde_json::to_string_pretty(&self.public()).map_err(|_| KeysError::Form { name })?;
+        json.push('\n');
+        write_atomic(&data.join(name), json.as_bytes(), 0o644)
+            .map_err(|source| KeysError::Write { name, source })
     }
 
     /// The public halves.

@@ -185,6 +185,10 @@ fn fill(backup: &Path, keys_from: &Path, partial: &Path) -> Result<CheckReport, 
     for key in keys::FILES {
         key_copies.file(keys_from, Path::new(key))?;
     }
+    // Keys that were copied elsewhere before there was a record have none; the first start makes it.
+    if keys_from.join(keys::FINGERPRINTS_FILE).exists() {
+        key_copies.file(keys_from, Path::new(keys::FINGERPRINTS_FILE))?;
+    }
     Ok(examine(partial, &Keys::load(partial)?)?)
 }
 

@@ -351,3 +351,50 @@ fn init_refuses_a_used_folder_and_keys_are_private() {
         .unwrap();
     assert!(!wrong.status.success());
 }
+
+#[test]
+fn another_key_or_public_file_than_the_folder_was_made_with_is_noticed_at_the_start() {
+    let world = World::new();
+    let start = || {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        let ended = command.arg(world.data()).output().unwrap();
+        assert!(!ended.status.success());
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let sound = "the log is empty and no genesis entry was given";
+    assert!(start().contains(sound));
+    for (file, says) in [
+        ("keys/authority.seed", "`authority.seed` holds another key"),
+        ("keys/observer.seed", "`observer.seed` holds another key"),
+        ("keys/sealing.key", "`sealing.key` holds another key"),
+        ("keys/FINGERPRINTS", "`FINGERPRINTS` is damaged"),
+        (
+            "server-keys.json",
+            "`server-keys.json` does not name the keys",
+        ),
+    ] {
+        let path = world.data().join(file);
+        let own = std::fs::read_to_string(&path).unwrap();
+        let at = own.len() / 2;
+        let other = if &own[at..=at] == "1" { "2" } else { "1" };
+        let mut changed = own.clone();
+        changed.replace_range(at..=at, other);
+        write(&path, &changed);
+        let said = start();
+        assert!(said.contains(says), "{file}: {said}");
+        write(&path, &own);
+    }
+    // The token key may be replaced, and what an earlier version did not write is written.
+    write(
+        &world.data().join("keys/token.seed"),
+        &format!("{}\n", "5e".repeat(32)),
+    );
+    for file in ["keys/FINGERPRINTS", "server-keys.json"] {
+        let path = world.data().join(file);
+        let own = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(start().contains(sound));
+        assert_eq!(std::fs::read(&path).unwrap(), own, "{file}");
+    }
+}

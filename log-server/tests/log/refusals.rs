@@ -282,6 +282,7 @@ async fn a_log_whose_genesis_names_other_keys_than_the_folder_has_is_not_served(
     drop(world.enrolled(&engine).await);
     let seed = |world: &World| world.data().join("keys/observer.seed");
     std::fs::copy(seed(&other), seed(&world)).unwrap();
+    std::fs::remove_file(world.data().join("keys/FINGERPRINTS")).unwrap();
     assert!(matches!(
         world.start(&engine.reopen()).await,
         Err(StartError::State(StateError::GenesisObserver))
