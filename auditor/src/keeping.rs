@@ -2,13 +2,14 @@
 //!
 //! Owns these. What is in the file, and whether it may be gone on with, is `cairn_audit::log::state`'s.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use cairn_audit::log::Options;
 use cairn_audit::log::resume::{Due, Keeper};
 use cairn_audit::log::state::{MAX_STATE_BYTES, State};
 use cairn_durable::file::ReadFileError;
 use cairn_durable::{read_limited, write_atomic};
 use clap::Args;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +28,9 @@ const MOST_OF_THE_TIME: u32 = 20;
 
 /// It names people and devices by their identifiers, and whoever changes it can hide entries.
 const MODE: u32 = 0o600;
+
+/// Permissions by which group or others write.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// Exit code of a program that a second signal ends at once.
 const ENDED_AT_ONCE: i32 = 130;
@@ -98,6 +102,7 @@ impl StateFile {
             }
             Err(error) => return Err(error.into()),
         };
+        check_owner(&self.path).with_context(|| refusal(&self.path))?;
         let state = State::parse(&bytes, options).with_context(|| refusal(&self.path))?;
         let size = state.frontier.size();
         eprintln!("cairn-audit: goes on at entry {size}, as `{name}` says");
@@ -105,6 +110,24 @@ impl StateFile {
         rhythm.done = size;
         Ok(Some(state))
     }
+}
+
+/// Refuses a state that others can change: they could have entries skipped. Who owns the folder, or is root,
+/// can do that whatever the file says.
+fn check_owner(path: &Path) -> Result<()> {
+    let found = std::fs::metadata(path)?;
+    let own = rustix::process::geteuid().as_raw();
+    let (owner, mode) = (found.uid(), found.mode());
+    if owner != own && owner != 0 {
+        bail!("it belongs to user {owner}, this is user {own}");
+    }
+    if mode & OTHERS_WRITE != 0 {
+        bail!(
+            "others than its owner can write it (mode {:03o})",
+            mode & 0o777
+        );
+    }
+    Ok(())
 }
 
 /// What the user does about a state that cannot be gone on with.

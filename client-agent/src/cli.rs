@@ -320,16 +320,16 @@ pub enum OrgCommand {
         out: PathBuf,
     },
     /// Agree that old entries of the log are pruned, as `cairn-server prune --plan` has worked out.
+    ///
+    /// The log is read up to the end of the range, held against a witnessed checkpoint, and what must stay is
+    /// worked out again here: where the server says otherwise, nothing is signed. Needs `--trust-policy`.
     Prune {
         /// Who signs, and where to.
         #[command(flatten)]
         admin: AdminArguments,
-        /// File with what `cairn-server prune --plan` printed.
-        #[arg(long)]
-        plan: PathBuf,
-        /// Why.
-        #[arg(long)]
-        reason: String,
+        /// What is signed.
+        #[command(flatten)]
+        prune: pruning::PruneArguments,
     },
     /// Add a person; the address is confidential in the log.
     PersonAdd {

@@ -130,6 +130,9 @@ pub struct PruneArgs {
     /// The minimum index to be, a multiple of 256; by default the largest that the days allow.
     #[arg(long, requires = "plan")]
     pub to: Option<u64>,
+    /// Trust policy of a folder that is not served, where it is not the configured one.
+    #[arg(long)]
+    pub trust_policy: Option<PathBuf>,
 }
 
 /// Arguments of `export-static`.

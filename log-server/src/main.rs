@@ -163,7 +163,8 @@ fn prune(args: &PruneArgs) -> anyhow::Result<()> {
     } else {
         Request::Run
     };
-    print(&retention::of_folder(&args.data, request)?)
+    let trust = args.trust_policy.as_deref();
+    print(&retention::of_folder(&args.data, request, trust)?)
 }
 
 fn restore(args: RestoreArgs) -> anyhow::Result<()> {

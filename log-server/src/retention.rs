@@ -10,8 +10,7 @@
 pub mod age;
 mod folder;
 
-pub(crate) use folder::of_running;
-pub use folder::{FolderError, of_folder};
+pub use folder::{FolderError, of_folder, of_running};
 
 use crate::disclosures::{DisclosureStore, DisclosureStoreError};
 use crate::recover::{ReplayError, keep};
@@ -19,8 +18,8 @@ use crate::store::{LogStore, Pruning, StoreError};
 use cairn_event::Sha256;
 use cairn_event::administrative::LogPrune;
 use cairn_identity::Ledger;
-use cairn_identity::retention::{KeptDigest, PrunedRange, ThinnedError, thinned};
-use cairn_tlog::TILE_WIDTH;
+use cairn_identity::retention::{PrunedRange, ThinnedError, digest, thinned};
+use cairn_tlog::{TILE_WIDTH, TrustPolicy};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -107,6 +106,17 @@ pub enum PruneError {
     /// Nobody has witnessed that it was signed. Retry later.
     #[error("the `log.prune` entry at index {0} is not witnessed yet")]
     NotWitnessed(u64),
+    /// By the witnesses' clocks the days had not passed when it was signed, and an auditor would say so for
+    /// ever. Refused: sign a new entry.
+    #[error(
+        "by the witnesses' clocks the `log.prune` entry at index {entry} came before its {days} days had passed"
+    )]
+    Early {
+        /// Index of the entry.
+        entry: u64,
+        /// Its days.
+        days: u64,
+    },
     /// The administrators signed another digest than that of what must stay. Refused: sign a new entry.
     #[error("the `log.prune` entry at index {entry} keeps `{signed}`, what must stay is `{found}`")]
     Kept {
@@ -141,8 +151,9 @@ pub struct Pruner<'a> {
     pub origin: &'a str,
     /// The least number of days for which entries are kept; `None` when nothing may be pruned.
     pub least_days: Option<u64>,
-    /// Whether the log has witnesses, who must have seen the order.
-    pub has_witnesses: bool,
+    /// Who makes a checkpoint believable, where the log has witnesses: they must have seen the order, and
+    /// their clocks count.
+    pub trust: Option<&'a TrustPolicy>,
     /// Milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -159,12 +170,14 @@ impl Pruner<'_> {
             return Err(PruneError::Days { days, least });
         }
         let from = self.store.minimum_index()?;
-        let oldest = age::boundary(self.store, from, days, self.now_ms)?;
-        let to = to.unwrap_or(oldest);
+        let to = match to {
+            Some(to) => to,
+            None => age::boundary(self.store, from, days, self.now_ms, self.trust)?,
+        };
         if !to.is_multiple_of(LogPrune::STEP) {
             return Err(PruneError::NotWhole(to));
         }
-        if to <= from || to > oldest {
+        if to <= from || !self.is_older(to, days)? {
             return Err(PruneError::TooYoung { from, to, days });
         }
         let kept = self.kept(from, to)?;
@@ -201,7 +214,7 @@ impl Pruner<'_> {
         let (from, to) = (prune.from, prune.to);
         let kept_entries = kept.len() as u64;
         let range = PrunedRange { entry, from, to };
-        let kept = thin(&kept)?;
+        let kept = self.thin(&kept)?;
         self.store.prune(&Pruning { range, kept })?;
         finish(self.store, self.disclosures)?;
         Ok(Pruned {
@@ -224,56 +237,60 @@ impl Pruner<'_> {
         let mut newest_first = ledger.prunes().iter().rev();
         let found = newest_first.find(|(at, prune)| *at < size && prune.from == minimum);
         let (entry, prune) = found.cloned().ok_or(PruneError::NotOrdered(minimum))?;
-        if self.has_witnesses && published.is_none_or(|newest| !newest.witnessed) {
+        if self.trust.is_some() && published.is_none_or(|newest| !newest.witnessed) {
             return Err(PruneError::NotWitnessed(entry));
         }
         let LogPrune { days, from, to, .. } = prune;
         if days < least {
             return Err(PruneError::Days { days, least });
         }
-        if !age::is_older(self.store, to, days, self.now_ms)? {
+        if !self.is_older(to, days)? {
             return Err(PruneError::TooYoung { from, to, days });
+        }
+        if let Some(trust) = self.trust
+            && !age::came_late_enough(self.store, entry, &prune, trust)?
+        {
+            return Err(PruneError::Early { entry, days });
         }
         Ok((entry, prune))
     }
 
-    /// The entries of a range that must stay.
-    fn kept(&self, from: u64, to: u64) -> Result<BTreeMap<u64, Vec<u8>>, PruneError> {
+    fn is_older(&self, to: u64, days: u64) -> Result<bool, StoreError> {
+        age::is_older(self.store, to, days, self.now_ms, self.trust)
+    }
+
+    /// The entries of a range that must stay, with their leaf hashes.
+    fn kept(&self, from: u64, to: u64) -> Result<BTreeMap<u64, Sha256>, PruneError> {
         let head = self.store.head()?;
         let head = head.unwrap_or_else(|| crate::store::Head::empty(0));
-        let mut kept = BTreeMap::new();
-        for index in keep(self.store, &head, self.origin, from..to)? {
-            let bytes = self.store.entry(index)?.ok_or(StoreError::Damaged {
-                table: "bundle",
-                what: "an entry that was read is gone",
-            })?;
-            kept.insert(index, bytes);
+        Ok(keep(self.store, &head, self.origin, from..to)?)
+    }
+
+    /// What stays, bundle by bundle. Each entry is read again, and is the one that was counted.
+    fn thin(&self, kept: &BTreeMap<u64, Sha256>) -> Result<Vec<(u64, Vec<u8>)>, PruneError> {
+        let width = u64::from(TILE_WIDTH);
+        let kept: Vec<(u64, Sha256)> = kept.iter().map(|(index, leaf)| (*index, *leaf)).collect();
+        let bundles = kept.chunk_by(|(left, _), (right, _)| left / width == right / width);
+        let mut thin = Vec::new();
+        for bundle in bundles {
+            let mut entries = Vec::with_capacity(bundle.len());
+            for (index, leaf) in bundle {
+                let bytes = self.store.entry(*index)?;
+                let bytes = bytes.filter(|bytes| Sha256::of_leaf(bytes) == *leaf);
+                let bytes = bytes.ok_or(StoreError::Damaged {
+                    table: "bundle",
+                    what: "an entry that was read is gone, or another one",
+                })?;
+                let position = u8::try_from(index % width).unwrap_or(u8::MAX);
+                entries.push((position, bytes));
+            }
+            let positions = entries.iter();
+            let positions = positions.map(|(position, bytes)| (*position, bytes.as_slice()));
+            let number = bundle.first().map_or(0, |(index, _)| index / width);
+            thin.push((number, thinned(positions)?));
         }
-        Ok(kept)
+        Ok(thin)
     }
-}
-
-fn digest(kept: &BTreeMap<u64, Vec<u8>>) -> Sha256 {
-    let mut digest = KeptDigest::default();
-    for (index, bytes) in kept {
-        digest.push(*index, &Sha256::of_leaf(bytes));
-    }
-    digest.finish()
-}
-
-/// What stays, bundle by bundle.
-fn thin(kept: &BTreeMap<u64, Vec<u8>>) -> Result<Vec<(u64, Vec<u8>)>, ThinnedError> {
-    let width = u64::from(TILE_WIDTH);
-    let mut bundles: BTreeMap<u64, Vec<(u8, &[u8])>> = BTreeMap::new();
-    for (index, bytes) in kept {
-        let position = u8::try_from(index % width).unwrap_or(u8::MAX);
-        let of_bundle = bundles.entry(index / width).or_default();
-        of_bundle.push((position, bytes));
-    }
-    let thinned = bundles
-        .into_iter()
-        .map(|(number, kept)| Ok((number, thinned(kept)?)));
-    thinned.collect()
 }
 
 /// Lets what a pruning owes leave the disk: confidential members first, then the entries. Nothing is owed

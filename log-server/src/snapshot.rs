@@ -274,13 +274,7 @@ async fn serve_one(stream: tokio::net::UnixStream, data: &Path, rocks: &Arc<Rock
 
 /// The line that answers a request about old entries.
 async fn prune(log: Log, request: Request) -> String {
-    let done = tokio::task::spawn_blocking(move || {
-        let answer = of_running(&log, request);
-        if log.store().is_poisoned() {
-            log.stop("a pruning could not be written".to_owned());
-        }
-        answer
-    });
+    let done = tokio::task::spawn_blocking(move || of_running(&log, request));
     let answer = match done.await {
         Ok(Ok(report)) => format!("ok {report}\n"),
         Ok(Err(error)) => format!("error {}\n", crate::sequence::chain(&error)),

@@ -18,8 +18,12 @@ pub enum Step {
     ReadBack,
     /// The published checkpoint is stored.
     Publish,
-    /// Disclosures are overwritten.
+    /// Disclosures are overwritten, or a mark that something is owed is removed.
     Erase,
+    /// The minimum index is raised, with what stays.
+    Prune,
+    /// What is owed leaves the disk.
+    Sweep,
 }
 
 /// What becomes of the step.
@@ -191,6 +195,26 @@ impl Disk {
         Ok(())
     }
 
+    /// Lets something leave the disk, or not. What was not done is owed, so it is never done late.
+    fn sweep(
+        &self,
+        work: impl FnOnce(&Memory) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.is_dead() {
+            return Err(StoreError::Injected);
+        }
+        let Some(fault) = self.strike(Step::Sweep) else {
+            return work(&self.rows);
+        };
+        if fault.applies() {
+            work(&self.rows)?;
+        }
+        if fault.kills() {
+            self.kill();
+        }
+        Err(StoreError::Injected)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,6 +244,8 @@ fn step_of(changes: &[Change]) -> Step {
         Step::Commit
     } else if puts(Table::Meta, b"newest-checkpoint") {
         Step::Publish
+    } else if puts(Table::Meta, b"retention") {
+        Step::Prune
     } else if puts(Table::Blob, b"") {
         Step::Blob
     } else {
@@ -274,10 +300,10 @@ impl Engine for Disk {
     }
 
     fn purge(&self, table: Table) -> Result<(), StoreError> {
-        self.rows.purge(table)
+        self.sweep(|rows| rows.purge(table))
     }
 
     fn drop_range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        self.rows.drop_range(table, from, to)
+        self.sweep(|rows| rows.drop_range(table, from, to))
     }
 }

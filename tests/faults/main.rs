@@ -15,6 +15,7 @@
 mod disk;
 mod matrix;
 mod oracle;
+mod orders;
 mod process;
 
 mod sim;

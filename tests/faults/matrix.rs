@@ -64,6 +64,8 @@ impl fmt::Display for Cell {
             Place::Cosign => "cosign",
             Place::Disk(Step::Publish) => "publish",
             Place::Disk(Step::Erase) => "erase",
+            Place::Disk(Step::Prune) => "prune",
+            Place::Disk(Step::Sweep) => "sweep",
         };
         let fault = match self.fault {
             Fault::FailedAndLost => "failed and lost",

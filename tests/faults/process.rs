@@ -11,5 +11,6 @@ mod office;
 mod paused;
 mod power;
 mod programs;
+mod pruning;
 mod spool;
 mod trace;

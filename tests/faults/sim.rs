@@ -3,11 +3,12 @@
 //! Owns one run: a pure function of its seed. The server's admission, sequencer, store layout, publisher
 //! and witness client are the real ones, so is the witness with its state file; the network, the disk's
 //! faults, the clocks and the order of turns come out of the seed. A failure prints the seed and the end
-//! of the trace; `CAIRN_SEED=N` plays it again.
+//! of the trace; `CAIRN_SEED=N` plays it again. In every other run a log with a past is pruned meanwhile.
 
 mod agent;
 mod dice;
 mod network;
+mod operator;
 mod seen;
 mod server;
 mod soak;
@@ -17,7 +18,8 @@ mod weather;
 use crate::oracle::judge;
 use crate::site::virtual_time;
 use agent::Agent;
-use cairn_server::store::KeyedStore;
+use cairn_server::store::{KeyedStore, entries};
+use operator::Operator;
 use stage::{Stage, lock};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,8 @@ struct Ran {
     entries: u64,
     /// Different checkpoints that agents verified.
     checkpoints: usize,
+    /// Whether it was pruned.
+    pruned: bool,
 }
 
 /// Plays one seed; gives the last lines of its trace as well.
@@ -58,8 +62,15 @@ fn play(seed: u64) -> (Ran, Vec<String>) {
 }
 
 async fn run(stage: Arc<Stage>) -> Ran {
+    let prunes = Operator::comes(&stage);
     let supervisor = tokio::spawn(server::supervise(stage.clone()));
     enrol(&stage).await;
+    let operator = if prunes {
+        let operator = Operator::after_the_past(&stage).await;
+        Some(tokio::spawn(operator.run()))
+    } else {
+        None
+    };
     let weather = tokio::spawn(weather::run(stage.clone()));
     let agents = (0..AGENTS).map(|number| {
         let agent = Agent::new(&stage, number);
@@ -70,9 +81,16 @@ async fn run(stage: Arc<Stage>) -> Ran {
     let done = tokio::time::timeout(DONE_AFTER, futures_util::future::join_all(agents)).await;
     let done = done.expect("put right, and still not every entry has its receipt");
     done.into_iter().for_each(|agent| agent.unwrap());
+    let operator = match operator {
+        Some(operator) => {
+            let done = tokio::time::timeout(DONE_AFTER, operator).await;
+            Some(done.expect("put right, and never pruned").unwrap())
+        }
+        None => None,
+    };
     assert!(!supervisor.is_finished(), "the supervisor failed");
     supervisor.abort();
-    conclude(&stage).await
+    conclude(&stage, operator.as_ref()).await
 }
 
 /// The person and the device are enrolled before anything goes wrong.
@@ -85,7 +103,7 @@ async fn enrol(stage: &Stage) {
 }
 
 /// Everything is right: the newest checkpoint covers all, the witnesses know it, the auditor agrees.
-async fn conclude(stage: &Stage) -> Ran {
+async fn conclude(stage: &Stage, operator: Option<&Operator>) -> Ran {
     let running = stage
         .running()
         .expect("put right, and the server does not serve");
@@ -115,16 +133,19 @@ async fn conclude(stage: &Stage) -> Ran {
     );
     let seen = lock(&stage.seen);
     check_history(&store, &seen);
+    if let Some(operator) = operator {
+        operator.conclude(&store);
+    }
     Ran {
         fold: stage.trace().0,
         entries: size,
         checkpoints: seen.roots().len(),
+        pruned: operator.is_some(),
     }
 }
 
 /// Each root that anybody ever verified is the root of the entries at that size (I1, I2, I4).
 fn check_history(store: &KeyedStore<cairn_server::store::Memory>, seen: &seen::Seen) {
-    use cairn_server::store::LogStore as _;
     let mut tree = cairn_tlog::Frontier::new();
     let size = seen.roots().keys().max().copied().unwrap_or(0);
     for index in 0..=size {
@@ -136,8 +157,8 @@ fn check_history(store: &KeyedStore<cairn_server::store::Memory>, seen: &seen::S
             );
         }
         if index < size {
-            let bytes = store.entry(index).unwrap().unwrap();
-            tree.push(cairn_tlog::leaf_hash(&bytes));
+            let (_, stored) = entries(store, index..index + 1).next().unwrap().unwrap();
+            tree.push(stored.leaf());
         }
     }
 }

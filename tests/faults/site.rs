@@ -97,6 +97,7 @@ impl Site {
     ) -> Result<Log, StartError> {
         let mut config = Config::load(&self.world.data()).unwrap();
         config.disk.reserve_bytes = 0;
+        config.retention.days = Some(1);
         let parts = Parts {
             dir: life.dir.clone(),
             config,

@@ -18,7 +18,7 @@ pub fn read(
     check: &mut Check,
 ) -> Result<Vec<CheckpointRecord>, SourceError> {
     let mut records = Vec::new();
-    let each = |record| records.push(record);
+    let each = |record, _| records.push(record);
     for_each(source, policy, origin, (after, upto), check, each)?;
     Ok(records)
 }
@@ -30,8 +30,10 @@ pub struct Head {
     pub size: u64,
     /// Their root.
     pub root: Hash,
-    /// Unix seconds at which the first witness cosigned it.
-    pub seen_s: Option<u64>,
+    /// Unix seconds by which the quorum had cosigned it.
+    pub first_s: Option<u64>,
+    /// Unix seconds from which on its cosignatures satisfy the quorum.
+    pub last_s: Option<u64>,
 }
 
 /// As [`read`], of each checkpoint only what is compared.
@@ -45,11 +47,12 @@ pub fn heads(
     check: &mut Check,
 ) -> Result<Vec<Head>, SourceError> {
     let mut heads = Vec::new();
-    let each = |record: CheckpointRecord| {
+    let each = |record: CheckpointRecord, (first_s, last_s)| {
         heads.push(Head {
             size: record.size,
             root: record.root,
-            seen_s: record.cosigned.iter().min().copied(),
+            first_s,
+            last_s,
         });
     };
     for_each(source, policy, origin, (after, upto), check, each)?;
@@ -62,7 +65,7 @@ fn for_each(
     origin: &str,
     (after, upto): (u64, u64),
     check: &mut Check,
-    mut each: impl FnMut(CheckpointRecord),
+    mut each: impl FnMut(CheckpointRecord, (Option<u64>, Option<u64>)),
 ) -> Result<(), SourceError> {
     for size in all_checkpoint_sizes(source, after, upto)? {
         let place = |reason: String| Failure::of_file(&format!("checkpoints/{size}"), reason);
@@ -72,6 +75,10 @@ fn for_each(
         let Some(verified) = check.record(policy.verify_checkpoint(&note), place) else {
             continue;
         };
+        let times = (
+            policy.first_quorum_time(&verified),
+            policy.quorum_time(&verified),
+        );
         let Checkpoint {
             origin: named,
             size: covered,
@@ -86,12 +93,13 @@ fn for_each(
             .into_iter()
             .map(|(_, seconds)| seconds)
             .collect();
-        each(CheckpointRecord {
+        let record = CheckpointRecord {
             size,
             root,
             note,
             cosigned,
-        });
+        };
+        each(record, times);
     }
     Ok(())
 }

@@ -3,10 +3,13 @@
 //! Owns the seam to whoever keeps the state and the evidence of a log that went back. The form of the
 //! state is `state`'s.
 
+use super::course::LogAudit;
+use super::pass::Pass;
+use super::published;
 use super::state::{Administrative, Compared, Settled, State, StateError};
 use super::tiles::TileRebuilder;
-use super::{LogAudit, Pass, Tiles, published};
 use crate::report::{Check, Failure};
+use crate::source::Tiles;
 use crate::walk::{Batch, Item};
 use cairn_event::Entry;
 use cairn_event::body::Body;

@@ -13,22 +13,13 @@ use crate::report::{Check, Failure, Report};
 use cairn_event::Sha256;
 use cairn_event::administrative::LogPrune;
 use cairn_identity::Ledger;
-use cairn_identity::retention::{Keeping, KeptDigest, PrunedRange, Retention};
+use cairn_identity::retention::{KeptDigest, Remainder, Retention, digest};
 use cairn_tlog::Hash;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a failure is, for the reader.
 const RETENTION: &str = "retention";
-
-/// Seconds of a day.
-const DAY_S: u64 = 86_400;
-
-/// Clocks of a log and of its witnesses may differ by this many seconds, and a checkpoint take as long.
-const SLACK_S: u64 = 3_600;
-
-/// Leaf hashes held of entries that may have to stay, before those that need not are let go.
-const CANDIDATES: usize = 65_536;
 
 /// What the walk over a pruned log has seen so far.
 pub struct Pruned {
@@ -85,20 +76,20 @@ impl Pruned {
         for (range, left) in ranges.zip(left) {
             let place = |reason: String| Failure::of_index(RETENTION, range.entry, reason);
             check.record(Retention::check_range(*range, ledger, left.finish()), place);
-            check.record(check_age(*range, ledger, heads), place);
+            let ordered = ledger.prunes().iter().find(|(at, _)| *at == range.entry);
+            let age = ordered.map_or(Ok(()), |(at, order)| check_age(*at, order, heads));
+            check.record(age, place);
         }
-        let pending = ledger.prunes().iter().rev();
-        if let Some((entry, order)) = pending.clone().find(|(_, order)| order.from == minimum) {
-            let place = |reason: String| Failure::of_index(RETENTION, *entry, reason);
-            let kept = must_stay(tree, ledger.origin(), order)?;
-            let verdict = (kept == order.kept).then_some(()).ok_or_else(|| {
-                format!(
-                    "it orders the pruning of {} to {} and keeps `{}`, what must stay is `{kept}`",
-                    order.from, order.to, order.kept
-                )
-            });
-            check.record(verdict, place);
-            report.count("prunings ordered and not carried out", 1);
+        // Every one of them: the log, not the administrators, chooses which it carries out.
+        let open = |(_, order): &&(u64, LogPrune)| order.from >= minimum;
+        let open: Vec<&(u64, LogPrune)> = ledger.prunes().iter().filter(open).collect();
+        if !open.is_empty() {
+            let stays = must_stay(tree, ledger.origin(), &open)?;
+            for (entry, order) in &open {
+                let place = |reason: String| Failure::of_index(RETENTION, *entry, reason);
+                check.record(check_order(order, &stays), place);
+            }
+            report.count("prunings ordered and not carried out", open.len() as u64);
         }
         if check.examined > 0 {
             report.push(check);
@@ -115,36 +106,60 @@ impl Pruned {
     }
 }
 
-/// Whether the order came as long after the entries were published as it says, by the witnesses' clocks.
-fn check_age(range: PrunedRange, ledger: &Ledger, heads: &[Head]) -> Result<(), String> {
-    let ordered = ledger.prunes().iter().find(|(at, _)| *at == range.entry);
-    let Some((entry, order)) = ordered else {
-        return Ok(());
-    };
-    // The earliest time at which anybody saw a tree of this size.
-    let seen = |size: u64| heads.iter().find(|head| head.size >= size)?.seen_s;
+/// Whether an order that was not carried out keeps what must stay.
+fn check_order(order: &LogPrune, stays: &Stays) -> Result<(), String> {
+    let LogPrune { from, to, kept, .. } = order;
+    match stays.get(&(*from, *to)) {
+        Some(found) if found == kept => Ok(()),
+        found => Err(format!(
+            "it orders the pruning of {from} to {to} and keeps `{kept}`, what must stay is {}",
+            found.map_or("not known".to_owned(), |found| format!("`{found}`"))
+        )),
+    }
+}
+
+/// Whether the order came as long after the entries were published as it says, by the witnesses' clocks:
+/// from when a quorum had seen the entries to when a quorum saw the order. One witness that is wrong, or
+/// lies, moves neither where others make up the quorum.
+fn check_age(entry: u64, order: &LogPrune, heads: &[Head]) -> Result<(), String> {
+    let covering = |size: u64| heads.iter().find(|head| head.size >= size);
+    let published = covering(order.to).and_then(|head| head.first_s);
+    let made = covering(entry.saturating_add(1)).and_then(|head| head.last_s);
     // Without witnesses nobody knows.
-    let (Some(published), Some(said)) = (seen(order.to), seen(entry.saturating_add(1))) else {
+    let (Some(published), Some(made)) = (published, made) else {
         return Ok(());
     };
-    let (days, passed) = (order.days, said.saturating_sub(published));
-    if passed.saturating_add(SLACK_S) >= days.saturating_mul(DAY_S) {
+    if order.came_late_enough(published, made) {
         return Ok(());
     }
     Err(format!(
-        "entries up to {} are kept for {days} days by it, and were pruned {} days after witnesses saw them",
+        "entries up to {} are kept for {} days by it, and were pruned {} days after witnesses saw them",
         order.to,
-        passed / DAY_S
+        order.days,
+        made.saturating_sub(published) / LogPrune::DAY_S
     ))
 }
 
-/// The digest of what must stay of a range whose entries are still there.
-fn must_stay(tree: Tree<'_>, origin: &str, order: &LogPrune) -> Result<Sha256, BundleError> {
+/// The digest of what must stay of each range, by its first index and the first one after it.
+type Stays = BTreeMap<(u64, u64), Sha256>;
+
+/// What must stay of the ranges of orders whose entries are still there; the log is read once.
+fn must_stay(
+    tree: Tree<'_>,
+    origin: &str,
+    orders: &[&(u64, LogPrune)],
+) -> Result<Stays, BundleError> {
+    let ranges: BTreeSet<(u64, u64)> = orders.iter().map(|(_, one)| (one.from, one.to)).collect();
+    let end = ranges.iter().map(|(_, to)| *to).max().unwrap_or_default();
+    // Ranges with one beginning share their reading: each is the other cut short.
+    let mut of: BTreeMap<u64, Remainder> = ranges
+        .iter()
+        .map(|(from, _)| (*from, Remainder::new(*from..end)))
+        .collect();
     let mut judge = Judge::new(origin);
     judge.set_minimum_index(tree.minimum);
-    let mut keeping = Keeping::new(order.from..order.to);
-    let (mut leaves, mut room) = (BTreeMap::new(), CANDIDATES);
-    bundles::for_each(tree, 0..order.to, |first, places: Vec<Slot>| {
+    let mut stays = Stays::new();
+    bundles::for_each(tree, 0..end, |first, places: Vec<Slot>| {
         let readings = places.par_iter().map(|place| match place {
             Slot::Entry(bytes) => Some(Reading::of(bytes)),
             Slot::Pruned(_) => None,
@@ -155,23 +170,60 @@ fn must_stay(tree: Tree<'_>, origin: &str, order: &LogPrune) -> Result<Sha256, B
             // What is wrong with an entry was said by the walk.
             let _ = judge.skip_to(index);
             let _ = judge.next(&reading);
-            if index >= order.from {
-                keeping.note(index, reading.entry(), judge.ledger());
-                leaves.insert(index, place.leaf());
+            let leaf = Sha256(place.leaf().0);
+            for remainder in of.values_mut() {
+                remainder.note(index, leaf, reading.entry(), judge.ledger());
             }
         }
-        // Leaves of entries that their chains have gone on from are not needed any more.
-        if leaves.len() > room {
-            keeping.retain_candidates(&mut leaves);
-            room = leaves.len().saturating_mul(2).max(CANDIDATES);
+        // Ranges end where bundles do.
+        let next = first.saturating_add(places.len() as u64);
+        for range in ranges.iter().filter(|(_, to)| *to == next) {
+            if let Some(remainder) = of.get(&range.0) {
+                stays.insert(*range, digest(&remainder.so_far()));
+            }
         }
         Ok::<(), BundleError>(())
     })?;
-    let mut digest = KeptDigest::default();
-    for index in keeping.finish() {
-        if let Some(leaf) = leaves.get(&index) {
-            digest.push(index, &Sha256(leaf.0));
+    Ok(stays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR: u64 = 365 * LogPrune::DAY_S;
+
+    fn head(size: u64, first_s: u64, last_s: u64) -> Head {
+        Head {
+            size,
+            root: Hash([0; 32]),
+            first_s: Some(first_s),
+            last_s: Some(last_s),
         }
     }
-    Ok(digest.finish())
+
+    #[test]
+    fn ages_go_from_when_a_quorum_saw_the_entries_to_when_one_saw_the_order() {
+        let order = LogPrune {
+            days: 365,
+            from: 0,
+            kept: Sha256([0; 32]),
+            reason: String::new(),
+            to: 256,
+        };
+        let judge = |heads: &[Head]| check_age(300, &order, heads).is_ok();
+        let published = head(256, 1_060, 9_000);
+        let made = |at| head(301, 9, at);
+        assert!(judge(&[published.clone(), made(1_060 + YEAR)]));
+        let early = made(1_060 + YEAR - LogPrune::SLACK_S - 1);
+        assert!(!judge(&[published.clone(), early]));
+        // Nothing but the newest checkpoint is shown: both are of today.
+        assert!(!judge(&[head(301, 1_060 + YEAR, 1_060 + YEAR)]));
+        let nobody = Head {
+            first_s: None,
+            last_s: None,
+            ..published
+        };
+        assert!(judge(&[nobody, made(5)]), "without witnesses nobody knows");
+    }
 }

@@ -196,6 +196,9 @@ impl State {
             admitted.map_err(|reason| StateError::Entry { index, reason })?;
         }
         for chain in std::mem::take(&mut self.chains) {
+            if !chain.is_coherent(&ledger) {
+                return Err(StateError::Damaged);
+            }
             ledger.put_back(chain);
         }
         ledger.count_to(size);

@@ -180,6 +180,28 @@ fn a_finished_audit_leaves_its_state_and_another_question_is_refused() {
 }
 
 #[test]
+fn a_state_that_others_can_write_is_not_gone_on_with() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::of(world::busy(5));
+    let state = place.path("state");
+    let resume = format!("--resume={}", state.display());
+    assert!(place.run(&[&resume]).status.success());
+    let kept = std::fs::read(&state).unwrap();
+    for (mode, taken) in [(0o620, false), (0o602, false), (0o644, true)] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&state, permissions).unwrap();
+        let run = place.run(&[&resume]);
+        assert_eq!(run.status.success(), taken, "{mode:o}");
+        if !taken {
+            assert_eq!(run.status.code(), Some(2));
+            let told = text(&run.stderr);
+            assert!(told.contains(&format!("(mode {mode:o})")), "{told}");
+            assert_eq!(std::fs::read(&state).unwrap(), kept);
+        }
+    }
+}
+
+#[test]
 fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     let place = Place::of(world::busy(5));
     let bar = format!("/{} entries", place.world.size());

@@ -418,6 +418,9 @@ fn a_damaged_state_is_refused_wherever_it_is_cut_or_changed() {
     for (from, to) in [
         ("\"open\":[\"", "\"open\":[\"00"),
         ("\"size\":", "\"size\":1"),
+        ("\"anchored_seq\":", "\"anchored_seq\":900"),
+        ("\"device\":\"", "\"device\":\"x"),
+        ("\"gaps\":[", "\"gaps\":[[0,99]"),
     ] {
         let changed = summed(&state, |text| text.replacen(from, to, 1));
         let Ok(state) = State::parse(&changed, &options) else {

@@ -59,11 +59,7 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
             successor_keys,
             out,
         } => closing::close(&admin, reason, successor_keys.as_deref(), &out, as_json).await?,
-        OrgCommand::Prune {
-            admin,
-            plan,
-            reason,
-        } => pruning::order(&admin, &plan, reason, as_json).await?,
+        OrgCommand::Prune { admin, prune } => pruning::order(&admin, prune, as_json).await?,
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
         OrgCommand::Token { admin, out } => token(&admin, &out).await?,
         change => {

@@ -284,4 +284,18 @@ pub struct LogPrune {
 impl LogPrune {
     /// Entries of a full bundle (C2SP tlog-tiles): only whole ones go.
     pub const STEP: u64 = 256;
+
+    /// Clocks of a log, of its witnesses and of administrators may differ by this many seconds, and a
+    /// checkpoint take as long.
+    pub const SLACK_S: u64 = 3_600;
+
+    /// Seconds of a day.
+    pub const DAY_S: u64 = 86_400;
+
+    /// Whether its days had passed when it was made: from `published_s`, by which a quorum of witnesses had
+    /// seen the whole range, to `made_s`. Both in seconds since 1970.
+    pub fn came_late_enough(&self, published_s: u64, made_s: u64) -> bool {
+        let passed = made_s.saturating_sub(published_s);
+        passed.saturating_add(Self::SLACK_S) >= self.days.saturating_mul(Self::DAY_S)
+    }
 }

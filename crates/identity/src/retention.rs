@@ -7,6 +7,10 @@
 //!
 //! Source: `docs/formats/administrative.md`, "Pruning a log".
 
+mod remainder;
+
+pub use remainder::{Remainder, digest};
+
 use crate::Ledger;
 use cairn_event::administrative::LogPrune;
 use cairn_event::body::Body;
@@ -68,13 +72,6 @@ impl Keeping {
         if anchors {
             newest.anchor = Some(index);
         }
-    }
-
-    /// Drops from `by_index` what would not stay if the range ended here, so that a reader of a long range
-    /// holds no more than what stays.
-    pub fn retain_candidates<T>(&self, by_index: &mut BTreeMap<u64, T>) {
-        let kept = self.clone().finish();
-        by_index.retain(|index, _| kept.contains(index));
     }
 
     /// The indices that stay.

@@ -194,10 +194,30 @@ impl TrustPolicy {
     /// be larger than that minority.
     #[must_use]
     pub fn quorum_time(&self, checkpoint: &VerifiedCheckpoint) -> Option<u64> {
-        let times: BTreeSet<u64> = checkpoint.cosigned.iter().map(|(_, at)| *at).collect();
-        times.into_iter().rev().find(|time| {
-            let since = checkpoint.cosigned.iter().filter(|(_, at)| at >= time);
-            let cosigners = since.map(|(name, _)| name.as_str()).collect();
+        let times = times(checkpoint).into_iter().rev();
+        self.first_satisfied(times, checkpoint, |at, time| at >= time)
+    }
+
+    /// Unix seconds by which the cosignatures of a verified checkpoint satisfied the quorum: when the
+    /// policy's witnesses first vouched for it together. Fewer of them than a quorum cannot make it
+    /// earlier. Without a quorum the oldest cosignature counts; `None` where there is none.
+    #[must_use]
+    pub fn first_quorum_time(&self, checkpoint: &VerifiedCheckpoint) -> Option<u64> {
+        let times = times(checkpoint).into_iter();
+        self.first_satisfied(times, checkpoint, |at, time| at <= time)
+    }
+
+    /// The first of `times` for which the cosignatures that `count` satisfy the quorum.
+    fn first_satisfied(
+        &self,
+        mut times: impl Iterator<Item = u64>,
+        checkpoint: &VerifiedCheckpoint,
+        count: impl Fn(u64, u64) -> bool,
+    ) -> Option<u64> {
+        times.find(|time| {
+            let counted = checkpoint.cosigned.iter();
+            let counted = counted.filter(|(_, at)| count(*at, *time));
+            let cosigners = counted.map(|(name, _)| name.as_str()).collect();
             match &self.quorum {
                 Some(quorum) => self.is_satisfied(quorum, &cosigners),
                 None => true,
@@ -219,4 +239,9 @@ impl TrustPolicy {
             }
         }
     }
+}
+
+/// The times of its cosignatures, ascending.
+fn times(checkpoint: &VerifiedCheckpoint) -> BTreeSet<u64> {
+    checkpoint.cosigned.iter().map(|(_, at)| *at).collect()
 }

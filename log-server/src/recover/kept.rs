@@ -291,9 +291,7 @@ impl Check<'_> {
         let at = at.filter(|index| *index < self.size).ok_or_else(doubt)?;
         let after = self.store.index_of_place(&kept.chain, kept.next_seq)?;
         let grown = after.is_some_and(|index| index < self.size);
-        let device = ledger.roster().devices.contains_key(&kept.device);
-        let own = *kept.key.kid_ref() == kept.chain && kept.anchored_seq <= last;
-        if grown || !device || !own || self.leaf(at)?.0 != kept.last.0 {
+        if grown || !kept.is_coherent(ledger) || self.leaf(at)?.0 != kept.last.0 {
             return Err(doubt());
         }
         ledger.put_back(kept);

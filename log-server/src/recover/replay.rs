@@ -5,11 +5,11 @@ use crate::publish::{Verified, VerifyError};
 use crate::receipts::{StoreTiles, TileError};
 use crate::store::{Head, LogStore, StoreError, Stored};
 use cairn_event::{Entry, EntryError, Sha256};
-use cairn_identity::retention::{Keeping, KeptDigest, Retention, RetentionError};
+use cairn_identity::retention::{KeptDigest, Remainder, Retention, RetentionError};
 use cairn_identity::{Ledger, Refusal};
 use cairn_tlog::tile::TileNodeError;
 use cairn_tlog::{Frontier, Hash, ProofError, TileNodes, consistency_proof, verify_consistency};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Why the stored log is not a log. All are fatal.
@@ -138,8 +138,9 @@ pub fn replay(
     })
 }
 
-/// What must stay of `range`, which begins at the minimum index: see [`Keeping`]. Reads the log up to the
-/// end of the range; nothing is compared but the root there, through the stored tiles.
+/// What must stay of `range`, which begins at the minimum index, by index with its leaf hash: see
+/// [`Remainder`]. Reads the log up to the end of the range; nothing is compared but the root there, through
+/// the stored tiles.
 ///
 /// # Errors
 /// [`ReplayError`].
@@ -148,21 +149,22 @@ pub fn keep(
     head: &Head,
     origin: &str,
     range: Range<u64>,
-) -> Result<BTreeSet<u64>, ReplayError> {
+) -> Result<BTreeMap<u64, Sha256>, ReplayError> {
     let base = Base {
         ledger: Ledger::new(origin),
         frontier: Frontier::new(),
     };
     let (signed, end) = (BTreeMap::new(), range.end);
     let mut state = State::new(base, &signed, Signatures::Trust, range.start);
-    state.keeping = Some(Keeping::new(range));
+    state.remainder = Some(Remainder::new(range));
     crate::publish::for_each_entry(store, 0, end, |index, stored| state.add(index, &stored))?;
     if let Some(failure) = state.failure {
         return Err(failure);
     }
     let reached = BTreeMap::from([(end, state.frontier.root())]);
     check_signed(store, head, reached.iter())?;
-    Ok(state.keeping.map(Keeping::finish).unwrap_or_default())
+    let remainder = state.remainder.as_ref();
+    Ok(remainder.map(Remainder::so_far).unwrap_or_default())
 }
 
 /// Proves from the stored tiles that what was signed is a beginning of the tree of `head`.
@@ -190,7 +192,7 @@ struct State<'a> {
     minimum: u64,
     /// Entries below the minimum index that are left.
     left: BTreeMap<u64, Sha256>,
-    keeping: Option<Keeping>,
+    remainder: Option<Remainder>,
     failure: Option<ReplayError>,
 }
 
@@ -210,7 +212,7 @@ impl<'a> State<'a> {
             signatures,
             minimum,
             left: BTreeMap::new(),
-            keeping: None,
+            remainder: None,
             failure: None,
         }
     }
@@ -229,7 +231,7 @@ impl<'a> State<'a> {
         if index < self.minimum {
             self.left.insert(index, Sha256(leaf.0));
         }
-        let applied = self.apply(index, bytes);
+        let applied = self.apply(index, bytes, Sha256(leaf.0));
         self.failure = self.failure.take().or(applied.err());
     }
 
@@ -247,7 +249,7 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    fn apply(&mut self, index: u64, bytes: &[u8]) -> Result<(), ReplayError> {
+    fn apply(&mut self, index: u64, bytes: &[u8], leaf: Sha256) -> Result<(), ReplayError> {
         let entry = Entry::parse(bytes).map_err(|source| ReplayError::Entry { index, source })?;
         let refused = |refusal| ReplayError::Refused {
             index,
@@ -261,8 +263,8 @@ impl<'a> State<'a> {
         }
         let admission = self.ledger.admit(&entry).map_err(refused)?;
         self.ledger.apply(&entry, admission);
-        if let Some(keeping) = &mut self.keeping {
-            keeping.note(index, Some(&entry), &self.ledger);
+        if let Some(remainder) = &mut self.remainder {
+            remainder.note(index, leaf, Some(&entry), &self.ledger);
         }
         Ok(())
     }

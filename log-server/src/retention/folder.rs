@@ -4,7 +4,7 @@
 //! folder that it locks and judges as a start would.
 
 use super::{PruneError, Pruner, Request};
-use crate::app::STORE_FOLDER;
+use crate::app::{STORE_FOLDER, TextError, read_text};
 use crate::clock::system_clock;
 use crate::config::{Config, ConfigError};
 use crate::disclosures::DisclosureStore;
@@ -15,6 +15,7 @@ use crate::snapshot::{self, SnapshotError};
 use crate::store::{HeadFile, HeadFileError, KeyedStore, LogStore, Rocks, RocksOpenError};
 use cairn_durable::FolderLock;
 use cairn_durable::lock::LockError;
+use cairn_tlog::{TrustPolicy, TrustPolicyError};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,17 @@ pub enum FolderError {
     /// The stored log contradicts itself.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The trust policy cannot be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// It is none.
+    #[error("the trust policy is refused")]
+    TrustPolicy(#[from] TrustPolicyError),
+    /// The log was witnessed, and nobody says by whom: what they have seen must count.
+    #[error(
+        "this log has witnesses: name their trust policy with `--trust-policy`, or run the server"
+    )]
+    NoTrustPolicy,
     /// Nothing was pruned.
     #[error(transparent)]
     Prune(#[from] PruneError),
@@ -83,13 +95,18 @@ impl Request {
     }
 }
 
-/// Answers a request about a data folder; the answer is what `docs/operating/retention.md` shows.
+/// Answers a request about a data folder; the answer is what `docs/operating/retention.md` shows. `trust` is
+/// the trust policy where it is not the configured one; a running server has its own.
 ///
 /// # Errors
 /// [`FolderError`].
-pub fn of_folder(data: &Path, request: Request) -> Result<Value, FolderError> {
+pub fn of_folder(
+    data: &Path,
+    request: Request,
+    trust: Option<&Path>,
+) -> Result<Value, FolderError> {
     match FolderLock::acquire(data) {
-        Ok(_lock) => of_stopped(data, request),
+        Ok(_lock) => of_stopped(data, request, trust),
         Err(held @ LockError::Held { .. }) => {
             match snapshot::request(data, &request.to_line()) {
                 Ok(answer) => Ok(serde_json::from_str(&answer)?),
@@ -104,7 +121,7 @@ pub fn of_folder(data: &Path, request: Request) -> Result<Value, FolderError> {
     }
 }
 
-fn of_stopped(data: &Path, request: Request) -> Result<Value, FolderError> {
+fn of_stopped(data: &Path, request: Request, trust: Option<&Path>) -> Result<Value, FolderError> {
     let folder = data.join(STORE_FOLDER);
     if !folder.is_dir() {
         return Err(FolderError::NoLog(data.to_owned()));
@@ -114,34 +131,52 @@ fn of_stopped(data: &Path, request: Request) -> Result<Value, FolderError> {
     let store: Arc<dyn LogStore> = Arc::new(KeyedStore::new(Rocks::open(&folder)?));
     let now_ms = system_clock()();
     let kept = LedgerFile::in_folder(data);
-    let trust = Signatures::Trust;
-    let found = examine(store.as_ref(), signed, &keys, now_ms, trust, Some(&kept))?;
+    let signatures = Signatures::Trust;
+    let found = examine(
+        store.as_ref(),
+        signed,
+        &keys,
+        now_ms,
+        signatures,
+        Some(&kept),
+    )?;
+    let configured = config.trust_policy.map(|name| data.join(name));
+    let trust = trust.map(Path::to_owned).or(configured);
+    let trust = trust.map(|path| read_text(&path)).transpose()?;
+    let trust = trust.map(|text| TrustPolicy::parse(&text)).transpose()?;
+    if trust.is_none() && found.published.is_some_and(|newest| newest.witnessed) {
+        return Err(FolderError::NoTrustPolicy);
+    }
     let disclosures = DisclosureStore::new(store.clone(), keys.sealing.clone());
     let pruner = Pruner {
         store: store.as_ref(),
         disclosures: &disclosures,
         origin: &keys.origin,
         least_days: config.retention.days,
-        has_witnesses: config.trust_policy.is_some(),
+        trust: trust.as_ref(),
         now_ms,
     };
     answer(&pruner, request, || found.replayed.ledger)
 }
 
-/// Answers a request about a log that runs.
+/// Answers a request about a log that runs. Where a write failed the log stops.
 ///
 /// # Errors
-/// [`FolderError::Prune`]; where a write failed the log has to stop.
-pub(crate) fn of_running(log: &Log, request: Request) -> Result<Value, FolderError> {
+/// [`FolderError::Prune`], [`FolderError::Form`].
+pub fn of_running(log: &Log, request: Request) -> Result<Value, FolderError> {
     let pruner = Pruner {
         store: log.store(),
         disclosures: log.disclosures(),
         origin: log.origin(),
         least_days: log.config().retention.days,
-        has_witnesses: log.trust_policy().is_some(),
+        trust: log.trust_policy(),
         now_ms: log.now_ms(),
     };
-    answer(&pruner, request, || log.ledger().clone())
+    let answer = answer(&pruner, request, || log.ledger().clone());
+    if log.store().is_poisoned() {
+        log.stop("a pruning could not be written".to_owned());
+    }
+    answer
 }
 
 fn answer(

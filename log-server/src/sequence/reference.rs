@@ -131,7 +131,7 @@ pub(super) fn check_prune(
         let detail = format!("the minimum index is {minimum}, not {}", prune.from);
         return wrong("prune-range", detail);
     }
-    if age::is_older(store, prune.to, prune.days, now_ms)? {
+    if age::is_older(store, prune.to, prune.days, now_ms, None)? {
         return Ok(Ok(()));
     }
     let (days, to) = (prune.days, prune.to);

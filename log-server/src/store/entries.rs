@@ -1,7 +1,8 @@
 //! Entries of a range, read bundle by bundle.
 //!
-//! Owns the walk, also over what was pruned: there the hashes are left, and of some entries the bytes. A full bundle is one stored value of 256 entries: reading each entry by itself
-//! would fetch, and where it is compressed unpack, that value 256 times.
+//! Owns the walk, also over what was pruned: there the hashes are left, and of some entries the bytes. A
+//! full bundle is one stored value of 256 entries: reading each entry by itself would fetch, and where it is
+//! compressed unpack, that value 256 times.
 
 use super::{LogStore, StoreError};
 use cairn_identity::retention::read_thinned;

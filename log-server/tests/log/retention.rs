@@ -90,7 +90,7 @@ impl Old {
             disclosures,
             origin: self.log.origin(),
             least_days: Some(KEPT_DAYS),
-            has_witnesses: false,
+            trust: None,
             now_ms: system_clock()(),
         }
     }

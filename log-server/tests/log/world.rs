@@ -25,6 +25,9 @@ pub const ORIGIN: &str = "log.example.com/test";
 pub const PERSON: &str = "p_00000000000000000000000000000001";
 pub const DEVICE: &str = "d_00000000000000000000000000000001";
 
+/// The administrator's key.
+pub const ADMIN_SEED: [u8; 32] = [1; 32];
+
 /// Longest wait of any test; reached only when something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -53,7 +56,7 @@ impl World {
         let listen = "127.0.0.1:0".parse().unwrap();
         let data = dir.path().join("data");
         let public = cairn_server::init::init(&data, ORIGIN, listen, "").unwrap();
-        let admin = SoftwareKey::from_seed(&[1; 32]);
+        let admin = SoftwareKey::from_seed(&ADMIN_SEED);
         let device = SoftwareKey::from_seed(&[2; 32]);
         Self {
             dir,

@@ -17,13 +17,13 @@ const SHIM: &str = include_str!("clock.c");
 const TEN_YEARS_S: i64 = 315_360_000;
 
 /// A wall clock that a test sets.
-struct WallClock {
+pub struct WallClock {
     file: PathBuf,
     library: PathBuf,
 }
 
 impl WallClock {
-    fn build(dir: &Path, name: &str) -> Option<Self> {
+    pub fn build(dir: &Path, name: &str) -> Option<Self> {
         if !has_tool("cc") {
             return None;
         }
@@ -46,13 +46,13 @@ impl WallClock {
 
     /// `+N` or `-N` seconds, or `=N`: held still at that Unix time. Replaced whole, so that nobody reads
     /// half a number.
-    fn set(&self, how: &str) {
+    pub fn set(&self, how: &str) {
         let next = self.file.with_extension("next");
         std::fs::write(&next, how).unwrap();
         std::fs::rename(&next, &self.file).unwrap();
     }
 
-    fn env(&self) -> Vec<(String, String)> {
+    pub fn env(&self) -> Vec<(String, String)> {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         vec![
             ("LD_PRELOAD".to_owned(), text(&self.library)),

@@ -47,6 +47,9 @@ pub fn witness_in(folder: &Path, log: &str, launch: &Launch) -> WitnessProcess {
     if !state.exists() {
         serve.arg("--new-state");
     }
+    if launch.confirm_clock {
+        serve.arg("--confirm-clock");
+    }
     let running = start(&mut serve, &folder.join("diagnostics")).unwrap();
     WitnessProcess { running, key }
 }

@@ -51,6 +51,8 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Trust policy of the server.
     pub trust: Option<PathBuf>,
+    /// Whether an operator vouches for the clock of a witness.
+    pub confirm_clock: bool,
 }
 
 /// A running program; killed when dropped.

@@ -27,22 +27,25 @@ fn i1_i2_i4_i6_i7_i11_i12_i13_hold_whatever_goes_wrong() {
     let soak = number("CAIRN_SOAK_SECONDS").map(Duration::from_secs);
     let first = number("CAIRN_SOAK_SEED").unwrap_or(FIRST_SEED);
     let begun = Instant::now();
-    let (mut seeds, mut entries, mut checkpoints) = (0_u64, 0, 0);
+    let (mut seeds, mut entries, mut checkpoints, mut pruned) = (0_u64, 0, 0, 0_u64);
     while begun.elapsed() < soak.unwrap_or(BOUND) {
         let (ran, _) = play(first + seeds);
         seeds += 1;
         entries += ran.entries;
         checkpoints += ran.checkpoints;
+        pruned += u64::from(ran.pruned);
         if soak.is_some() && seeds.is_multiple_of(PROGRESS) {
             println!("{seeds} seeds, {} s", begun.elapsed().as_secs());
         }
     }
     let last = first + seeds - 1;
     println!(
-        "seeds {first} to {last}: {entries} entries, {checkpoints} checkpoints verified, {} s",
+        "seeds {first} to {last}: {entries} entries, {checkpoints} checkpoints verified, {pruned} logs pruned, \
+         {} s",
         begun.elapsed().as_secs()
     );
     assert!(seeds > 0 && entries > 0 && checkpoints > 0);
+    assert!(pruned > 0 || seeds < 4, "no run pruned");
 }
 
 #[test]

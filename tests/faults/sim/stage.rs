@@ -32,6 +32,7 @@ pub enum Host {
     Server,
     Witness(u8),
     Agent(u8),
+    Operator,
 }
 
 /// How well messages travel.
@@ -81,6 +82,7 @@ impl Host {
             Self::Server => 0,
             Self::Witness(number) => 1 + u64::from(number),
             Self::Agent(number) => 100 + u64::from(number),
+            Self::Operator => 200,
         }
     }
 }
@@ -208,14 +210,15 @@ impl Stage {
         tokio::time::sleep(self.slot(who, millis)).await;
     }
 
-    /// A wait of at least so many milliseconds that ends in a millisecond of the agent's own: two agents
-    /// never come at the same moment, in which their order would be open.
+    /// A wait of at least so many milliseconds that ends in a millisecond of the agent's own, or the
+    /// operator's: two of them never come at the same moment, in which their order would be open.
     pub fn slot(&self, who: Roller, millis: u64) -> Duration {
-        let slots = u64::from(super::AGENTS);
+        let slots = u64::from(super::AGENTS) + 1;
         let own = match who {
             Roller::Actor(Host::Agent(number))
             | Roller::Way(Host::Agent(number), _)
             | Roller::Way(_, Host::Agent(number)) => u64::from(number),
+            Roller::Actor(Host::Operator) => u64::from(super::AGENTS),
             _ => return Duration::from_millis(millis),
         };
         let end = self.elapsed_ms() + millis;

@@ -34,6 +34,25 @@ pub struct KeptChain {
     pub next_seq: u64,
 }
 
+impl KeptChain {
+    /// Whether it can be what a ledger with the roster of `ledger` kept: one certified key, a known device,
+    /// places in order. Whether the log says so is not known by this.
+    pub fn is_coherent(&self, ledger: &Ledger) -> bool {
+        let Some(last) = self.next_seq.checked_sub(1) else {
+            return false;
+        };
+        let in_order = |(from, to): &(u64, u64)| from <= to && *to < last;
+        let apart = self.gaps.is_sorted_by(|left, right| left.1 < right.0);
+        *self.key.kid_ref() == self.chain
+            && self.anchored_seq <= last
+            && self.gaps.iter().all(in_order)
+            && apart
+            && ledger.roster.devices.contains_key(&self.device)
+            && !ledger.chains.contains_key(&self.chain)
+            && !(self.latest && ledger.latest_chain.contains_key(&self.device))
+    }
+}
+
 impl Ledger {
     /// Indices of the entries that made authority, roster and policies, agreed to prunings, and closed the
     /// log, ascending.

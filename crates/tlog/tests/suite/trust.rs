@@ -196,3 +196,27 @@ fn tlog_policy_must_ignore_unknown_signatures() {
         .unwrap();
     assert_eq!(verified.cosigned, [("w1".to_owned(), 1_000)]);
 }
+
+#[test]
+fn less_than_a_quorum_moves_neither_its_first_time_nor_its_last() {
+    let policy = policy("group g 2 w1 w2 w3\nquorum g\n");
+    let times = |at: [Option<u64>; 3]| {
+        let cosigned = ["w1", "w2", "w3"].into_iter().zip(at);
+        let cosigned = cosigned.filter_map(|(name, at)| Some((name.to_owned(), at?)));
+        let checkpoint = cairn_tlog::VerifiedCheckpoint {
+            checkpoint: Checkpoint::empty("example.com/a"),
+            cosigned: cosigned.collect(),
+        };
+        let first = policy.first_quorum_time(&checkpoint);
+        (first, policy.quorum_time(&checkpoint))
+    };
+    assert_eq!(times([Some(10), Some(12), None]), (Some(12), Some(10)));
+    assert_eq!(times([Some(10), Some(12), Some(11)]), (Some(11), Some(11)));
+    // A third one that is years ahead or behind, or came years later, changes nothing.
+    for other in [0, 1, 1_000_000] {
+        let (first, last) = times([Some(10), Some(12), Some(other)]);
+        let within = |time: Option<u64>| time.is_some_and(|time| (10..=12).contains(&time));
+        assert!(within(first) && within(last), "{other}: {first:?} {last:?}");
+    }
+    assert_eq!(times([Some(10), None, None]), (None, None));
+}

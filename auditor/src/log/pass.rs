@@ -1,0 +1,186 @@
+//! One pass over all entries of a log, bundle by bundle.
+//!
+//! Owns growing the tree and having each bundle judged while the signatures of the one before are verified.
+
+use super::ENTRIES;
+use super::bundles::{DisclosedByIndex, Slot};
+use super::course::LogAudit;
+use super::published::Head;
+use super::retention::Pruned;
+use super::state::{Administrative, Compared};
+use super::succession;
+use super::tiles::TileRebuilder;
+use crate::evidence::Context;
+use crate::pack::check_log_key;
+use crate::report::{Check, Failure};
+use crate::walk::{Batch, Item, Readings, Walk};
+use cairn_event::administrative::{PolicyStatement, Predecessor};
+use cairn_event::body::Body;
+use cairn_tlog::{Frontier, Hash, leaf_hash};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state of one pass over all entries.
+pub(super) struct Pass<'a> {
+    pub(super) audit: &'a LogAudit<'a>,
+    pub(super) walk: Walk,
+    pub(super) pruned: Pruned,
+    /// The last bundle: its signatures are verified while the next one is read and judged.
+    pub(super) judged: Batch,
+    pub(super) tiles: TileRebuilder<'a>,
+    pub(super) frontier: Frontier,
+    /// The sizes whose roots are wanted.
+    pub(super) sizes: BTreeSet<u64>,
+    pub(super) roots: BTreeMap<u64, Hash>,
+    pub(super) genesis: Check,
+    /// The link to the log that this one succeeds.
+    pub(super) link: Option<(Check, Option<Predecessor>)>,
+    pub(super) blobs: Check,
+    /// Published checkpoints that earlier runs compared, and those that are left.
+    pub(super) before: Compared,
+    pub(super) heads: Vec<Head>,
+    /// Whether a state may be kept: somebody wants it, and nothing has failed before the walk.
+    pub(super) may_keep: bool,
+    pub(super) administrative: Vec<Administrative>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        audit: &'a LogAudit<'a>,
+        pruned: Pruned,
+        before: Compared,
+        heads: Vec<Head>,
+        since: Option<u64>,
+    ) -> Self {
+        let sizes = heads.iter().map(|head| head.size);
+        let sizes = sizes.chain([audit.head.size]).chain(since).collect();
+        let origin = &audit.head.origin;
+        let nothing = (Context::default(), BTreeMap::new());
+        let mut walk = Walk::new(origin, 0..0, nothing.0, nothing.1).without_tables();
+        walk.set_minimum_index(pruned.minimum());
+        Self {
+            audit,
+            walk,
+            pruned,
+            judged: Batch::default(),
+            tiles: TileRebuilder::new(audit.source),
+            frontier: Frontier::new(),
+            sizes,
+            roots: BTreeMap::new(),
+            genesis: Check::new("genesis"),
+            link: None,
+            blobs: Check::new("blobs-readable"),
+            before,
+            heads,
+            may_keep: false,
+            administrative: Vec::new(),
+        }
+    }
+}
+
+impl Pass<'_> {
+    pub(super) fn bundle(&mut self, first: u64, places: Vec<Slot>, disclosed: DisclosedByIndex) {
+        let last = std::mem::take(&mut self.judged);
+        let judge = || self.judge(first, places, disclosed);
+        let (verified, judged) = rayon::join(|| last.verify(), judge);
+        self.walk.settle(ENTRIES, verified);
+        self.judged = judged;
+    }
+
+    /// Verifies what is left.
+    pub(super) fn settle(&mut self) {
+        let last = std::mem::take(&mut self.judged);
+        self.walk.settle(ENTRIES, last.verify());
+    }
+
+    /// Grows the tree by a bundle and judges its entries.
+    fn judge(&mut self, first: u64, places: Vec<Slot>, mut disclosed: DisclosedByIndex) -> Batch {
+        // Of a pruned place the leaf hash is the log's word, until the root is.
+        let mut leaves = Vec::with_capacity(places.len());
+        let mut items = Vec::with_capacity(places.len());
+        for (place, index) in places.into_iter().zip(first..) {
+            leaves.push(match place {
+                Slot::Pruned(leaf) => Some(leaf),
+                Slot::Entry(bytes) => {
+                    let disclosed = disclosed.remove(&index).unwrap_or_default();
+                    items.push(Item::new(index, bytes, disclosed));
+                    None
+                }
+            });
+        }
+        let hash = || -> Vec<Hash> {
+            let leaves = items.par_iter().map(|item| leaf_hash(&item.bytes));
+            leaves.collect()
+        };
+        let (readings, hashed) = rayon::join(|| Walk::read(&items), hash);
+        for (item, leaf) in items.iter().zip(&hashed) {
+            self.pruned.note(item.index, leaf);
+        }
+        let mut hashed = hashed.into_iter();
+        for leaf in leaves {
+            // Places without a hash of their own are the items, in order.
+            let Some(leaf) = leaf.or_else(|| hashed.next()) else {
+                continue;
+            };
+            self.tiles.push(leaf);
+            self.frontier.push(leaf);
+            self.note_root();
+        }
+        if let Some(genesis) = items.first().filter(|item| item.index == 0) {
+            self.check_genesis(&genesis.bytes);
+        }
+        self.fetch_bundles(&items, &readings);
+        let batch = self.walk.judge(ENTRIES, &items, readings);
+        self.note_administrative(items, &batch);
+        let (audit, roots) = (self.audit, &self.roots);
+        let tree = |size: u64, root: &Hash| audit.tree(roots, size, root);
+        let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
+        self.walk.settle_beacons(tree, place);
+        batch
+    }
+
+    pub(super) fn note_root(&mut self) {
+        if self.sizes.contains(&self.frontier.size()) {
+            self.roots
+                .insert(self.frontier.size(), self.frontier.root());
+        }
+    }
+
+    pub(super) fn check_genesis(&mut self, entry: &[u8]) {
+        let options = self.audit.options;
+        let leaf = leaf_hash(entry);
+        let verdict = if leaf == options.genesis {
+            check_log_key(entry, options.policy)
+        } else {
+            Err(format!(
+                "entry 0 has leaf {}, pinned is {}",
+                leaf.to_hex(),
+                options.genesis.to_hex()
+            ))
+        };
+        self.genesis
+            .record(verdict, |reason| Failure::of_index(ENTRIES, 0, reason));
+        self.link = succession::check_link(self.audit.source, options.policy, entry);
+    }
+
+    /// The bundles that policy entries name must be there before the entries are judged.
+    fn fetch_bundles(&mut self, items: &[Item], readings: &Readings) {
+        for (entry, item) in readings.entries().zip(items) {
+            let index = item.index;
+            let Some(Body::Policy(statement)) = entry.map(|entry| &entry.payload().body) else {
+                continue;
+            };
+            self.fetch_bundle(index, statement);
+        }
+    }
+
+    pub(super) fn fetch_bundle(&mut self, index: u64, statement: &PolicyStatement) {
+        let read = self.audit.source.blob(&statement.bundle);
+        let place = |reason: String| {
+            Failure::of_index(&format!("blobs/{}", statement.bundle), index, reason)
+        };
+        if let Some(blob) = self.blobs.record(read, place) {
+            self.walk.add_bundle(statement.bundle, blob);
+        }
+    }
+}
