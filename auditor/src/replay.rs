@@ -143,7 +143,8 @@ impl Replayer {
         let subject = subject_of(entry, roster)?;
         let none = Posture::default();
         let posture = payload.context.posture.as_ref().unwrap_or(&none);
-        let again = decide(&request, compiled, &subject, posture, payload.time_ms);
+        let at_age = compiled.at_age(payload.context.policy_age_ms.unwrap_or(0));
+        let again = decide(&request, at_age, &subject, posture, payload.time_ms);
         Ok(compare(decision, &again))
     }
 }

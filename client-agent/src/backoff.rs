@@ -11,6 +11,10 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest upper bound of a wait: 30 s.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Longest wait that a server can ask for: 5 minutes. What has been decided goes on all the while, and a
+/// server in somebody else's hands must not silence a device for longer than it could by not answering.
+const ASKED_LONGEST: Duration = Duration::from_secs(300);
+
 /// The wait after repeated failures.
 #[derive(Debug, Default)]
 pub struct Backoff(u32);
@@ -21,13 +25,16 @@ impl Backoff {
         self.0 = 0;
     }
 
+    /// As [`Backoff::wait`], and first for as long as the server asks, where it does.
+    pub fn wait_as_asked(&mut self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(ASKED_LONGEST) + self.wait()
+    }
+
     /// A random wait below a bound that doubles with every call.
     pub fn wait(&mut self) -> Duration {
         let bound = FIRST.saturating_mul(1_u32 << self.0.min(5)).min(LONGEST);
         self.0 = self.0.saturating_add(1);
-        // Without randomness the whole bound is waited, which is only slower.
-        let part = random::bytes::<4>().map_or(u32::MAX, u32::from_be_bytes);
-        bound.mul_f64(f64::from(part) / f64::from(u32::MAX))
+        random::spread(Duration::ZERO, bound)
     }
 }
 
@@ -44,5 +51,17 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.wait() <= FIRST);
+    }
+
+    #[test]
+    fn what_the_server_asks_comes_on_top_and_has_an_end() {
+        let mut backoff = Backoff::default();
+        let asked = Duration::from_secs(7);
+        assert!(backoff.wait_as_asked(Some(asked)) >= asked);
+        backoff.reset();
+        let for_ever = Some(Duration::MAX);
+        assert!(backoff.wait_as_asked(for_ever) <= ASKED_LONGEST + FIRST);
+        backoff.reset();
+        assert!(backoff.wait_as_asked(None) <= FIRST);
     }
 }

@@ -267,6 +267,12 @@ pub enum PolicyCommand {
         /// The bundle, YAML or JSON; `version` may be left out.
         bundle: PathBuf,
     },
+    /// Show which devices run which version; fails where one that is heard of does not run the newest.
+    Status {
+        /// Who asks, and where.
+        #[command(flatten)]
+        admin: AdminArguments,
+    },
     /// Show the policy in force on this device.
     Show,
 }

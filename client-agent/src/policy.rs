@@ -9,25 +9,28 @@
 
 mod basis;
 mod effective;
+mod news;
 mod stored;
 mod stream;
 mod sync;
+mod sync_error;
 
 pub use basis::{Basis, BasisError, VerifiedPolicy};
 pub use effective::{is_file_rule, second_line};
+pub use news::News;
 pub use stored::{Stored, StoredError};
-pub use stream::follow;
-pub use sync::{SyncError, Syncer, activate};
+pub use stream::{Following, Patience, follow};
+pub use sync::{Syncer, activate};
+pub use sync_error::SyncError;
 
 use cairn_event::Sha256;
-use cairn_policy::{CompiledBundle, Subject};
+use cairn_policy::{CompiledBundle, Freshness, Staleness, Subject};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
-/// How long a policy stays in force after it was last known to be the newest: 72 hours.
-///
-/// A long weekend without a network must not stop work; a device that avoids the server for longer
-/// must not keep an old policy for ever.
-pub const STALE_AFTER_MS: u64 = 72 * 3_600 * 1_000;
+/// How far this machine's clock may go back before it is not believed: 5 minutes, more than it is ever
+/// corrected by. Whoever sets it back further could otherwise keep an old policy young.
+const CLOCK_BACK_MS: u64 = 300_000;
 
 /// A verified bundle in force.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub struct InForce {
     /// From when on this is known to be the newest policy, milliseconds since 1970: when the witnesses
     /// vouched for the checkpoint that the server proved it with, without witnesses when it said so.
     pub checked_ms: u64,
+    /// When this run of the daemon last learned that, by a clock that nobody can set.
+    pub confirmed: Option<Instant>,
 }
 
 /// Why nothing may be decided.
@@ -69,10 +74,12 @@ pub enum NotInForce {
     #[error("this device has no verified policy yet")]
     NoPolicy,
     /// The last check is too long ago.
-    #[error("the policy was last checked {hours} hours ago, more than {} allow", STALE_AFTER_MS / 3_600_000)]
+    #[error("the policy was last checked {} ago, more than {} are allowed", span(*.age_ms), span(*.limit_ms))]
     Stale {
-        /// Whole hours since the last check.
-        hours: u64,
+        /// Milliseconds since the last check.
+        age_ms: u64,
+        /// Milliseconds after which nothing is decided any more.
+        limit_ms: u64,
     },
     /// The server does not know or no longer accepts this device's key.
     #[error("the server refuses this device: {0}")]
@@ -97,13 +104,69 @@ impl InForce {
             return Err(NotInForce::Refused(reason.clone()));
         }
         let active = self.active.clone().ok_or(NotInForce::NoPolicy)?;
-        let age_ms = now_ms.saturating_sub(self.checked_ms);
-        if age_ms > STALE_AFTER_MS {
-            return Err(NotInForce::Stale {
-                hours: age_ms / 3_600_000,
-            });
+        let age_ms = self.age_ms(now_ms);
+        let limit_ms = active.compiled.bundle().ages().refuse_ms;
+        if age_ms > limit_ms {
+            return Err(NotInForce::Stale { age_ms, limit_ms });
         }
         Ok(active)
+    }
+
+    /// How long ago the policy was last known to be the newest.
+    ///
+    /// The machine's clock says so, and the time that the daemon has been running since where that is
+    /// longer. A clock that went back makes the policy at least old enough to be restricted.
+    pub fn age_ms(&self, now_ms: u64) -> u64 {
+        let told_ms = now_ms.saturating_sub(self.checked_ms);
+        let ran = self.confirmed.map(|at| at.elapsed().as_millis());
+        let ran_ms = ran.map_or(0, |ran| u64::try_from(ran).unwrap_or(u64::MAX));
+        let age_ms = told_ms.max(ran_ms);
+        if self.checked_ms > now_ms.saturating_add(CLOCK_BACK_MS) {
+            return age_ms.max(self.ages().restrict_ms.saturating_add(1));
+        }
+        age_ms
+    }
+
+    /// How the policy counts at its age.
+    pub fn freshness(&self, now_ms: u64) -> Freshness {
+        self.ages().judge(self.age_ms(now_ms))
+    }
+
+    /// The steps of the policy in force.
+    pub fn ages(&self) -> Staleness {
+        let active = self.active.as_ref();
+        active.map_or_else(Staleness::default, |active| active.compiled.bundle().ages())
+    }
+
+    /// The age as entries say it: where it is not what is to be expected.
+    pub fn recorded_age_ms(&self, now_ms: u64) -> Option<u64> {
+        self.active.as_ref()?;
+        let is_old = self.freshness(now_ms) > Freshness::Fresh;
+        is_old.then(|| self.age_ms(now_ms))
+    }
+
+    /// What a developer is told about the policy's age; `None` while it is fresh.
+    pub fn warning(&self, now_ms: u64) -> Option<String> {
+        self.active.as_ref()?;
+        let ago = span(self.age_ms(now_ms));
+        match self.freshness(now_ms) {
+            Freshness::Fresh => None,
+            Freshness::Old => Some(format!("the policy was last checked {ago} ago")),
+            Freshness::Restricted => Some(format!(
+                "the policy was last checked {ago} ago: exceptions and what is allowed to some only have lapsed"
+            )),
+            Freshness::Refused => Some(format!(
+                "the policy was last checked {ago} ago: nothing is allowed"
+            )),
+        }
+    }
+}
+
+/// A time in the largest unit of which it has two.
+pub fn span(ms: u64) -> String {
+    match ms / 60_000 {
+        minutes @ 0..120 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes / 60),
     }
 }
 
@@ -124,49 +187,4 @@ impl Enforcement {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cairn_policy::{Bundle, compile};
-
-    fn in_force(checked_ms: u64) -> InForce {
-        let compiled = compile(&Bundle::empty("log.example", "sec@example.com")).unwrap();
-        let active = Active {
-            compiled,
-            index: 3,
-            revision: 1,
-            bundle: Sha256([0; 32]),
-        };
-        InForce {
-            active: Some(Arc::new(active)),
-            checked_ms,
-            ..InForce::default()
-        }
-    }
-
-    #[test]
-    fn without_a_fresh_policy_nothing_is_decided() {
-        assert_eq!(
-            InForce::default().usable(0).unwrap_err(),
-            NotInForce::NoPolicy
-        );
-        assert!(in_force(10).usable(10 + STALE_AFTER_MS).is_ok());
-        let stale = in_force(10).usable(11 + STALE_AFTER_MS).unwrap_err();
-        assert_eq!(stale, NotInForce::Stale { hours: 72 });
-        let revoked = InForce {
-            revoked_at: Some(9),
-            ..in_force(10)
-        };
-        assert_eq!(
-            revoked.usable(10).unwrap_err(),
-            NotInForce::Revoked { index: 9 }
-        );
-        let refused = InForce {
-            refused: Some("gone".into()),
-            ..in_force(10)
-        };
-        assert_eq!(
-            refused.usable(10).unwrap_err(),
-            NotInForce::Refused("gone".into())
-        );
-    }
-}
+mod tests;

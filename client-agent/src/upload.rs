@@ -152,7 +152,11 @@ impl Uploader {
                     tracing::warn!(%error, "upload");
                     self.progress
                         .send_modify(|shown| shown.problem = Some(error.to_string()));
-                    tokio::time::sleep(backoff.wait()).await;
+                    let asked = match &error {
+                        UploadError::Client(error) => error.retry_after(),
+                        _ => None,
+                    };
+                    tokio::time::sleep(backoff.wait_as_asked(asked)).await;
                 }
             }
         }

@@ -74,10 +74,10 @@ class Organisation:
             json.dump(bundle, file)
         self.administrator("policy", "apply", path)
 
-    def enrol(self, name, agent, make=Device):
-        """A device of its own person; its daemon runs with the policy in force."""
+    def enrol(self, name, agent, make=Device, server=None):
+        """A device of its own person; its daemon runs with the policy in force, and reaches the server there."""
         device = make(f"{self.root}/{name}", self.programs, agent)
-        words = ["enroll", "--no-browser", "--json", "--server", self.server, "--trust-policy", self.trust_policy]
+        words = ["enroll", "--no-browser", "--json", "--server", server or self.server, "--trust-policy", self.trust_policy]
         enrolling = device.start_cairn(*words, "--genesis-hash", self.genesis)
         self.play(json.loads(enrolling.stdout.readline())["url"], f"{name}@acme.example")
         _, said = enrolling.communicate(timeout=PATIENCE)
@@ -108,14 +108,18 @@ class Organisation:
         return None
 
     def entries(self, device):
-        """The payloads of a device's entries, as anybody reads them from the log (C2SP tlog-tiles)."""
+        """The payloads of a device's entries."""
+        return [one for one in self.all_entries() if one.get("device") == device.identifier]
+
+    def all_entries(self):
+        """The payloads of all entries, as anybody reads them from the log (C2SP tlog-tiles)."""
         size = int(self.get("checkpoint").decode().split("\n")[1])
         payloads = []
         for tile in range((size + 255) // 256):
             width = min(256, size - tile * 256)
             number = "/".join([f"x{part:03d}" for part in parts(tile)[:-1]] + [f"{parts(tile)[-1]:03d}"])
             payloads += decode(self.get(f"tile/entries/{number}" + ("" if width == 256 else f".p/{width}")))
-        return [one for one in payloads if one.get("device") == device.identifier]
+        return payloads
 
     def get(self, path):
         return urllib.request.urlopen(f"{self.server}/{path}", timeout=PATIENCE).read()

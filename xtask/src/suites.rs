@@ -110,6 +110,12 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "a policy on its way to devices",
+        folder: ".",
+        needs: &[Need::Python],
+        command: &["python", "tests/distribution/run.py"],
+    },
+    Suite {
         name: "ways around Cairn with the real Claude Code",
         folder: ".",
         needs: &[Need::Python, Need::ClaudeCode],

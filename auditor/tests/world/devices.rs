@@ -106,6 +106,7 @@ impl World {
             isolation: Some(Isolation::SeparateUser),
             person: Some(run.person.clone()),
             policy: Some(self.policy_index),
+            policy_age_ms: None,
             posture: Some(Posture(BTreeMap::from(posture))),
             protection: Some(KeyProtection::Software),
             redactions: vec![],

@@ -113,18 +113,7 @@ impl Administrator {
             trust_policy: trust_policy.clone(),
         };
         let mut basis = Basis::of_log(&org.origin, pinned);
-        let mut emails = BTreeMap::new();
-        for entry in client.roster(0).await?.entries {
-            basis.apply_roster(&entry)?;
-            for disclosure in Frame::parse(&entry.frame)?.disclosures() {
-                if let (Some(person), Some(email)) = (
-                    disclosure.name().strip_prefix("email:"),
-                    disclosure.value().as_str(),
-                ) {
-                    emails.insert(person.to_owned(), email.to_owned());
-                }
-            }
-        }
+        let emails = replay(&client, &mut basis).await?;
         Ok(Self {
             org,
             client,
@@ -285,4 +274,26 @@ pub(super) fn keys(dir: &Path) -> anyhow::Result<Vec<SoftwareKey>> {
 /// Reads a small file.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     cairn_durable::read_limited(path, FILE_BYTES_MAX).map_err(anyhow::Error::from)
+}
+
+/// Replays the roster; the addresses that it discloses, by person.
+async fn replay(client: &Client, basis: &mut Basis) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut emails = BTreeMap::new();
+    loop {
+        let page = client.roster(basis.roster().revision).await?;
+        for entry in &page.entries {
+            basis.apply_roster(entry)?;
+            for disclosure in Frame::parse(&entry.frame)?.disclosures() {
+                if let (Some(person), Some(email)) = (
+                    disclosure.name().strip_prefix("email:"),
+                    disclosure.value().as_str(),
+                ) {
+                    emails.insert(person.to_owned(), email.to_owned());
+                }
+            }
+        }
+        if page.entries.is_empty() || basis.roster().revision >= page.newest {
+            return Ok(emails);
+        }
+    }
 }

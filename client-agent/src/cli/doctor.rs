@@ -10,6 +10,7 @@ use crate::state::StateDir;
 use crate::wrapper::{
     CLAUDE_CODE, CODEX, Leftover, Program, ProgramError, agent_config, leftovers, settings_files,
 };
+use cairn_policy::Freshness;
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
@@ -198,6 +199,16 @@ fn daemon(state: &StateDir, report: &mut Report) {
             (problem, _) => Err((
                 problem.clone().unwrap_or_default(),
                 "an administrator runs `cairn policy apply`; then check the connection",
+            )),
+        },
+    );
+    report.check(
+        "policy age",
+        match (&status.policy_warning, status.policy_freshness) {
+            (None, freshness) => Ok(freshness.map_or("none", Freshness::as_str).to_owned()),
+            (Some(warning), _) => Err((
+                warning.clone(),
+                "check the connection to the server; the older the policy, the stricter it is",
             )),
         },
     );

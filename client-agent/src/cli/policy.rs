@@ -5,6 +5,7 @@
 pub(super) mod document;
 mod review;
 mod simulate;
+mod standing;
 mod verdict;
 
 use super::admin::{Administrator, Done, read};
@@ -46,6 +47,7 @@ pub(super) async fn run(
             days,
         } => simulate::run(admin, bundle, *days, as_json).await,
         PolicyCommand::Verdict { cases } => verdict::run(cases),
+        PolicyCommand::Status { admin } => standing::run(admin, as_json).await,
         PolicyCommand::Show => return Ok(None),
     };
     done.map(Some)
@@ -141,7 +143,7 @@ fn advice(instead: &[String]) -> String {
 
 async fn apply(arguments: &AdminArguments, path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut administrator = Administrator::open(arguments).await?;
-    let in_force = administrator.client.policy().await?;
+    let in_force = administrator.client.policy(None).await?;
     let (revision, version) = match &in_force {
         Some(answer) => {
             let statement = administrator.basis.policy(answer)?.statement;

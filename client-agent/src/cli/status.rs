@@ -76,12 +76,20 @@ fn print_daemon(status: &StatusAnswer) {
         ),
         _ => println!("policy       none verified yet: every action is denied"),
     }
-    if let Some(problem) = status
-        .not_in_force
-        .as_ref()
-        .or(status.policy_problem.as_ref())
-    {
-        println!("             {problem}");
+    let warnings = [
+        status
+            .not_in_force
+            .as_ref()
+            .or(status.policy_warning.as_ref()),
+        status.policy_problem.as_ref(),
+    ];
+    for warning in warnings.into_iter().flatten() {
+        println!("             {warning}");
+    }
+    if status.policy_asks {
+        println!(
+            "             changes are asked for: something between here and the server holds streams back"
+        );
     }
     println!("teams        {}", status.teams.join(", "));
     println!(

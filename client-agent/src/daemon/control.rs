@@ -7,7 +7,7 @@ use crate::chain::Draft;
 use crate::clock::now_ms;
 use crate::device::Launch;
 use crate::hook::{Answer, Gatekeeper, session_gate};
-use crate::policy::second_line;
+use crate::policy::{Following, second_line};
 use crate::servers::{Servers, Sighting};
 use crate::state::StateDir;
 use crate::telemetry::{Receiver, Sink};
@@ -16,7 +16,7 @@ use cairn_event::body::{Body, McpSeen, SessionRefused};
 use cairn_event::disclosure::names;
 use cairn_event::json::to_canonical;
 use cairn_event::{DecisionMode, Effect, Sha256};
-use cairn_policy::{McpPolicy, McpServer, server_verdict};
+use cairn_policy::{Freshness, McpPolicy, McpServer, server_verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,8 +57,17 @@ pub struct StatusAnswer {
     pub monitors: bool,
     /// When the server last confirmed it, milliseconds since 1970.
     pub policy_checked_ms: u64,
+    /// How the policy counts at its age: `fresh`, `old`, `restricted` or `refused`.
+    #[serde(default)]
+    pub policy_freshness: Option<Freshness>,
+    /// What people are told about its age.
+    #[serde(default)]
+    pub policy_warning: Option<String>,
     /// Why policy is not up to date.
     pub policy_problem: Option<String>,
+    /// Whether the stream of changes does not come through, so that the server is asked instead.
+    #[serde(default)]
+    pub policy_asks: bool,
     /// Why nothing may be decided, where that is so.
     pub not_in_force: Option<String>,
     /// The person's teams.
@@ -145,6 +154,9 @@ pub struct LaunchAnswer {
     pub mcp: BTreeMap<String, Value>,
     /// Deny rules for the agent's own settings.
     pub deny: Vec<String>,
+    /// What the developer is told before the agent starts.
+    #[serde(default)]
+    pub warning: Option<String>,
     /// Whom to ask.
     pub contact: String,
     /// The whole list of MCP servers, for settings that outlive this launch.
@@ -168,8 +180,8 @@ pub struct Control {
     pub gatekeeper: Arc<Gatekeeper>,
     /// What the uploader shows.
     pub progress: watch::Receiver<Progress>,
-    /// Why policy is not up to date.
-    pub policy_problem: watch::Receiver<Option<String>>,
+    /// How following the server's policy goes.
+    pub following: watch::Receiver<Following>,
     /// Receives what agents report; `None` where no port could be had.
     pub telemetry: Option<Arc<Receiver>>,
     /// How many agents run outside Cairn.
@@ -232,6 +244,7 @@ impl Control {
         let in_force = self.gatekeeper.enforcement.now();
         let usage = self.gatekeeper.recorder.usage().await.unwrap_or_default();
         let progress = self.progress.borrow().clone();
+        let following = self.following.borrow().clone();
         let sight = self
             .gatekeeper
             .vigil
@@ -247,7 +260,10 @@ impl Control {
             monitors: active
                 .is_some_and(|active| active.compiled.bundle().mode == DecisionMode::Monitor),
             policy_checked_ms: in_force.checked_ms,
-            policy_problem: self.policy_problem.borrow().clone(),
+            policy_freshness: active.map(|_| in_force.freshness(now_ms())),
+            policy_warning: in_force.warning(now_ms()),
+            policy_problem: following.problem,
+            policy_asks: following.asks,
             not_in_force: in_force
                 .usable(now_ms())
                 .err()
@@ -312,6 +328,7 @@ impl Control {
             return answer;
         }
         answer.contact.clone_from(&bundle.contact);
+        answer.warning = in_force.warning(now_ms());
         answer.telemetry = self.telemetry.as_ref().and_then(|port| port.issue());
         answer.deny = second_line(bundle, &in_force.subject, now_ms());
         for found in &request.servers {

@@ -10,7 +10,7 @@ use crate::device::{Askers, Facts};
 use crate::enrolment::{Identity, IdentityError};
 use crate::hook::Gatekeeper;
 use crate::key::{DeviceKey, KeyError};
-use crate::policy::{self, Enforcement, SyncError, Syncer};
+use crate::policy::{self, Enforcement, Following, Patience, SyncError, Syncer};
 use crate::posture::ProductTableError;
 use crate::recorder::{BeginError, Mark, MarkError, Recorder, Setup};
 use crate::state::{FOLDER_MODE, StateDir, StateError};
@@ -184,7 +184,7 @@ fn serve(
         circumstances: Arc::clone(&gatekeeper.circumstances),
         progress,
     };
-    let (problem, policy_problem) = watch::channel(None);
+    let (following, shown_following) = watch::channel(Following::default());
     let access = Access::new(client, &identity.origin, Some(&identity.device));
     let key = Arc::new(DeviceKey::open(state)?);
     let (counted, unmanaged) = watch::channel(0);
@@ -193,7 +193,7 @@ fn serve(
     let control = Control {
         gatekeeper: Arc::clone(&gatekeeper),
         progress: shown,
-        policy_problem,
+        following: shown_following,
         telemetry,
         unmanaged,
         state: state.clone(),
@@ -203,7 +203,14 @@ fn serve(
     Ok([
         tokio::spawn(socket::serve(listener, state.socket(), Arc::new(control))),
         tokio::spawn(upload(uploader)),
-        tokio::spawn(policy::follow(syncer, access, key, recorder, problem)),
+        tokio::spawn(policy::follow(
+            syncer,
+            access,
+            key,
+            recorder,
+            Patience::default(),
+            following,
+        )),
         tokio::spawn(watch_posture(Arc::clone(&gatekeeper))),
         tokio::spawn(watch_agents(Arc::clone(&gatekeeper), lookout, counted)),
         tokio::spawn(heartbeats(gatekeeper)),
@@ -315,7 +322,10 @@ async fn heartbeats(gatekeeper: Arc<Gatekeeper>) {
             spool_bytes: usage.bytes,
             spool_records: usage.next_record.saturating_sub(usage.first_record),
         });
-        let context = gatekeeper.circumstances.now();
+        let mut context = gatekeeper.circumstances.now();
+        // A device that hears of no policy any more still says so to the log.
+        let in_force = gatekeeper.enforcement.now();
+        context.policy_age_ms = in_force.recorded_age_ms(now_ms());
         let draft = Draft {
             body,
             context,

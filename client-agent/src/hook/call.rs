@@ -2,9 +2,10 @@
 
 use super::payload::ToolCall;
 use crate::device::Asker;
+use crate::policy::InForce;
 use cairn_event::body::ToolDecision;
 use cairn_event::{ActionClass, DecisionMode, Effect};
-use cairn_policy::{ENGINE_SEMANTICS, McpCall};
+use cairn_policy::{ENGINE_SEMANTICS, Freshness, McpCall};
 
 /// A decision before it was made: a denial for an error.
 pub(super) fn blank(call: &ToolCall, use_id: &str, subagent: Option<String>) -> ToolDecision {
@@ -91,6 +92,22 @@ pub(super) fn class(tool: &str) -> ActionClass {
         "Agent" | "Task" | "Skill" | "Workflow" | "CronCreate" | "ScheduleWakeup"
         | "RemoteTrigger" | "SendMessage" => ActionClass::Agent,
         _ => ActionClass::Unknown,
+    }
+}
+
+/// What is said of a verdict, with the policy's age where that may be why it is as strict as it is.
+pub(super) fn in_view_of_age(
+    sentence: String,
+    applied: Effect,
+    in_force: &InForce,
+    now_ms: u64,
+) -> String {
+    let restricted = in_force.freshness(now_ms) == Freshness::Restricted;
+    match in_force.warning(now_ms) {
+        Some(warning) if restricted && applied != Effect::Allow => {
+            format!("{sentence} ({warning}.)")
+        }
+        _ => sentence,
     }
 }
 

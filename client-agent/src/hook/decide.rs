@@ -3,7 +3,7 @@
 //! Owns that order and the rule that without a durable record the answer is no, unless the policy
 //! itself says that work goes on when the spool is full.
 
-use super::call::{blank, by_configured_name, mcp_call, refusal, why};
+use super::call::{blank, by_configured_name, in_view_of_age, mcp_call, refusal, why};
 use super::directory::Directories;
 use super::executed::Judged;
 use super::observe::Observed;
@@ -336,10 +336,11 @@ impl Gatekeeper {
         let mut decision = blank(call, use_id, hook.subagent.clone());
         let (sentence, applied, spool_full) = match &usable {
             Ok(active) => {
-                let bundle = active.compiled.bundle();
+                let compiled = active.compiled.at_age(in_force.age_ms(time_ms));
+                let bundle = compiled.bundle();
                 let made = decide(
                     &request,
-                    &active.compiled,
+                    compiled,
                     &in_force.subject,
                     &sight.posture,
                     time_ms,
@@ -350,7 +351,8 @@ impl Gatekeeper {
                 let applied = made.applied();
                 decision.rule = made.rule;
                 decision.lost = made.losing;
-                (made.sentence, applied, bundle.spool_full)
+                let sentence = in_view_of_age(made.sentence, applied, &in_force, time_ms);
+                (sentence, applied, bundle.spool_full)
             }
             Err(cause) => {
                 decision.why = "stale-policy".to_owned();
@@ -360,6 +362,8 @@ impl Gatekeeper {
         decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut context = self.context(&in_force, &hook.session, &asker);
         context.posture = Some(sight.posture.clone());
+        // The age that was decided with, and not the one a moment later.
+        context.policy_age_ms = in_force.recorded_age_ms(time_ms);
         let mut confidential = self.confidential(asker.ancestry);
         confidential.push((
             names::REQUEST,
@@ -482,6 +486,7 @@ impl Gatekeeper {
         // What the decision used, not what arrived since.
         if let Some(active) = &in_force.active {
             context.policy = Some(active.index);
+            context.policy_age_ms = in_force.recorded_age_ms(now_ms());
         }
         if in_force.roster_index.is_some() {
             context.roster = in_force.roster_index;

@@ -13,7 +13,7 @@ use cairn_event::payload::Beacon;
 use cairn_event::{Entry, EntryError, Frame, Sha256};
 use cairn_identity::{Refusal, Roster};
 use cairn_policy::Subject;
-use cairn_tlog::{Hash, Receipt, ReceiptError, receipt::ReceiptParseError};
+use cairn_tlog::{Hash, Receipt, ReceiptError, VerifiedNote, receipt::ReceiptParseError};
 
 /// Why an administrative entry is not believed. The device keeps what it has.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,8 @@ pub struct Basis {
     pinned: Pinned,
     roster: Roster,
     newest: Option<Beacon>,
+    /// The checkpoint to which the last receipt led: the next one often leads to the same.
+    known: Option<VerifiedNote>,
 }
 
 impl Basis {
@@ -127,6 +129,7 @@ impl Basis {
             pinned,
             roster: Roster::default(),
             newest: None,
+            known: None,
         }
     }
 
@@ -202,11 +205,9 @@ impl Basis {
                 expected,
             }));
         }
-        let next = self
-            .roster
-            .apply(index, statement)
+        self.roster
+            .take(index, statement)
             .map_err(|(position, reason)| refused(Refusal::RosterChange { position, reason }))?;
-        self.roster = next;
         self.see(beacon);
         Ok(())
     }
@@ -235,7 +236,7 @@ impl Basis {
 
     /// The checkpoint that proves an entry, and when its quorum vouched for it.
     fn verify(
-        &self,
+        &mut self,
         entry: &Entry,
         index: u64,
         receipt: &str,
@@ -266,15 +267,23 @@ impl Basis {
             });
         }
         let leaf = Hash(entry.leaf().0);
-        let verified = receipt
-            .verify(&leaf, &self.pinned.trust_policy)
-            .map_err(|source| BasisError::Receipt { index, source })?;
-        let witnessed_s = self.pinned.trust_policy.quorum_time(&verified);
-        let checkpoint = verified.checkpoint;
+        let trust_policy = &self.pinned.trust_policy;
+        let unproven = |source| BasisError::Receipt { index, source };
+        let known = self.known.take();
+        let known = match known.filter(|known| known.note() == receipt.checkpoint) {
+            Some(known) => known,
+            None => trust_policy
+                .verify_note(&receipt.checkpoint)
+                .map_err(|source| unproven(ReceiptError::Checkpoint(source)))?,
+        };
+        receipt.verify_under(&leaf, &known).map_err(unproven)?;
+        let witnessed_s = trust_policy.quorum_time(known.verified());
+        let checkpoint = &known.verified().checkpoint;
         let beacon = Beacon {
             root: Sha256(*checkpoint.root.as_bytes()),
             size: checkpoint.size,
         };
+        self.known = Some(known);
         Ok((beacon, witnessed_s.map(|s| s.saturating_mul(1_000))))
     }
 

@@ -1,95 +1,265 @@
-//! Following the server: react to a push within a second, poll where the stream does not hold.
+//! Following the server: react to a push within a second, ask and wait where the stream does not come
+//! through.
 //!
 //! Owns reconnecting with jitter and the rule that each connection begins with a full check, so a
-//! missed push is never missed for good.
+//! missed push is never missed for good. A proxy that collects an answer before it passes it on turns a
+//! stream into silence. The server writes at once and then every 25 s; where that does not arrive, the
+//! same resource is asked with `?wait=`, and an answer that ends comes through every proxy.
+//!
+//! Source: endpoint findings 6.1.
 
-use super::sync::{SyncError, Syncer};
+use super::news::News;
+use super::sync::Syncer;
+use super::sync_error::SyncError;
 use crate::access::Access;
 use crate::backoff::Backoff;
 use crate::key::DeviceKey;
+use crate::random;
 use crate::recorder::Recorder;
-use cairn_api::{Client, ClientError, paths};
-use futures_util::StreamExt;
+use cairn_api::event_stream::StreamItem;
+use cairn_api::{ClientError, paths};
+use futures_util::{Stream, StreamExt};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
-/// Longest silence on the stream before it is opened anew: 60 s.
+/// How often the policy is confirmed although nothing was told: every 3 to 4 minutes.
 ///
-/// A middlebox that drops an idle connection tells nobody; each new one begins with a check.
-const SILENCE: Duration = Duration::from_secs(60);
+/// By its receipt a device knows that the policy is the newest. The spread keeps a fleet that started
+/// together from asking together.
+const CONFIRM: Duration = Duration::from_secs(240);
+
+/// The least that two confirmations are apart: 15 s, however soon an organisation calls a policy old.
+const CONFIRM_LEAST: Duration = Duration::from_secs(15);
+
+/// An answer that was waited for less than this and brings nothing new was not waited for.
+const WAITED: Duration = Duration::from_secs(1);
 
 /// Problem codes that say this device's key is not good (any more), and not only its token.
 const GONE: [&str; 2] = ["device-revoked", "unknown-key"];
 
-/// Follows policy and roster for ever; `problem` shows the last failure.
-pub async fn follow(
-    mut syncer: Syncer,
-    mut access: Access,
-    key: Arc<DeviceKey>,
-    recorder: Recorder,
-    problem: watch::Sender<Option<String>>,
-) {
-    let mut backoff = Backoff::default();
-    loop {
-        match round(
-            &mut syncer,
-            &mut access,
-            &key,
-            &recorder,
-            &problem,
-            &mut backoff,
-        )
-        .await
-        {
-            // A server that closes every stream at once must not be asked in a tight loop.
-            Ok(()) => tokio::time::sleep(backoff.wait()).await,
-            Err(error) => {
-                tracing::warn!(%error, "policy is not up to date");
-                problem.send_replace(Some(error.to_string()));
-                if let Some(refused) = error.key_refused() {
-                    access.forget();
-                    if GONE.contains(&refused.code())
-                        && let Err(error) = syncer.refuse(refused)
-                    {
-                        tracing::error!(%error, "the refusal is not on disk");
-                    }
-                }
-                tokio::time::sleep(backoff.wait()).await;
-            }
+/// How long a silent server is believed to be there.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the request for the stream to its first bytes.
+    pub first: Duration,
+    /// Between bytes of the stream: more than two of its heartbeats.
+    pub silence: Duration,
+    /// How long it is asked with `?wait=` before the stream is tried again.
+    pub asking: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(20),
+            silence: Duration::from_secs(60),
+            asking: Duration::from_secs(3_600),
         }
     }
 }
 
-/// One connection: open the stream first and check afterwards, so that nothing falls between.
-async fn round(
-    syncer: &mut Syncer,
-    access: &mut Access,
-    key: &DeviceKey,
-    recorder: &Recorder,
-    problem: &watch::Sender<Option<String>>,
-    backoff: &mut Backoff,
-) -> Result<(), SyncError> {
-    let client = access.client(key.signer()).await?;
-    let stream = open(&client).await;
-    syncer.sync(access, key, recorder).await?;
-    problem.send_replace(None);
-    let stream = stream?;
-    backoff.reset();
-    let mut stream = std::pin::pin!(stream);
-    while let Ok(Some(event)) = tokio::time::timeout(SILENCE, stream.next()).await {
-        event?;
-        syncer.sync(access, key, recorder).await?;
-        problem.send_replace(None);
-    }
-    Ok(())
+/// How following goes, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Following {
+    /// The last failure, until something succeeds.
+    pub problem: Option<String>,
+    /// Whether the stream does not come through, so that the server is asked with `?wait=`.
+    pub asks: bool,
 }
 
-async fn open(
-    client: &Client,
-) -> Result<
-    impl futures_util::Stream<Item = Result<cairn_api::event_stream::StreamEvent, ClientError>> + use<>,
-    ClientError,
-> {
-    client.stream(paths::POLICY_STREAM).await
+/// Follows policy and roster for ever; `shown` says how that goes.
+pub async fn follow(
+    syncer: Syncer,
+    access: Access,
+    key: Arc<DeviceKey>,
+    recorder: Recorder,
+    patience: Patience,
+    shown: watch::Sender<Following>,
+) {
+    let mut follower = Follower {
+        syncer,
+        access,
+        key,
+        recorder,
+        patience,
+        shown,
+        backoff: Backoff::default(),
+        asks_until: None,
+        confirm_at: Instant::now(),
+    };
+    loop {
+        let asked = match follower.round().await {
+            // A server that closes every stream at once must not be asked in a tight loop.
+            Ok(()) => None,
+            Err(error) => follower.failed(&error),
+        };
+        tokio::time::sleep(follower.backoff.wait_as_asked(asked)).await;
+    }
+}
+
+struct Follower {
+    syncer: Syncer,
+    access: Access,
+    key: Arc<DeviceKey>,
+    recorder: Recorder,
+    patience: Patience,
+    shown: watch::Sender<Following>,
+    backoff: Backoff,
+    /// Until when the stream is not tried.
+    asks_until: Option<Instant>,
+    confirm_at: Instant,
+}
+
+/// How a stream began.
+enum Begun<S> {
+    /// Its first bytes are here.
+    Stream(S, StreamItem),
+    /// It was opened, and nothing came.
+    Silent,
+}
+
+impl Follower {
+    /// One connection: the stream, and a look at everything.
+    async fn round(&mut self) -> Result<(), SyncError> {
+        let client = self.access.client(self.key.signer()).await?;
+        if self.asks_until.is_some_and(|until| Instant::now() < until) {
+            return self.ask().await;
+        }
+        // The stream begins with the newest heads: what changes while both are on their way is told.
+        let opening = client.stream(paths::POLICY_STREAM);
+        let begun = begin(opening, self.patience.first);
+        let (begun, confirmed) = tokio::join!(begun, self.confirm());
+        confirmed?;
+        match begun? {
+            Begun::Stream(stream, first) => {
+                self.backoff.reset();
+                self.asks_until = None;
+                self.shown
+                    .send_if_modified(|shown| std::mem::take(&mut shown.asks));
+                self.listen(stream, first).await
+            }
+            Begun::Silent => {
+                tracing::info!("the stream does not come through; the server is asked instead");
+                self.asks_until = Some(Instant::now() + self.patience.asking);
+                self.shown.send_modify(|shown| shown.asks = true);
+                self.backoff.reset();
+                Ok(())
+            }
+        }
+    }
+
+    /// Listens until the stream ends or has been silent for too long.
+    async fn listen(
+        &mut self,
+        mut stream: impl Stream<Item = Result<StreamItem, ClientError>> + Unpin,
+        first: StreamItem,
+    ) -> Result<(), SyncError> {
+        let mut item = first;
+        loop {
+            if let StreamItem::Event(event) = &item {
+                self.take(News::of(event)).await?;
+            }
+            let silent_at = Instant::now() + self.patience.silence;
+            item = loop {
+                tokio::select! {
+                    biased;
+                    next = stream.next() => match next {
+                        Some(next) => break next?,
+                        None => return Ok(()),
+                    },
+                    () = tokio::time::sleep_until(self.confirm_at) => self.confirm().await?,
+                    // A middlebox that drops an idle connection tells nobody.
+                    () = tokio::time::sleep_until(silent_at) => return Ok(()),
+                }
+            };
+        }
+    }
+
+    /// Asks with `?wait=` until the stream is to be tried again.
+    async fn ask(&mut self) -> Result<(), SyncError> {
+        self.confirm().await?;
+        while self.asks_until.is_some_and(|until| Instant::now() < until) {
+            let client = self.access.client(self.key.signer()).await?;
+            let (policy, roster) = (self.syncer.policy_index(), self.syncer.roster_revision());
+            let asked_at = Instant::now();
+            let answer = client.news(policy, roster).await?;
+            let mut changed = false;
+            for news in News::of_answer(answer) {
+                changed |= self.take(news).await?;
+            }
+            if Instant::now() >= self.confirm_at {
+                self.confirm().await?;
+            }
+            if changed || asked_at.elapsed() >= WAITED {
+                self.backoff.reset();
+            } else {
+                tokio::time::sleep(self.backoff.wait()).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, news: News) -> Result<bool, SyncError> {
+        let (access, key) = (&mut self.access, self.key.as_ref());
+        let changed = self.syncer.told(news, access, key, &self.recorder).await?;
+        self.succeeded();
+        Ok(changed)
+    }
+
+    /// Checks everything, and sets when to do so again.
+    async fn confirm(&mut self) -> Result<(), SyncError> {
+        let (access, key) = (&mut self.access, self.key.as_ref());
+        self.syncer.sync(access, key, &self.recorder).await?;
+        let fresh = Duration::from_millis(self.syncer.ages().warn_ms);
+        let most = CONFIRM.min(fresh / 2).max(CONFIRM_LEAST);
+        self.confirm_at = Instant::now() + random::spread(most.mul_f64(0.75), most);
+        self.succeeded();
+        Ok(())
+    }
+
+    fn succeeded(&self) {
+        self.shown
+            .send_if_modified(|shown| shown.problem.take().is_some());
+    }
+
+    /// Shows a failure; gives how long the server asks to be left alone.
+    fn failed(&mut self, error: &SyncError) -> Option<Duration> {
+        tracing::warn!(%error, "policy is not up to date");
+        self.shown
+            .send_modify(|shown| shown.problem = Some(error.to_string()));
+        if let Some(refused) = error.key_refused() {
+            self.access.forget();
+            if GONE.contains(&refused.code())
+                && let Err(error) = self.syncer.refuse(refused)
+            {
+                tracing::error!(%error, "the refusal is not on disk");
+            }
+        }
+        error.retry_after()
+    }
+}
+
+/// Opens the stream and waits for its first bytes: a proxy may hold back the head of the answer too.
+async fn begin<S>(
+    opening: impl Future<Output = Result<S, ClientError>>,
+    patience: Duration,
+) -> Result<Begun<Pin<Box<S>>>, SyncError>
+where
+    S: Stream<Item = Result<StreamItem, ClientError>>,
+{
+    let first = timeout(patience, async {
+        let mut stream = Box::pin(opening.await?);
+        let first = stream.next().await;
+        Ok::<_, ClientError>((stream, first))
+    });
+    match first.await {
+        Err(_silent) => Ok(Begun::Silent),
+        Ok(Err(error)) => Err(error.into()),
+        // It ended before it began: as good as silent, and as often as it is tried.
+        Ok(Ok((_, None))) => Ok(Begun::Silent),
+        Ok(Ok((stream, Some(first)))) => Ok(Begun::Stream(stream, first?)),
+    }
 }

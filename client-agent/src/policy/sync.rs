@@ -6,101 +6,30 @@
 
 use super::basis::{Basis, BasisError};
 use super::stored::{Stored, StoredError, StoredPolicy};
-use super::{Active, Enforcement, InForce};
-use crate::access::{Access, AccessError};
+use super::sync_error::SyncError;
+use super::{Active, Enforcement, InForce, News};
+use crate::access::Access;
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
 use crate::clock::now_ms;
 use crate::enrolment::Identity;
 use crate::key::DeviceKey;
-use crate::recorder::{RecordError, Recorder};
+use crate::recorder::Recorder;
 use crate::state::StateDir;
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
-use cairn_api::{ClientError, Problem};
+use cairn_api::{Client, Problem};
 use cairn_event::Sha256;
 use cairn_event::body::{Body, PolicyActivated};
 use cairn_event::encoding::from_base64url;
-use cairn_policy::{Bundle, BundleError, CompileProblem, compile};
+use cairn_policy::{Bundle, Staleness, compile};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How often an unchanged policy's check is written to disk: every 10 minutes.
 ///
-/// The staleness limit is 72 hours, so losing 10 minutes of it in a crash changes nothing.
+/// A policy that is confirmed is old after ten minutes at the soonest, and after a start the server is asked
+/// at once: what a crash loses of it makes a device stricter for a moment.
 const CHECKED_WRITE_INTERVAL_MS: u64 = 600_000;
-
-/// Why the newest policy is not in force. The one before stays.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// No token.
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The server did not answer.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// An entry is not believed.
-    #[error(transparent)]
-    Basis(#[from] BasisError),
-    /// Disk.
-    #[error(transparent)]
-    Stored(#[from] StoredError),
-    /// The bundle's bytes are not base64url.
-    #[error("the bundle is not base64url")]
-    Encoding,
-    /// The bundle's bytes are not the ones the policy entry names.
-    #[error("the bundle has digest {found}, its policy entry names {named}")]
-    OtherBundle {
-        /// Digest of the bytes.
-        found: Sha256,
-        /// Digest in the entry.
-        named: Sha256,
-    },
-    /// The bundle does not parse.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// The bundle is for another log, or its version is not the entry's.
-    #[error("the bundle says `{found}`, its policy entry `{named}`")]
-    Mismatch {
-        /// What the bundle says.
-        found: String,
-        /// What the entry says.
-        named: String,
-    },
-    /// The rules do not compile.
-    #[error("the bundle does not compile: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Compile(Vec<CompileProblem>),
-    /// The server offers an older policy than the one in force.
-    #[error("rollback: the server offers policy revision {offered}, in force is {in_force}")]
-    Rollback {
-        /// Revision offered.
-        offered: u64,
-        /// Revision in force.
-        in_force: u64,
-    },
-    /// A revision that no log of this length can have reached: every one needs an entry.
-    #[error("fast-forward: policy revision {revision} at log index {index}")]
-    FastForward {
-        /// Revision offered.
-        revision: u64,
-        /// Its index.
-        index: u64,
-    },
-    /// Two different policies were proven for one index. Tell whoever audits the log: no log with one
-    /// tree can do that.
-    #[error(
-        "two trees: at log index {index} stood the policy {known}, now {found} is proven there"
-    )]
-    TwoTrees {
-        /// The index.
-        index: u64,
-        /// Digest of the bundle in force.
-        known: Sha256,
-        /// Digest that was proven now.
-        found: Sha256,
-    },
-    /// The activation could not be recorded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
 
 /// Keeps policy and roster current.
 pub struct Syncer {
@@ -111,19 +40,8 @@ pub struct Syncer {
     enforcement: Arc<Enforcement>,
     circumstances: Arc<Circumstances>,
     written_ms: u64,
-}
-
-impl SyncError {
-    /// The problem with which the server refused this device's key, where that is the cause.
-    pub fn key_refused(&self) -> Option<&Problem> {
-        let (Self::Client(client) | Self::Access(AccessError::Client(client))) = self else {
-            return None;
-        };
-        match client {
-            ClientError::Problem(problem) if matches!(problem.status, 401 | 403) => Some(problem),
-            _ => None,
-        }
-    }
+    /// When the policy was last confirmed by a newer proof, in this run.
+    confirmed: Option<Instant>,
 }
 
 impl Syncer {
@@ -148,6 +66,7 @@ impl Syncer {
             enforcement,
             circumstances,
             written_ms: policy.checked_ms,
+            confirmed: None,
         };
         for entry in entries {
             if let Err(error) = syncer.basis.apply_roster(&entry) {
@@ -175,7 +94,7 @@ impl Syncer {
 
     /// Fetches and verifies what is new; returns whether anything changed.
     ///
-    /// Errors: [`SyncError`]; retry with backoff.
+    /// Errors: [`SyncError`]; retry with backoff, which goes on after the last page that was taken over.
     pub async fn sync(
         &mut self,
         access: &mut Access,
@@ -183,9 +102,8 @@ impl Syncer {
         recorder: &Recorder,
     ) -> Result<bool, SyncError> {
         let client = access.client(key.signer()).await?;
-        let roster = client.roster(self.basis.roster().revision).await?;
-        let roster_changed = self.take_roster(roster.entries)?;
-        let policy = client.policy().await?;
+        let roster_changed = self.roster_pages(&client).await?;
+        let policy = client.policy(self.policy_index()).await?;
         let was_refused = self.policy.refused.take().is_some();
         if was_refused {
             self.stored.save_policy(&self.policy)?;
@@ -194,9 +112,86 @@ impl Syncer {
             self.publish(self.enforcement.now().active.clone());
             return Ok(roster_changed);
         };
+        Ok(self.take_and_record(answer, recorder).await? || roster_changed)
+    }
+
+    /// Takes over what the server told of a change, and fetches what it did not give with it; returns
+    /// whether anything changed.
+    ///
+    /// Errors: as [`Syncer::sync`].
+    pub async fn told(
+        &mut self,
+        news: News,
+        access: &mut Access,
+        key: &DeviceKey,
+        recorder: &Recorder,
+    ) -> Result<bool, SyncError> {
+        match news {
+            News::Roster(event) => {
+                let known = self.roster_revision();
+                let told = event.notice.revision;
+                if told <= known {
+                    return Ok(false);
+                }
+                if let Some(entry) = event.entry.filter(|_| told == known + 1) {
+                    return self.take_roster(vec![entry]);
+                }
+                let client = access.client(key.signer()).await?;
+                self.roster_pages(&client).await
+            }
+            News::Policy(event) => {
+                let mut answer = event.answer;
+                if answer.is_none() {
+                    let client = access.client(key.signer()).await?;
+                    answer = client.policy(self.policy_index()).await?;
+                }
+                match answer {
+                    Some(answer) => self.take_and_record(answer, recorder).await,
+                    None => Ok(false),
+                }
+            }
+            News::Other => self.sync(access, key, recorder).await,
+        }
+    }
+
+    /// How old the policy in force may be.
+    pub fn ages(&self) -> Staleness {
+        self.enforcement.now().ages()
+    }
+
+    /// Index of the policy entry in force.
+    pub fn policy_index(&self) -> Option<u64> {
+        let now = self.enforcement.now();
+        now.active.as_ref().map(|active| active.index)
+    }
+
+    /// Revision of the last roster entry that was taken over.
+    pub fn roster_revision(&self) -> u64 {
+        self.basis.roster().revision
+    }
+
+    /// Reads the roster to its end, page by page; what was taken over of it stays, whatever follows.
+    async fn roster_pages(&mut self, client: &Client) -> Result<bool, SyncError> {
+        let mut changed = false;
+        loop {
+            let page = client.roster(self.roster_revision()).await?;
+            let is_empty = page.entries.is_empty();
+            changed |= self.take_roster(page.entries)?;
+            if is_empty || self.roster_revision() >= page.newest {
+                return Ok(changed);
+            }
+        }
+    }
+
+    /// Takes over a policy; where it is another than before its activation is an entry.
+    async fn take_and_record(
+        &mut self,
+        answer: PolicyAnswer,
+        recorder: &Recorder,
+    ) -> Result<bool, SyncError> {
         let now_ms = now_ms();
         let Some(active) = self.take_policy(answer, now_ms)? else {
-            return Ok(roster_changed);
+            return Ok(false);
         };
         let body = Body::PolicyActivated(PolicyActivated {
             bundle: active.bundle,
@@ -280,8 +275,12 @@ impl Syncer {
 
     /// From when on a policy is known to be the newest. Where no witness says, the server's word and
     /// this machine's clock must do.
-    fn newest_at(&self, witnessed_ms: Option<u64>, now_ms: u64) -> u64 {
+    fn newest_at(&mut self, witnessed_ms: Option<u64>, now_ms: u64) -> u64 {
         let seen_ms = witnessed_ms.unwrap_or(now_ms).min(now_ms);
+        if seen_ms > self.policy.checked_ms {
+            // What the proof's own age was is counted by the clock; from here on time is measured.
+            self.confirmed = Some(Instant::now());
+        }
         self.policy.checked_ms.max(seen_ms)
     }
 
@@ -348,6 +347,7 @@ impl Syncer {
             revoked_at: self.basis.revoked_at(),
             refused: self.policy.refused.clone(),
             checked_ms: self.policy.checked_ms,
+            confirmed: self.confirmed,
         });
     }
 }

@@ -62,6 +62,9 @@ pub fn codex(state: &StateDir, words: &[String]) -> Result<std::convert::Infalli
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
     }
+    if let Some(warning) = &answer.warning {
+        eprintln!("cairn: {warning}");
+    }
     // A policy that only monitors stops nobody.
     for one in &found.interference {
         eprintln!("cairn: {one}");

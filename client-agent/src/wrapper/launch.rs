@@ -131,6 +131,9 @@ pub fn claude(
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
     }
+    if let Some(warning) = &answer.warning {
+        eprintln!("cairn: {warning}");
+    }
     // A policy that only monitors stops nobody.
     for one in interference {
         eprintln!("cairn: {one}");

@@ -5,7 +5,7 @@
 use super::device::{Device, ORIGIN, administrative_of, bundle};
 use cairn_agent::circumstances::Circumstances;
 use cairn_agent::enrolment::Identity;
-use cairn_agent::policy::{Enforcement, STALE_AFTER_MS, SyncError, Syncer};
+use cairn_agent::policy::{Enforcement, SyncError, Syncer};
 use cairn_api::distribution::PolicyAnswer;
 use cairn_event::administrative::PolicyStatement;
 use cairn_event::body::Body;
@@ -17,6 +17,9 @@ use cairn_tlog::{
 };
 use serde_json::json;
 use std::sync::Arc;
+
+/// After this a policy that nobody configured otherwise decides nothing: 72 hours.
+const STALE_AFTER_MS: u64 = 72 * 3_600_000;
 
 const WITNESS: &str = "witness.example/one";
 

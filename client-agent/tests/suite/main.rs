@@ -19,4 +19,5 @@ mod hostile;
 mod managed;
 mod policy;
 mod space;
+mod staleness;
 mod wrapper;

@@ -4,12 +4,15 @@
 use super::device::{Daemon, Device, PERSON, roster_entries, two_rules, verdict};
 use cairn_agent::circumstances::Circumstances;
 use cairn_agent::enrolment::Identity;
-use cairn_agent::policy::{Enforcement, STALE_AFTER_MS, Stored, SyncError, Syncer};
+use cairn_agent::policy::{Enforcement, Stored, SyncError, Syncer};
 use cairn_event::PersonRole;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::encoding::{from_base64url, to_base64url};
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// After this a policy that nobody configured otherwise decides nothing: 72 hours.
+const STALE_AFTER_MS: u64 = 72 * 3_600_000;
 
 /// Starts a device whose stored policy was changed, and asks it about a call that is allowed.
 fn ask(change: impl FnOnce(&mut Value)) -> (Value, Device, Daemon) {

@@ -109,6 +109,9 @@ export interface DeviceView {
   last_seen_ms?: number;
   posture?: Posture;
   policy_version?: number;
+  policy_acknowledged_at?: number;
+  policy_acknowledged_ms?: number;
+  policy_age_ms?: number;
   gaps: number;
 }
 
@@ -182,6 +185,7 @@ export interface Bundle {
   spool_full: string;
   prompts: string;
   contact: string;
+  staleness?: { warn_ms: number; restrict_ms: number; refuse_ms: number };
   rules: Rule[];
   mcp: { default: string; allow?: JsonObject[]; deny?: JsonObject[]; servers?: JsonObject };
   gates?: { id: string; when: Condition; message: string }[];

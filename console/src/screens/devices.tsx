@@ -1,10 +1,10 @@
 /** Devices: posture, protection, isolation, acknowledged policy and gaps. */
 import { getJson, rows } from "../api/request";
-import type { DeviceView } from "../api/types";
+import type { DeviceView, Overview } from "../api/types";
 import { Mark, Name } from "../parts/badge";
 import { Empty, Show, useLoad } from "../parts/load";
 import { PostureLine } from "../parts/posture";
-import { ago, count, dateTime } from "../parts/words";
+import { ago, count, dateTime, duration } from "../parts/words";
 import { link } from "../route";
 
 const PROTECTION: Record<string, string> = {
@@ -20,20 +20,27 @@ const ISOLATION: Record<string, string> = {
 };
 
 export function Devices() {
-  const load = useLoad("devices", async () => rows(await getJson<DeviceView[]>("/v1/devices"), "devices"));
+  const load = useLoad("devices", async () => {
+    const [devices, overview] = await Promise.all([getJson<DeviceView[]>("/v1/devices"), getJson<Overview>("/v1/overview")]);
+    return { devices: rows(devices, "devices"), newest: overview.policy_version };
+  });
   return (
     <>
       <h1>Devices</h1>
       <Show of={load}>
-        {(devices) =>
-          devices.length === 0 ? <Empty>No device is enrolled. A developer enrols one with “cairn enroll”.</Empty> : <Table devices={devices} />
+        {({ devices, newest }) =>
+          devices.length === 0 ? (
+            <Empty>No device is enrolled. A developer enrols one with “cairn enroll”.</Empty>
+          ) : (
+            <Table devices={devices} newest={newest} />
+          )
         }
       </Show>
     </>
   );
 }
 
-function Table({ devices }: { devices: DeviceView[] }) {
+function Table({ devices, newest }: { devices: DeviceView[]; newest: number | undefined }) {
   return (
     <div className="scroll">
       <table>
@@ -52,7 +59,7 @@ function Table({ devices }: { devices: DeviceView[] }) {
         </thead>
         <tbody>
           {devices.map((device) => (
-            <Row key={device.device} device={device} />
+            <Row key={device.device} device={device} newest={newest} />
           ))}
         </tbody>
       </table>
@@ -60,7 +67,35 @@ function Table({ devices }: { devices: DeviceView[] }) {
   );
 }
 
-function Row({ device }: { device: DeviceView }) {
+/** The version that a device acknowledged, where it says so, and whether that is the newest. */
+function Acknowledged({ device, newest }: { device: DeviceView; newest: number | undefined }) {
+  const version = device.policy_version;
+  const at = device.policy_acknowledged_at;
+  const age = device.policy_age_ms;
+  return (
+    <>
+      {version === undefined ? <span className="quiet">none</span> : at === undefined ? version : <a href={link("events", at)}>{version}</a>}
+      {device.revoked_at === undefined && newest !== undefined && version !== newest && (
+        <>
+          {" "}
+          <Mark tone="warn" title={`Version ${newest} is in force; this device has not acknowledged it.`}>
+            behind
+          </Mark>
+        </>
+      )}
+      {age !== undefined && (
+        <>
+          {" "}
+          <Mark tone="warn" title={`When it last wrote, it had last known its policy to be the newest ${duration(age)} before.`}>
+            old
+          </Mark>
+        </>
+      )}
+    </>
+  );
+}
+
+function Row({ device, newest }: { device: DeviceView; newest: number | undefined }) {
   return (
     <tr className={device.revoked_at === undefined ? "" : "gone"}>
       <td>
@@ -86,7 +121,9 @@ function Row({ device }: { device: DeviceView }) {
           {device.isolation}
         </Mark>
       </td>
-      <td className="number">{device.policy_version ?? <span className="quiet">none</span>}</td>
+      <td className="number">
+        <Acknowledged device={device} newest={newest} />
+      </td>
       <td className="number">{device.gaps > 0 ? <Mark tone="bad">{count(device.gaps)}</Mark> : "0"}</td>
       <td>
         <a href={link("events", device.admitted_at)}>entry {device.admitted_at}</a>

@@ -56,7 +56,11 @@ function SignedBy({ policy }: { policy: PolicyView }) {
   );
 }
 
+/** The steps of a bundle that names none: `Staleness::default` in `crates/policy`. */
+const DEFAULT_AGES = { warn_ms: 600_000, restrict_ms: 86_400_000, refuse_ms: 259_200_000 };
+
 function Content({ bundle }: { bundle: Bundle }) {
+  const ages = bundle.staleness ?? DEFAULT_AGES;
   return (
     <>
       <dl className="pairs">
@@ -72,6 +76,11 @@ function Content({ bundle }: { bundle: Bundle }) {
         <dd>{bundle.spool_full === "deny" ? "nothing runs" : "work goes on, a gap is recorded"}</dd>
         <dt>Prompts</dt>
         <dd>{bundle.prompts === "text" ? "recorded as confidential text" : "recorded as a salted hash only"}</dd>
+        <dt>A device that cannot confirm it</dt>
+        <dd>
+          says so after {duration(ages.warn_ms)}, lets exceptions and what is allowed to some only lapse after {duration(ages.restrict_ms)},
+          allows nothing after {duration(ages.refuse_ms)}
+        </dd>
         <dt>A blocked developer asks</dt>
         <dd>{bundle.contact}</dd>
       </dl>

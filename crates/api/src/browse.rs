@@ -234,6 +234,15 @@ pub struct DeviceView {
     /// Policy version it last acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<u64>,
+    /// Index of the entry that acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_acknowledged_at: Option<u64>,
+    /// Device time of that entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_acknowledged_ms: Option<u64>,
+    /// How old its policy was in its last entry that can say so, where that was long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_age_ms: Option<u64>,
     /// Gaps seen in its chains.
     pub gaps: u64,
 }

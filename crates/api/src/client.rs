@@ -1,8 +1,8 @@
 //! The typed client: one method a call, problems as errors, bounded bodies.
 
 use crate::access::{EnrollRequest, EnrollStarted, EnrollStatus, TokenAnswer, TokenRequest};
-use crate::distribution::{GenesisAnswer, PolicyAnswer, RosterAnswer};
-use crate::event_stream::{EventReader, StreamEvent};
+use crate::distribution::{GenesisAnswer, LONGEST_WAIT_S, NewsAnswer, PolicyAnswer, RosterAnswer};
+use crate::event_stream::{EventReader, StreamItem};
 use crate::paths;
 use crate::problem::{Family, Problem};
 use crate::submission::{SubmitResponse, Wait};
@@ -15,6 +15,10 @@ use std::time::Duration;
 
 /// Longest wait for an answer beyond what the call itself asks the server to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest wait for a page of the roster or for a policy: as long as the server lets a slow reader take for
+/// its answer. On a morning on which a whole fleet starts at once, patience costs less than asking again.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Largest answer body accepted: a full bundle of largest entries, decoded, twice.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1_048_576;
@@ -45,6 +49,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// How long the server asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Problem(problem) => problem.retry_after_s.map(Duration::from_secs),
+            _ => None,
+        }
+    }
+
     /// What the caller should do.
     pub fn family(&self) -> Family {
         match self {
@@ -172,22 +184,48 @@ impl Client {
         self.get(paths::GENESIS).await
     }
 
-    /// Roster entries after a revision.
+    /// A page of roster entries after a revision.
     pub async fn roster(&self, after_revision: u64) -> Result<RosterAnswer, ClientError> {
-        self.get(&format!(
-            "{}?after_revision={after_revision}",
-            paths::ROSTER
-        ))
-        .await
+        let path = format!("{}?after_revision={after_revision}", paths::ROSTER);
+        self.page(&path).await
     }
 
-    /// The policy in force; `None` before there is one.
-    pub async fn policy(&self) -> Result<Option<PolicyAnswer>, ClientError> {
-        match self.get(paths::POLICY).await {
+    /// The policy in force; `None` before there is one. For a caller who has the bundle of the policy entry
+    /// at `have`, that entry comes without its bundle.
+    pub async fn policy(&self, have: Option<u64>) -> Result<Option<PolicyAnswer>, ClientError> {
+        let path = match have {
+            Some(index) => format!("{}?have={index}", paths::POLICY),
+            None => paths::POLICY.to_owned(),
+        };
+        match self.page(&path).await {
             Ok(answer) => Ok(Some(answer)),
             Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What is newer than the policy at an index and the roster of a revision; it waits for that, up to
+    /// [`LONGEST_WAIT_S`], where the stream does not come through.
+    pub async fn news(
+        &self,
+        policy_index: Option<u64>,
+        roster_revision: u64,
+    ) -> Result<NewsAnswer, ClientError> {
+        let mut path = format!(
+            "{}?wait={LONGEST_WAIT_S}&roster={roster_revision}",
+            paths::POLICY_STREAM
+        );
+        if let Some(index) = policy_index {
+            path.push_str(&format!("&policy={index}"));
+        }
+        let patience = Duration::from_secs(LONGEST_WAIT_S) + ANSWER_TIMEOUT;
+        self.json(&path, self.http.get(self.url(&path)).timeout(patience))
+            .await
+    }
+
+    async fn page<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(path, self.http.get(self.url(path)).timeout(PAGE_TIMEOUT))
+            .await
     }
 
     /// Stores a blob under its digest.
@@ -237,7 +275,7 @@ impl Client {
     pub async fn stream(
         &self,
         path: &str,
-    ) -> Result<impl Stream<Item = Result<StreamEvent, ClientError>> + use<>, ClientError> {
+    ) -> Result<impl Stream<Item = Result<StreamItem, ClientError>> + use<>, ClientError> {
         let request = self
             .http
             .get(self.url(path))
@@ -248,21 +286,25 @@ impl Client {
             .await
             .map_err(unreachable_server)?;
         if !response.status().is_success() {
-            let status = response.status().as_u16();
+            let (status, pause) = (response.status().as_u16(), retry_after(&response));
             let body = response.bytes().await.unwrap_or_default();
-            return Err(problem(status, &body));
+            return Err(problem(status, pause, &body));
         }
         let path = path.to_owned();
         let mut reader = EventReader::default();
         Ok(response.bytes_stream().flat_map(move |chunk| {
-            let events: Vec<Result<StreamEvent, ClientError>> = match chunk {
+            let items: Vec<Result<StreamItem, ClientError>> = match chunk {
                 Ok(chunk) => match reader.feed(&chunk) {
-                    Ok(events) => events.into_iter().map(Ok).collect(),
+                    Ok(events) if events.is_empty() => vec![Ok(StreamItem::Alive)],
+                    Ok(events) => events
+                        .into_iter()
+                        .map(|event| Ok(StreamItem::Event(event)))
+                        .collect(),
                     Err(error) => vec![Err(answer(&path, &error))],
                 },
                 Err(error) => vec![Err(unreachable_server(error))],
             };
-            futures_util::stream::iter(events)
+            futures_util::stream::iter(items)
         }))
     }
 
@@ -296,7 +338,7 @@ impl Client {
             .send()
             .await
             .map_err(unreachable_server)?;
-        let status = response.status();
+        let (status, pause) = (response.status(), retry_after(&response));
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
@@ -312,13 +354,19 @@ impl Client {
         if status.is_success() {
             Ok(body)
         } else {
-            Err(problem(status.as_u16(), &body))
+            Err(problem(status.as_u16(), pause, &body))
         }
     }
 }
 
-fn problem(status: u16, body: &[u8]) -> ClientError {
-    let read = serde_json::from_slice(body).unwrap_or_else(|_| {
+/// The seconds of `Retry-After`; a date is not what our server sends, and a proxy's is not waited for.
+fn retry_after(response: &reqwest::Response) -> Option<u64> {
+    let value = response.headers().get("retry-after")?;
+    value.to_str().ok()?.parse().ok()
+}
+
+fn problem(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> ClientError {
+    let read: Problem = serde_json::from_slice(body).unwrap_or_else(|_| {
         let family = if status == 429 || status >= 500 {
             Family::Retry
         } else {
@@ -332,7 +380,10 @@ fn problem(status: u16, body: &[u8]) -> ClientError {
             String::new(),
         )
     });
-    ClientError::Problem(Box::new(read))
+    ClientError::Problem(Box::new(Problem {
+        retry_after_s,
+        ..read
+    }))
 }
 
 fn answer(path: &str, detail: &dyn std::fmt::Display) -> ClientError {

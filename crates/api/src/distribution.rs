@@ -14,14 +14,20 @@ pub struct ReceiptedFrame {
     pub receipt: String,
 }
 
-/// `GET /v1/roster?after_revision=`: roster entries in order.
+/// Longest wait of `GET /v1/policy/stream?wait=`, seconds: proxies end a silent request after 30 to 60.
+pub const LONGEST_WAIT_S: u64 = 25;
+
+/// `GET /v1/roster?after_revision=`: roster entries in order, a page of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterAnswer {
     /// Ascending revisions without gaps.
     pub entries: Vec<ReceiptedFrame>,
+    /// Revision of the newest roster entry; while it is greater than that of the last entry here, ask again
+    /// after that one.
+    pub newest: u64,
 }
 
-/// `GET /v1/policy`: the newest published policy entry and its bundle.
+/// `GET /v1/policy?have=`: the newest published policy entry and its bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyAnswer {
     /// Index of the policy entry.
@@ -30,11 +36,11 @@ pub struct PolicyAnswer {
     pub entry: String,
     /// C2SP tlog-proof.
     pub receipt: String,
-    /// The bundle's bytes, base64url.
+    /// The bundle's bytes, base64url; empty for a caller who has that of this index.
     pub bundle: String,
 }
 
-/// Data of `event: policy` in the policy stream.
+/// What `event: policy` in the policy stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyNotice {
     /// Index of the policy entry.
@@ -45,13 +51,46 @@ pub struct PolicyNotice {
     pub bundle_sha256: Sha256,
 }
 
-/// Data of `event: roster` in the policy stream.
+/// What `event: roster` in the policy stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterNotice {
     /// Index of the roster entry.
     pub index: u64,
     /// Its revision.
     pub revision: u64,
+}
+
+/// `event: policy` of the policy stream whole: the notice, and the policy itself where it is short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyEvent {
+    /// What changed.
+    #[serde(flatten)]
+    pub notice: PolicyNotice,
+    /// As `GET /v1/policy` would give it. Absent where it is long: then it is fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<PolicyAnswer>,
+}
+
+/// `event: roster` of the policy stream whole: the notice, and the newest entry where it is short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterEvent {
+    /// What changed.
+    #[serde(flatten)]
+    pub notice: RosterNotice,
+    /// The newest entry, without disclosures. Whoever lacks more than this one fetches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<ReceiptedFrame>,
+}
+
+/// `GET /v1/policy/stream?wait=`: what is newer than the caller has; nothing when the time ran out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewsAnswer {
+    /// As `event: policy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyEvent>,
+    /// As `event: roster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<RosterEvent>,
 }
 
 /// `GET /v1/genesis`.

@@ -14,6 +14,15 @@ pub struct StreamEvent {
     pub data: String,
 }
 
+/// What came of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamItem {
+    /// A whole event.
+    Event(StreamEvent),
+    /// Bytes that complete none: the connection is alive.
+    Alive,
+}
+
 /// The stream sent more than [`MAX_EVENT_BYTES`] without finishing an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("server-sent event is longer than {MAX_EVENT_BYTES} bytes")]

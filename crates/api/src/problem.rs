@@ -35,6 +35,9 @@ pub struct Problem {
     pub detail: String,
     /// What the caller should do.
     pub family: Family,
+    /// Seconds to wait before the next try, as the answer's `Retry-After` says; not part of the body.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
@@ -47,6 +50,7 @@ impl Problem {
             status,
             detail,
             family,
+            retry_after_s: None,
         }
     }
 

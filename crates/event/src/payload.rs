@@ -2,6 +2,7 @@
 //!
 //! Source: `docs/formats/entry.md`, table "Members".
 
+mod age;
 mod wire;
 
 use crate::approval::Approval;
@@ -70,6 +71,9 @@ pub struct Context {
     pub person: Option<String>,
     /// Index of the policy entry in force on the device.
     pub policy: Option<u64>,
+    /// How long before `time_ms` that policy was last known to be the newest, where that was long ago; it
+    /// stands in `ext`.
+    pub policy_age_ms: Option<u64>,
     /// Device posture; ages count up to `time_ms`.
     pub posture: Option<Posture>,
     /// Where the device key lives.
@@ -210,7 +214,7 @@ impl Payload {
             body: Slot(Some(self.body.clone())),
             chain: link.as_ref().map(|link| link.chain.clone()),
             device: link.as_ref().map(|link| link.device.clone()),
-            ext: self.ext.clone(),
+            ext: age::put(context.policy_age_ms, self.ext.clone()),
             isolation: context.isolation,
             log: self.log.clone(),
             person: context.person,
@@ -247,12 +251,18 @@ impl Payload {
             (None, None, None) if wire.prev.is_none() => None,
             _ => return Err(PayloadError::Family(body.kind())),
         };
+        // Only a device has a policy in force: in other entries the member means nothing.
+        let (policy_age_ms, ext) = match link {
+            Some(_) => age::taken(wire.ext),
+            None => (None, wire.ext),
+        };
         let context = Context {
             agent: wire.agent,
             beacon: wire.beacon,
             isolation: wire.isolation,
             person: wire.person,
             policy: wire.policy,
+            policy_age_ms,
             posture: wire.posture,
             protection: wire.protection,
             redactions: wire.redactions,
@@ -260,7 +270,7 @@ impl Payload {
             session: wire.session,
             teams: wire.teams,
         };
-        let (log, time_ms, ext) = (wire.log, wire.time_ms, wire.ext);
+        let (log, time_ms) = (wire.log, wire.time_ms);
         let (approvals, sd) = (wire.approvals, wire.sd);
         Ok(Self {
             log,

@@ -79,6 +79,7 @@ fn chained(body: Body, seq: u64, sd: Vec<String>) -> Payload {
         isolation: Some(Isolation::SelfAsserted),
         person: Some(person_id()),
         policy: Some(5),
+        policy_age_ms: None,
         posture: Some(posture()),
         protection: Some(KeyProtection::Software),
         redactions: Vec::new(),

@@ -1,6 +1,8 @@
 //! The roster: people, teams and devices as the log's roster entries leave them.
 //!
-//! Indices say since when: "whose key was good at index n" needs no other history.
+//! Indices say since when: "whose key was good at index n" needs no other history. A statement is taken
+//! over in place and taken back when a later change of it does not apply: a reader of a long history must
+//! not copy everybody once for each entry.
 
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::{Isolation, KeyProtection, Kid, PersonRole, PublicKey};
@@ -22,6 +24,21 @@ pub struct Roster {
     pub people: BTreeMap<String, Person>,
     /// Devices by identifier.
     pub devices: BTreeMap<String, Device>,
+    /// Identifiers of devices by their key: every admission asks whether the key is known.
+    by_key: BTreeMap<Kid, String>,
+}
+
+/// How one change is taken back.
+enum Undo {
+    Team(String),
+    Person(String),
+    Membership(String),
+    Return {
+        person: String,
+        revoked: Vec<String>,
+    },
+    Device(String),
+    Revocation(String),
 }
 
 /// A person over time.
@@ -91,30 +108,42 @@ impl Person {
 impl Roster {
     /// The device whose key has this identifier.
     pub fn device_by_key(&self, kid: &Kid) -> Option<(&String, &Device)> {
-        self.devices
-            .iter()
-            .find(|(_, device)| device.key.kid() == *kid)
+        self.devices.get_key_value(self.by_key.get(kid)?)
     }
 
-    /// Applies a statement at `index`: all changes or none.
+    /// The roster after a statement at `index`: all its changes or none.
     ///
-    /// Errors: the 0-based position of the change that does not apply, and why not.
-    /// A statement without changes is refused: no right would be needed for it.
+    /// Errors: as [`Roster::take`].
     pub fn apply(&self, index: u64, statement: &RosterStatement) -> Result<Self, (usize, String)> {
-        if statement.changes.is_empty() {
-            return Err((0, "the statement changes nothing".to_owned()));
-        }
         let mut next = self.clone();
-        for (position, change) in statement.changes.iter().enumerate() {
-            next.change(index, change)
-                .map_err(|reason| (position, reason))?;
-        }
-        next.revision = statement.revision;
-        next.indices.push(index);
+        next.take(index, statement)?;
         Ok(next)
     }
 
-    fn change(&mut self, index: u64, change: &RosterChange) -> Result<(), String> {
+    /// Takes a statement over at `index`: all its changes or none.
+    ///
+    /// Errors: the 0-based position of the change that does not apply, and why not; nothing changed.
+    /// A statement without changes is refused: no right would be needed for it.
+    pub fn take(&mut self, index: u64, statement: &RosterStatement) -> Result<(), (usize, String)> {
+        if statement.changes.is_empty() {
+            return Err((0, "the statement changes nothing".to_owned()));
+        }
+        let mut done = Vec::with_capacity(statement.changes.len());
+        for (position, change) in statement.changes.iter().enumerate() {
+            match self.change(index, change) {
+                Ok(undo) => done.push(undo),
+                Err(reason) => {
+                    done.into_iter().rev().for_each(|undo| self.undo(undo));
+                    return Err((position, reason));
+                }
+            }
+        }
+        self.revision = statement.revision;
+        self.indices.push(index);
+        Ok(())
+    }
+
+    fn change(&mut self, index: u64, change: &RosterChange) -> Result<Undo, String> {
         match change {
             RosterChange::AddTeam { name, team } => self.add_team(team, name),
             RosterChange::AddPerson {
@@ -132,7 +161,7 @@ impl Roster {
                     removed_at: None,
                 };
                 self.people.insert(person.clone(), added);
-                Ok(())
+                Ok(Undo::Person(person.clone()))
             }
             RosterChange::UpdatePerson {
                 person,
@@ -141,17 +170,9 @@ impl Roster {
             } => {
                 let membership = self.membership(index, roles, teams)?;
                 self.active_person(person)?.history.push(membership);
-                Ok(())
+                Ok(Undo::Membership(person.clone()))
             }
-            RosterChange::RemovePerson { person } => {
-                self.active_person(person)?.removed_at = Some(index);
-                for device in self.devices.values_mut() {
-                    if device.person == *person && device.revoked_at.is_none() {
-                        device.revoked_at = Some(index);
-                    }
-                }
-                Ok(())
-            }
+            RosterChange::RemovePerson { person } => self.remove_person(index, person),
             RosterChange::AdmitDevice {
                 device,
                 isolation,
@@ -160,8 +181,6 @@ impl Roster {
                 person,
                 protection,
             } => {
-                self.active_person(person)?;
-                self.check_new_device(device, key)?;
                 let admitted = Device {
                     key: key.clone(),
                     person: person.clone(),
@@ -171,13 +190,12 @@ impl Roster {
                     admitted_at: index,
                     revoked_at: None,
                 };
-                self.devices.insert(device.clone(), admitted);
-                Ok(())
+                self.admit_device(device, admitted)
             }
             RosterChange::RevokeDevice { device, .. } => match self.devices.get_mut(device) {
                 Some(known) if known.revoked_at.is_none() => {
                     known.revoked_at = Some(index);
-                    Ok(())
+                    Ok(Undo::Revocation(device.clone()))
                 }
                 Some(_) => Err(format!("device `{device}` is revoked already")),
                 None => Err(format!("device `{device}` is not enrolled")),
@@ -185,7 +203,59 @@ impl Roster {
         }
     }
 
-    fn add_team(&mut self, team: &str, name: &str) -> Result<(), String> {
+    fn remove_person(&mut self, index: u64, person: &str) -> Result<Undo, String> {
+        self.active_person(person)?.removed_at = Some(index);
+        let mut revoked = Vec::new();
+        for (name, device) in &mut self.devices {
+            if device.person == *person && device.revoked_at.is_none() {
+                device.revoked_at = Some(index);
+                revoked.push(name.clone());
+            }
+        }
+        let person = person.to_owned();
+        Ok(Undo::Return { person, revoked })
+    }
+
+    fn admit_device(&mut self, device: &str, admitted: Device) -> Result<Undo, String> {
+        self.active_person(&admitted.person)?;
+        self.check_new_device(device, &admitted.key)?;
+        self.by_key.insert(admitted.key.kid(), device.to_owned());
+        self.devices.insert(device.to_owned(), admitted);
+        Ok(Undo::Device(device.to_owned()))
+    }
+
+    /// Takes back what a change of this statement did, the last one first.
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Team(team) => drop(self.teams.remove(&team)),
+            Undo::Person(person) => drop(self.people.remove(&person)),
+            Undo::Membership(person) => {
+                if let Some(known) = self.people.get_mut(&person) {
+                    known.history.pop();
+                }
+            }
+            Undo::Return { person, revoked } => {
+                if let Some(known) = self.people.get_mut(&person) {
+                    known.removed_at = None;
+                }
+                revoked.iter().for_each(|device| self.readmit(device));
+            }
+            Undo::Device(device) => {
+                if let Some(known) = self.devices.remove(&device) {
+                    self.by_key.remove(known.key.kid_ref());
+                }
+            }
+            Undo::Revocation(device) => self.readmit(&device),
+        }
+    }
+
+    fn readmit(&mut self, device: &str) {
+        if let Some(known) = self.devices.get_mut(device) {
+            known.revoked_at = None;
+        }
+    }
+
+    fn add_team(&mut self, team: &str, name: &str) -> Result<Undo, String> {
         let plain =
             |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
         if team.is_empty() || team.len() > MAX_TEAM_BYTES || !team.bytes().all(plain) {
@@ -193,14 +263,11 @@ impl Roster {
                 "team `{team}` is not 1 to {MAX_TEAM_BYTES} of a-z, 0-9 and -"
             ));
         }
-        if self
-            .teams
-            .insert(team.to_owned(), name.to_owned())
-            .is_some()
-        {
+        if self.teams.contains_key(team) {
             return Err(format!("team `{team}` exists"));
         }
-        Ok(())
+        self.teams.insert(team.to_owned(), name.to_owned());
+        Ok(Undo::Team(team.to_owned()))
     }
 
     fn membership(

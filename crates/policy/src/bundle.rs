@@ -6,6 +6,7 @@
 
 use crate::condition::Condition;
 use crate::mcp::McpPolicy;
+use crate::staleness::Staleness;
 use cairn_event::json::{self, Numbers};
 use cairn_event::{DecisionMode, Effect};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Bundle {
     /// Session gates on posture.
     #[serde(default)]
     pub gates: Vec<Gate>,
+    /// How old it may be on a device; absent means the default steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<Staleness>,
 }
 
 /// What happens to actions that cannot be recorded.
@@ -241,6 +245,7 @@ impl Bundle {
             rules: Vec::new(),
             mcp: McpPolicy::default(),
             gates: Vec::new(),
+            staleness: None,
         }
     }
 }

@@ -8,9 +8,11 @@ use crate::bundle::{Bundle, Rule, Scope};
 use crate::condition::Truth;
 use crate::index::Index;
 use crate::pattern::{self, Kind, PatternProblem};
+use crate::staleness::{FRESH_LEAST_MS, REFUSE_MOST_MS};
 use crate::subject::Subject;
 use cairn_event::{DecisionMode, Effect, Posture, Rank, RuleRef};
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 /// Most rules in a bundle: a line that cannot be read is held against every one of them.
 pub const MAX_RULES: usize = 10_000;
@@ -21,6 +23,8 @@ pub struct CompiledBundle {
     pub(crate) bundle: Bundle,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) index: Index,
+    /// What decides once the policy is old; made when it is first needed.
+    pub(crate) restricted: OnceLock<Box<CompiledBundle>>,
 }
 
 /// One understood rule.
@@ -67,6 +71,11 @@ pub enum CompileCause {
     /// More than [`MAX_RULES`].
     #[error("more than {MAX_RULES} rules")]
     TooMany,
+    /// The steps of `staleness` are out of order or out of bounds.
+    #[error(
+        "`staleness` needs {FRESH_LEAST_MS} <= warn_ms <= restrict_ms <= refuse_ms <= {REFUSE_MOST_MS}"
+    )]
+    Staleness,
 }
 
 /// Compiles every rule.
@@ -105,6 +114,12 @@ pub fn compile(bundle: &Bundle) -> Result<CompiledBundle, Vec<CompileProblem>> {
             });
         }
     }
+    if !bundle.ages().is_sound() {
+        problems.push(CompileProblem {
+            id: "staleness".to_owned(),
+            cause: CompileCause::Staleness,
+        });
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -115,6 +130,7 @@ pub fn compile(bundle: &Bundle) -> Result<CompiledBundle, Vec<CompileProblem>> {
         bundle: bundle.clone(),
         rules,
         index,
+        restricted: OnceLock::new(),
     })
 }
 

@@ -85,6 +85,7 @@ pub fn changed_members(old: &Bundle, new: &Bundle) -> Vec<&'static str> {
     note("contact", old.contact != new.contact);
     note("mcp", old.mcp != new.mcp);
     note("gates", old.gates != new.gates);
+    note("staleness", old.staleness != new.staleness);
     changed
 }
 

@@ -36,6 +36,7 @@ pub mod request;
 pub mod scenario;
 mod segment;
 mod shadow;
+pub mod staleness;
 pub mod subject;
 pub mod work;
 
@@ -55,5 +56,6 @@ pub use paths::PathProblem;
 pub use pattern::PatternProblem;
 pub use request::{McpCall, Request, ResolvedPath, paths_to_resolve};
 pub use scenario::{Scenario, ScenarioError};
+pub use staleness::{Freshness, Staleness};
 pub use subject::Subject;
 pub use work::{Cost, MAX_COMPARING_STEPS, MAX_READING_STEPS};

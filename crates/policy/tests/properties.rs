@@ -105,6 +105,35 @@ proptest! {
     })]
 
     #[test]
+    fn an_older_policy_is_never_wider(
+        rows in rules(true),
+        passing in prop::collection::vec(any::<bool>(), 7),
+        line in prop::sample::select(LINES.to_vec()),
+        disk in prop::sample::select(vec!["on", "off", "unknown"]),
+        default in prop::sample::select(vec![
+            Effect::Allow, Effect::NoOpinion, Effect::Ask, Effect::Deny,
+        ]),
+        teams in prop::sample::select(vec![vec![], vec!["one"], vec!["one", "two"]]),
+    ) {
+        let mut policy = bundle(rows);
+        policy.default = default;
+        for (rule, passes) in policy.rules.iter_mut().zip(passing) {
+            rule.expires_ms = passes.then_some(u64::MAX >> 12);
+        }
+        let policy = compiled(&policy);
+        let steps = policy.bundle().ages();
+        let subject = alice(&teams);
+        let at = |age| {
+            let decided = decide(&bash(line), policy.at_age(age), &subject, &posture(disk), 0);
+            strictness(decided.effect)
+        };
+        let fresh = at(0);
+        prop_assert_eq!(at(steps.restrict_ms), fresh);
+        prop_assert!(at(steps.restrict_ms + 1) >= fresh);
+        prop_assert_eq!(at(u64::MAX), at(steps.restrict_ms + 1));
+    }
+
+    #[test]
     fn the_order_of_rows_never_matters(
         rows in rules(true),
         line in prop::sample::select(LINES.to_vec()),

@@ -47,4 +47,4 @@ pub use range::{RangeProof, RangeVerifier, range_proof};
 pub use receipt::{Receipt, ReceiptError, ReceiptParseError};
 pub use tile::{BundleId, TILE_WIDTH, TileId, TileNodes, TileReader};
 pub use time::WatchedClock;
-pub use trust::{TrustError, TrustPolicy, TrustPolicyError, VerifiedCheckpoint};
+pub use trust::{TrustError, TrustPolicy, TrustPolicyError, VerifiedCheckpoint, VerifiedNote};

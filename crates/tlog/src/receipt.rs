@@ -8,10 +8,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::checkpoint::Checkpoint;
 use crate::decimal;
 use crate::hash::Hash;
 use crate::proof::{MAX_PROOF_HASHES, VerifyError, verify_inclusion};
-use crate::trust::{TrustError, TrustPolicy, VerifiedCheckpoint};
+use crate::trust::{TrustError, TrustPolicy, VerifiedCheckpoint, VerifiedNote};
 
 /// First line of the format.
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -70,6 +71,9 @@ pub enum ReceiptError {
     /// The checkpoint is not trusted under the policy.
     #[error("receipt checkpoint is not trusted")]
     Checkpoint(#[source] TrustError),
+    /// The receipt leads to another checkpoint than the one that was verified.
+    #[error("receipt leads to another checkpoint")]
+    OtherCheckpoint,
     /// The inclusion proof does not lead from the leaf to the checkpoint's root.
     #[error("receipt does not prove the entry")]
     Inclusion(#[source] VerifyError),
@@ -133,6 +137,18 @@ impl Receipt {
         self.check_inclusion(leaf, verified.map_err(ReceiptError::Checkpoint)?)
     }
 
+    /// Like `verify`, for a checkpoint whose note was verified before: many receipts lead to one, and its
+    /// signatures are most of the work.
+    ///
+    /// # Errors
+    /// Refused with the cause; `OtherCheckpoint` when the receipt carries another note, byte for byte.
+    pub fn verify_under(&self, leaf: &Hash, known: &VerifiedNote) -> Result<(), ReceiptError> {
+        if self.checkpoint != known.note() {
+            return Err(ReceiptError::OtherCheckpoint);
+        }
+        self.prove(leaf, &known.verified().checkpoint)
+    }
+
     /// Like `verify`, without the witness quorum: the log's own word only.
     ///
     /// # Errors
@@ -151,10 +167,13 @@ impl Receipt {
         leaf: &Hash,
         verified: VerifiedCheckpoint,
     ) -> Result<VerifiedCheckpoint, ReceiptError> {
-        let head = &verified.checkpoint;
-        verify_inclusion(leaf, self.index, head.size, &self.proof, &head.root)
-            .map_err(ReceiptError::Inclusion)?;
+        self.prove(leaf, &verified.checkpoint)?;
         Ok(verified)
+    }
+
+    fn prove(&self, leaf: &Hash, head: &Checkpoint) -> Result<(), ReceiptError> {
+        verify_inclusion(leaf, self.index, head.size, &self.proof, &head.root)
+            .map_err(ReceiptError::Inclusion)
     }
 }
 

@@ -69,6 +69,28 @@ pub struct VerifiedCheckpoint {
     pub cosigned: Vec<(String, u64)>,
 }
 
+/// A signed checkpoint that passed a policy, kept with its text so that its signatures need not be
+/// verified again for every receipt that leads to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedNote {
+    note: String,
+    verified: VerifiedCheckpoint,
+}
+
+impl VerifiedNote {
+    /// The signed note, verbatim.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// What was verified of it.
+    #[must_use]
+    pub fn verified(&self) -> &VerifiedCheckpoint {
+        &self.verified
+    }
+}
+
 /// Why a checkpoint is not trusted under a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
@@ -148,6 +170,16 @@ impl TrustPolicy {
             }),
             _ => Ok(verified),
         }
+    }
+
+    /// As `verify_checkpoint`, keeping the note for [`crate::Receipt::verify_under`].
+    ///
+    /// # Errors
+    /// As `verify_checkpoint`.
+    pub fn verify_note(&self, note: &str) -> Result<VerifiedNote, TrustError> {
+        let verified = self.verify_checkpoint(note)?;
+        let note = note.to_owned();
+        Ok(VerifiedNote { note, verified })
     }
 
     /// Verifies the log's signature and whatever cosignatures are there, without the quorum.

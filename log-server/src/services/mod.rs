@@ -36,7 +36,7 @@ use enroll::Enrolments;
 use index::standing::{NotStanding, Watched};
 use index::{Index, Standing};
 use mail::{MailSetupError, Mailer};
-use policy::Heads;
+use policy::{Current, Heads, News, Pages};
 use sign_in::SignIns;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use tokens::UsedAssertions;
@@ -74,6 +74,10 @@ struct Inner {
     index: Arc<RwLock<Index>>,
     standing: Arc<Standing>,
     heads: watch::Receiver<Heads>,
+    /// What all devices are given, made once.
+    pages: Pages,
+    current: Current,
+    news: News,
     /// One roster entry of an enrolment after another, until the index knows it.
     admissions: tokio::sync::Mutex<()>,
 }
@@ -167,6 +171,9 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
         index,
         standing,
         heads,
+        pages: Pages::default(),
+        current: Current::default(),
+        news: News::default(),
         admissions: tokio::sync::Mutex::default(),
         log: log.clone(),
     };

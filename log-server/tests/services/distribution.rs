@@ -2,6 +2,7 @@
 
 use super::person::Device;
 use super::world::{PATIENCE, World, problem};
+use cairn_api::distribution::{NewsAnswer, PolicyEvent, RosterEvent};
 use cairn_api::event_stream::{EventReader, StreamEvent};
 use cairn_event::PersonRole::{Admin, Developer, Security};
 use cairn_event::administrative::{PolicyStatement, RosterChange};
@@ -25,6 +26,7 @@ impl Stream {
     async fn open(world: &World, token: &str) -> Self {
         let answer = world.get("/v1/policy/stream", token).send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert_eq!(answer.headers()["x-accel-buffering"], "no");
         Self {
             answer,
             reader: EventReader::default(),
@@ -46,7 +48,12 @@ impl Stream {
 }
 
 async fn put_policy(world: &World, version: u64) -> (u64, Vec<u8>) {
-    let bundle = format!("{{\"version\":{version}}}").into_bytes();
+    put_long_policy(world, version, 0).await
+}
+
+async fn put_long_policy(world: &World, version: u64, longer: usize) -> (u64, Vec<u8>) {
+    let bundle = json!({ "note": "x".repeat(longer), "version": version });
+    let bundle = bundle.to_string().into_bytes();
     let digest = Sha256::of(&bundle);
     let token = world.admin_token().await;
     let put = world
@@ -76,21 +83,29 @@ async fn the_stream_tells_of_published_changes_at_once() {
     let token = device.token(&world).await;
     let mut stream = Stream::open(&world, &token).await;
     let (name, data) = stream.next().await;
+    assert_eq!(name, "roster");
+    let told: RosterEvent = serde_json::from_value(data).unwrap();
     assert_eq!(
-        (name.as_str(), &data),
-        (
-            "roster",
-            &json!({ "index": device.admitted_at, "revision": 1 })
-        )
+        (told.notice.index, told.notice.revision),
+        (device.admitted_at, 1)
     );
+    let entry = told.entry.unwrap();
+    let frame = Frame::parse(&entry.frame).unwrap();
+    assert!(frame.disclosures().is_empty(), "nobody's names");
+    verify(&world, frame.entry().text(), &entry.receipt);
     let (index, bundle) = put_policy(&world, 7).await;
     let (name, data) = stream.next().await;
-    let digest = Sha256::of(&bundle).to_string();
     assert_eq!(name, "policy");
-    assert_eq!(
-        data,
-        json!({ "index": index, "version": 7, "bundle_sha256": digest })
+    let told: PolicyEvent = serde_json::from_value(data.clone()).unwrap();
+    let notice = (
+        told.notice.index,
+        told.notice.version,
+        told.notice.bundle_sha256,
     );
+    assert_eq!(notice, (index, 7, Sha256::of(&bundle)));
+    let answer = told.answer.unwrap();
+    assert_eq!(from_base64url(&answer.bundle).unwrap(), bundle);
+    verify(&world, &answer.entry, &answer.receipt);
     let mut late = Stream::open(&world, &token).await;
     assert_eq!(late.next().await.0, "roster");
     assert_eq!(
@@ -113,6 +128,50 @@ async fn the_stream_tells_of_published_changes_at_once() {
             "what is told can be fetched"
         );
     }
+}
+
+#[tokio::test]
+async fn a_long_policy_is_told_of_and_fetched() {
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    let token = device.token(&world).await;
+    let mut stream = Stream::open(&world, &token).await;
+    assert_eq!(stream.next().await.0, "roster");
+    let (index, bundle) = put_long_policy(&world, 1, 20_000).await;
+    let (name, data) = stream.next().await;
+    assert_eq!(name, "policy");
+    let told: PolicyEvent = serde_json::from_value(data).unwrap();
+    assert_eq!((told.notice.index, told.answer), (index, None));
+    let policy = world.json("/v1/policy", &token).await;
+    let given = from_base64url(policy["bundle"].as_str().unwrap()).unwrap();
+    assert_eq!(given, bundle);
+}
+
+#[tokio::test]
+async fn who_cannot_have_a_stream_asks_and_waits() {
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    let token = device.token(&world).await;
+    let ask = async |query: &str| -> NewsAnswer {
+        let path = format!("/v1/policy/stream?wait={query}");
+        serde_json::from_value(world.json(&path, &token).await).unwrap()
+    };
+    // What is there already is not waited for.
+    let told = ask("25").await;
+    assert_eq!(told.roster.unwrap().notice.revision, 1);
+    assert_eq!(told.policy, None);
+    // Nothing new: the time runs out, and the answer is empty.
+    assert_eq!(ask("0&roster=1").await, NewsAnswer::default());
+    // Whoever is ahead is not answered at once again and again.
+    assert_eq!(ask("0&roster=9&policy=999").await, NewsAnswer::default());
+    let (told, (index, bundle)) = tokio::join!(ask("25&roster=1"), put_policy(&world, 3));
+    let policy = told.policy.unwrap();
+    assert_eq!((policy.notice.index, policy.notice.version), (index, 3));
+    let answer = policy.answer.unwrap();
+    assert_eq!(from_base64url(&answer.bundle).unwrap(), bundle);
+    let path = "/v1/policy/stream?wait=soon";
+    let wrong = world.get(path, &token).send().await.unwrap();
+    assert_eq!(problem(wrong, StatusCode::BAD_REQUEST).await, "query");
 }
 
 #[tokio::test]
@@ -161,7 +220,30 @@ async fn the_policy_comes_with_receipt_and_bundle() {
         .collect();
     assert_eq!(shown, [2, 1]);
     assert_eq!(versions[0]["signed_by"], "administrators");
-    assert_eq!(versions[0]["bundle"], json!({ "version": 2 }));
+    assert_eq!(versions[0]["bundle"], json!({ "note": "", "version": 2 }));
+    // Who has the bundle is spared it, and gets the proof that it is the newest.
+    let path = format!("/v1/policy?have={index}");
+    let brief = world.json(&path, &token).await;
+    assert_eq!(brief["bundle"], "");
+    let (entry, receipt) = (&brief["entry"], &brief["receipt"]);
+    verify(&world, entry.as_str().unwrap(), receipt.as_str().unwrap());
+    let other = world.json("/v1/policy?have=1", &token).await;
+    assert_eq!(other, world.json("/v1/policy", &token).await);
+    // The receipt follows the log: by it a device knows that the policy is the newest.
+    let size = |answer: &Value| checkpoint_size(answer["receipt"].as_str().unwrap());
+    let before = size(&other);
+    let team = RosterChange::AddTeam {
+        name: "Infra".into(),
+        team: "infra".into(),
+    };
+    let at = world.roster(vec![team], &[]).await;
+    let after = size(&world.json("/v1/policy", &token).await);
+    assert!(before <= at && after > at, "{before} {at} {after}");
+}
+
+fn checkpoint_size(receipt: &str) -> u64 {
+    let receipt = Receipt::parse(receipt).unwrap();
+    receipt.checkpoint.lines().nth(1).unwrap().parse().unwrap()
 }
 
 fn verify(world: &World, entry: &str, receipt: &str) {
@@ -209,7 +291,56 @@ async fn roster_entries_come_with_the_names_their_reader_may_know() {
     let ahead = world
         .json("/v1/roster?after_revision=99", &ann.token(&world).await)
         .await;
-    assert_eq!(ahead["entries"], json!([]));
+    assert_eq!(ahead, json!({ "entries": [], "newest": 3 }));
+}
+
+/// More than two groups of entries and more than one page, read while the roster grows.
+#[tokio::test]
+async fn a_long_roster_is_read_in_pages_and_all_of_it() {
+    let world = World::new().await;
+    let device = Device::enrol(&world, "ann@example.com").await;
+    let token = device.token(&world).await;
+    let long = "x".repeat(20_000);
+    let mut indices = vec![device.admitted_at];
+    let read = async |indices: &[u64]| {
+        let (mut found, mut pages) = (Vec::new(), 0);
+        loop {
+            let path = format!("/v1/roster?after_revision={}", found.len());
+            let page = world.json(&path, &token).await;
+            let entries = page["entries"].as_array().unwrap();
+            for entry in entries {
+                let frame = Frame::parse(entry["frame"].as_str().unwrap()).unwrap();
+                verify(
+                    &world,
+                    frame.entry().text(),
+                    entry["receipt"].as_str().unwrap(),
+                );
+                found.push(entry["index"].as_u64().unwrap());
+            }
+            pages += 1;
+            assert_eq!(page["newest"], indices.len());
+            if found.len() >= indices.len() {
+                assert_eq!(found, indices);
+                return pages;
+            }
+            assert!(!entries.is_empty());
+        }
+    };
+    for number in 0..130 {
+        let team = RosterChange::AddTeam {
+            name: long.clone(),
+            team: format!("team-{number}"),
+        };
+        indices.push(world.roster(vec![team], &[]).await);
+        if [1, 63, 64, 65].contains(&number) {
+            read(&indices).await;
+        }
+    }
+    let pages = read(&indices).await;
+    assert!(
+        (13..=18).contains(&pages),
+        "{pages} pages of 256 KiB for 131 entries of some 27 KiB"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Many agents in one process, and the time from `cairn policy apply` until each enforces the new rules.
 //!
 //! Owns the agents and the timing, and prints one JSON object a line: `{"name","value","unit"}`. Each
-//! agent has a key, a token and a stream of its own and does what a daemon does with a push: it fetches
-//! roster and policy, verifies entry and witnessed receipt with the daemon's own code, compiles the
-//! rules and swaps them in. It has no spool: a daemon also writes both files and the record of the
+//! agent has a key, a token and a stream of its own. All start at once, as a fleet does in the morning, and
+//! read the roster from its beginning. Then each does what a daemon does with a push: it takes what the
+//! stream brings, or fetches it, verifies entry and witnessed receipt with the daemon's own code, compiles
+//! the rules and swaps them in. It has no spool: a daemon also writes both files and the record of the
 //! change, on its own disk.
 //!
 //! ```text
@@ -15,6 +16,7 @@ mod agent;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use agent::{Agent, Pins};
@@ -57,14 +59,25 @@ async fn main() -> Result<()> {
     let pins = Arc::new(Pins::new(&office.origin, &genesis, &leaf, &trust_policy)?);
 
     let (told, mut events) = mpsc::unbounded_channel();
+    let retries = Arc::new(AtomicU64::new(0));
+    let started = Instant::now();
     for device in fleet {
-        let agent = Agent::new(Arc::clone(&pins), device, &client)?;
+        let agent = Agent::new(Arc::clone(&pins), device, &client, Arc::clone(&retries))?;
         tokio::spawn(agent.follow(told.clone()));
     }
     drop(told);
-    collect(&mut events, agents, 1)
+    let up = collect(&mut events, agents, 1)
         .await
         .context("agents that start")?;
+    let mut up: Vec<Duration> = up.iter().map(|at| at.duration_since(started)).collect();
+    up.sort_unstable();
+    print("policy.start.p50", percentile(&up, 50), "ms");
+    print("policy.start.last", percentile(&up, 100), "ms");
+    print(
+        "policy.start.retries",
+        retries.load(Ordering::Relaxed) as f64,
+        "",
+    );
     let begun = Instant::now();
     let apply = Command::new(program)
         .args(rest)

@@ -123,7 +123,7 @@ pub(in crate::cli) async fn plan(
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut administrator = Administrator::open(arguments).await?;
-    let (in_force, version) = match administrator.client.policy().await? {
+    let (in_force, version) = match administrator.client.policy(None).await? {
         Some(answer) => {
             let statement = administrator.basis.policy(&answer)?.statement;
             let bytes = from_base64url(&answer.bundle).context("the bundle in force is damaged")?;

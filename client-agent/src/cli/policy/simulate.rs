@@ -87,7 +87,7 @@ async fn indices(administrator: &Administrator, since: u64) -> anyhow::Result<Ve
     let mut before: Option<u64> = None;
     loop {
         let from = before.map_or_else(String::new, |before| format!("&before={before}"));
-        let path = format!("{}?type=tool-decision&limit={PAGE}{from}", paths::EVENTS);
+        let path = format!("{}?type=tool.decision&limit={PAGE}{from}", paths::EVENTS);
         let page: Events = administrator.client.get(&path).await?;
         // A device's clock is a claim and late entries exist, so one old entry is not the end.
         let recent = page.events.iter().filter(|event| event.time_ms >= since);
@@ -177,7 +177,8 @@ impl Simulation {
                 let none = Posture::default();
                 let payload = entry.payload();
                 let posture = payload.context.posture.as_ref().unwrap_or(&none);
-                let again = decide(&request, proposed, &subject, posture, payload.time_ms);
+                let at_age = proposed.at_age(payload.context.policy_age_ms.unwrap_or(0));
+                let again = decide(&request, at_age, &subject, posture, payload.time_ms);
                 if again.effect == recorded.effect {
                     self.alike += 1;
                     return;

@@ -89,6 +89,25 @@ fn tlog_proof_must_apply_the_policy_to_the_checkpoint() {
 }
 
 #[test]
+fn a_checkpoint_verified_before_counts_for_its_own_bytes_only() {
+    let receipt = Receipt::parse(RECEIPT).unwrap();
+    let known = policy().verify_note(&receipt.checkpoint).unwrap();
+    let leaf = leaf_hash(b"eit");
+    receipt.verify_under(&leaf, &known).unwrap();
+    assert_eq!(known.note(), receipt.checkpoint);
+    assert_eq!(*known.verified(), receipt.verify(&leaf, &policy()).unwrap());
+    let refused = receipt.verify_under(&leaf_hash(b"eight"), &known);
+    assert!(matches!(refused, Err(ReceiptError::Inclusion(_))));
+    // Another note, were it of the same tree, was not verified.
+    let fewer = RECEIPT.split_once("\u{2014} Wit2").unwrap().0;
+    let fewer = Receipt::parse(fewer).unwrap();
+    let refused = fewer.verify_under(&leaf, &known);
+    assert_eq!(refused, Err(ReceiptError::OtherCheckpoint));
+    let untrusted = policy().verify_note(&fewer.checkpoint);
+    assert!(matches!(untrusted, Err(TrustError::Quorum { .. })));
+}
+
+#[test]
 fn tlog_proof_must_reject_trailing_bytes_after_the_checkpoint() {
     for tail in ["\n", "x", "x\n", "\n\n", " "] {
         let text = format!("{RECEIPT}{tail}");

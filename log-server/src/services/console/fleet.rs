@@ -32,6 +32,9 @@ pub(in crate::services) async fn devices(
             last_seen_ms: facts.last_seen_ms,
             posture: facts.posture,
             policy_version: facts.policy_version,
+            policy_acknowledged_at: facts.acknowledged.map(|(index, _)| index),
+            policy_acknowledged_ms: facts.acknowledged.map(|(_, time_ms)| time_ms),
+            policy_age_ms: facts.policy_age_ms,
             gaps: facts.gaps,
         }
     });

@@ -5,7 +5,7 @@
 use cairn_event::Disclosure;
 use cairn_identity::enrolment::Address;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Debug)]
 struct Learned {
@@ -19,9 +19,16 @@ pub struct Directory {
     emails: HashMap<String, Learned>,
     people: HashMap<String, Vec<String>>,
     hosts: HashMap<String, Learned>,
+    /// Entries that disclose a name of a person or device; what was erased since may be among them.
+    naming: HashMap<String, BTreeSet<u64>>,
 }
 
 impl Directory {
+    /// The roster entries that may disclose a name of this person or device.
+    pub fn naming(&self, about: &str) -> impl Iterator<Item = u64> + '_ {
+        self.naming.get(about).into_iter().flatten().copied()
+    }
+
     /// The address of a person.
     #[must_use]
     pub fn email(&self, person: &str) -> Option<&str> {
@@ -42,6 +49,9 @@ impl Directory {
 
     /// Learns from a disclosure of the roster entry at `at`; others are passed over.
     pub(super) fn learn(&mut self, disclosure: &Disclosure, at: u64) {
+        if let Some(("email" | "host", about)) = disclosure.name().split_once(':') {
+            self.naming.entry(about.to_owned()).or_default().insert(at);
+        }
         let Value::String(text) = disclosure.value() else {
             return;
         };

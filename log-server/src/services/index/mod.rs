@@ -78,6 +78,10 @@ pub struct DeviceFacts {
     pub posture: Option<Posture>,
     /// Policy version it last acknowledged.
     pub policy_version: Option<u64>,
+    /// Index and device time of the entry that acknowledged it.
+    pub acknowledged: Option<(u64, u64)>,
+    /// How old the policy was by its last decision or heartbeat; `None` while it was fresh.
+    pub policy_age_ms: Option<u64>,
     /// Gaps in its chains.
     pub gaps: u64,
 }
@@ -171,6 +175,16 @@ impl Index {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// A person and the devices that are or were theirs: what their own names are about.
+    #[must_use]
+    pub fn of_person(&self, person: &str) -> BTreeSet<String> {
+        let devices = self.ledger.roster().devices.iter();
+        let own = devices.filter(|(_, device)| device.person == person);
+        let mut names: BTreeSet<String> = own.map(|(name, _)| name.clone()).collect();
+        names.insert(person.to_owned());
+        names
     }
 
     /// The person with this address: the first who is still here, or the first who ever had it. A

@@ -106,6 +106,14 @@ impl Index {
         }
         if let Body::PolicyActivated(activated) = &entry.payload().body {
             facts.policy_version = Some(activated.version);
+            facts.acknowledged = Some((row.index, row.time_ms));
+        }
+        // Only these say it each time: what the others leave out says nothing.
+        if matches!(
+            entry.payload().body,
+            Body::ToolDecision(_) | Body::Heartbeat(_)
+        ) {
+            facts.policy_age_ms = entry.payload().context.policy_age_ms;
         }
         facts.gaps += gaps_in(entry, flags);
     }
