@@ -229,3 +229,46 @@ fn i14_a_decision_that_was_changed_is_a_mismatch_with_its_index() {
         );
     }
 }
+
+/// A policy that was a day old on its device decided without what is for some only, and is replayed so.
+#[test]
+fn i14_a_decision_is_replayed_at_the_age_of_its_policy() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let as_restricted: Edit = |it| {
+        it.context.policy_age_ms = Some(DAY_MS + 1);
+        let decision = decision(it);
+        decision.effect = Effect::Deny;
+        decision.rule = decision.lost.pop();
+    };
+    let cases: [(Edit, Option<&str>); 4] = [
+        (|it| it.context.policy_age_ms = Some(DAY_MS), None),
+        (as_restricted, None),
+        (
+            |it| it.context.policy_age_ms = Some(DAY_MS + 1),
+            Some("recorded Allow, replay gives Deny"),
+        ),
+        // Who leaves the age out is held to the whole policy.
+        (
+            |it| {
+                let decision = decision(it);
+                decision.effect = Effect::Deny;
+                decision.rule = decision.lost.pop();
+            },
+            Some("recorded Deny, replay gives Allow"),
+        ),
+    ];
+    for (edit, mismatch) in cases {
+        let mut world = World::new();
+        let mut one = world.device(1);
+        world.session(&mut one, "session-1");
+        let request = calls::request("Bash", json!({ "command": "kubectl get pods" }));
+        world.call(&mut one, "session-1", &request, edit);
+        world.publish();
+        let dir = written(&world);
+        let report = run(&world, dir.path());
+        match mismatch {
+            None => assert!(report.is_good(), "{report}"),
+            Some(reason) => assert_named(&report, "decision-replay", reason),
+        }
+    }
+}

@@ -343,9 +343,7 @@ impl Control {
         self.note(&request, &bundle.mcp, again).await;
         answer.policy.clone_from(&bundle.mcp);
         // A managed server replaces whatever else was configured under its name.
-        for (name, definition) in &bundle.mcp.servers {
-            answer.mcp.insert(name.clone(), definition.clone());
-        }
+        answer.mcp.extend(bundle.mcp.servers.clone());
         let known = |(name, one): (&String, &Value)| McpServer::from_definition(name, one);
         let servers = answer.mcp.iter().map(known).collect();
         askers.launched(

@@ -17,6 +17,7 @@ mod encryption;
 mod hooks;
 mod hostile;
 mod managed;
+mod patience;
 mod policy;
 mod space;
 mod staleness;
