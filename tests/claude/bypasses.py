@@ -41,6 +41,10 @@ def control(device):
     assert "security@acme.example" in run.sent
     ends = until("the session's end", lambda: device.entries("session.end"))
     assert ends[0]["body"]["reason"]
+    turns = [one["body"] for one in device.entries("turn.end")]
+    prompts = {one["body"]["prompt_id"] for one in device.entries("prompt")}
+    assert turns and {one["state"] for one in turns} == {"ran"}, turns
+    assert {one["prompt_id"] for one in turns} <= prompts and not any("subagent" in one for one in turns), turns
 
 
 REFUSED = [

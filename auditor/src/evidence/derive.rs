@@ -186,13 +186,9 @@ fn fill_body(row: &mut EventRow, body: &Body) {
             row.tool = Some(outcome.tool.clone());
             row.tool_use_id = Some(outcome.use_id.clone());
             row.duration_ms = outcome.duration_ms.map(signed);
-            let state = match outcome.state {
-                OutcomeState::Ran => "success",
-                OutcomeState::Failed => "failure",
-                OutcomeState::Interrupted => "unknown",
-            };
-            row.outcome = Some(state.to_owned());
+            row.outcome = Some(succeeded(outcome.state).to_owned());
         }
+        Body::TurnEnd(end) => row.outcome = Some(succeeded(end.state).to_owned()),
         Body::McpSeen(seen) => {
             row.mcp_server = Some(seen.name.clone());
             row.decision = Some(word(&seen.effect));
@@ -206,6 +202,15 @@ fn fill_body(row: &mut EventRow, body: &Body) {
         }
         Body::SessionRefused(_) => row.outcome = Some("blocked".to_owned()),
         _ => {}
+    }
+}
+
+/// A state in the vocabulary of the control tests.
+fn succeeded(state: OutcomeState) -> &'static str {
+    match state {
+        OutcomeState::Ran => "success",
+        OutcomeState::Failed => "failure",
+        OutcomeState::Interrupted => "unknown",
     }
 }
 

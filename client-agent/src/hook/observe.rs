@@ -3,7 +3,9 @@
 //! Owns the translation of observed events into entry bodies and their confidential members.
 
 use super::payload::{End, Hook, HookKind};
-use cairn_event::body::{Body, Prompt, SessionEnd, SessionRefused, SessionStart, ToolOutcome};
+use cairn_event::body::{
+    Body, Prompt, SessionEnd, SessionRefused, SessionStart, ToolOutcome, TurnEnd,
+};
 use cairn_event::disclosure::names;
 use cairn_event::json::to_canonical;
 use cairn_event::{OutcomeState, Sha256};
@@ -64,6 +66,32 @@ impl Observed {
                 Some(Self {
                     body,
                     confidential: vec![(names::RESPONSE, digest)],
+                })
+            }
+            HookKind::TurnEnd {
+                prompt_id,
+                subagent_type,
+                failed,
+                message,
+            } => {
+                let body = Body::TurnEnd(TurnEnd {
+                    prompt_id: prompt_id.clone(),
+                    state: if *failed {
+                        OutcomeState::Failed
+                    } else {
+                        OutcomeState::Ran
+                    },
+                    subagent: hook.subagent.clone(),
+                    subagent_type: subagent_type.clone(),
+                });
+                let digest = |text: &String| {
+                    let digest =
+                        json!({ "bytes": text.len(), "sha256": Sha256::of(text.as_bytes()) });
+                    (names::RESPONSE, digest)
+                };
+                Some(Self {
+                    body,
+                    confidential: message.iter().map(digest).collect(),
                 })
             }
             _ => None,

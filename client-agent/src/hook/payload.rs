@@ -84,6 +84,17 @@ pub enum HookKind {
         /// What it answered, or the error.
         response: Value,
     },
+    /// The agent, or the subagent of [`Hook::subagent`], stopped.
+    TurnEnd {
+        /// The agent's identifier of the prompt, where it gives one.
+        prompt_id: Option<String>,
+        /// The subagent's kind.
+        subagent_type: Option<String>,
+        /// Whether it stopped because of an error.
+        failed: bool,
+        /// Its last message, or the error.
+        message: Option<String>,
+    },
     /// A slash command or skill that a person typed is about to be expanded into a prompt.
     Expansion {
         /// Its name, for example `deploy` or `plugin:deploy`.
@@ -248,7 +259,22 @@ fn kind(event: &str, mut members: Map<String, Value>) -> Result<HookKind, Payloa
             };
             outcome(&mut members, end, "error")?
         }
+        "Stop" | "SubagentStop" => turn_end(&members, None)?,
+        "StopFailure" => turn_end(&members, Some("error"))?,
         _ => HookKind::Other,
+    })
+}
+
+fn turn_end(
+    members: &Map<String, Value>,
+    error: Option<&'static str>,
+) -> Result<HookKind, PayloadError> {
+    let message = error.unwrap_or("last_assistant_message");
+    Ok(HookKind::TurnEnd {
+        prompt_id: optional(members, "prompt_id")?,
+        subagent_type: optional(members, "agent_type")?,
+        failed: error.is_some(),
+        message: optional(members, message)?,
     })
 }
 

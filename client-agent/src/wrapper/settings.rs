@@ -20,12 +20,15 @@ const GATING: [&str; 5] = [
 ];
 
 /// Events that are only recorded.
-const OBSERVED: [&str; 5] = [
+const OBSERVED: [&str; 8] = [
     "InstructionsLoaded",
     "PostToolUse",
     "PostToolUseFailure",
     "SessionEnd",
     "SessionStart",
+    "Stop",
+    "StopFailure",
+    "SubagentStop",
 ];
 
 /// The agent's time-out for one hook in seconds: twice the shim's own deadline.

@@ -245,6 +245,52 @@ fn an_outcome_joins_its_decision() {
     assert!(!format!("{frame:?}").contains("secret-looking"));
 }
 
+#[test]
+fn the_end_of_a_turn_is_recorded_with_the_digest_of_the_last_message() {
+    let device = Device::new(&two_rules());
+    let _daemon = device.start();
+    let message = "All of it is done, secret-looking.";
+    for (event, members, expected) in [
+        (
+            "Stop",
+            json!({"prompt_id": "p-1", "stop_hook_active": false, "last_assistant_message": message}),
+            json!({"prompt_id": "p-1", "state": "ran"}),
+        ),
+        (
+            "SubagentStop",
+            json!({"agent_id": "a-1", "agent_type": "Explore", "last_assistant_message": message}),
+            json!({"state": "ran", "subagent": "a-1", "subagent_type": "Explore"}),
+        ),
+        (
+            "StopFailure",
+            json!({"error": message, "error_details": "more"}),
+            json!({"state": "failed"}),
+        ),
+    ] {
+        let mut input = json!({
+            "session_id": "session-1", "cwd": "/tmp", "hook_event_name": event,
+        });
+        for (name, value) in members.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        let output = device.hook(event, input.to_string().as_bytes());
+        // Anything said here could keep the agent going.
+        assert_eq!(
+            (output.status.code(), output.stdout.len()),
+            (Some(0), 0),
+            "{event}"
+        );
+        let frames = device.spooled();
+        let frame = last_of(&frames, "turn.end");
+        let payload = frame.entry().payload().to_value().unwrap();
+        assert_eq!(payload["body"], expected, "{event}");
+        let digest = cairn_event::Sha256::of(message.as_bytes());
+        let response = json!({"bytes": message.len(), "sha256": digest});
+        assert_eq!(frame.disclosed("response"), Some(&response), "{event}");
+        assert!(!format!("{frame:?}").contains("secret-looking"), "{event}");
+    }
+}
+
 /// Another hook replaced the input after the verdict: what ran is judged, recorded, and ends the session
 /// where it would not have been let run.
 #[test]

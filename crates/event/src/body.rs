@@ -150,6 +150,24 @@ pub struct ToolOutcome {
     pub use_id: String,
 }
 
+/// The agent, or one of its subagents, stopped working on what it was told. Digest and length of its last
+/// message are confidential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnEnd {
+    /// The agent's identifier of the prompt that began the turn, where it gives one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_id: Option<String>,
+    /// `ran`, or `failed` where the model's service answered with an error.
+    pub state: OutcomeState,
+    /// The subagent that stopped, as decisions name it; absent for the agent itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subagent: Option<String>,
+    /// The subagent's kind, for example `Explore`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subagent_type: Option<String>,
+}
+
 /// An MCP server was found configured, and whether it may connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -302,6 +320,8 @@ bodies! {
     ToolDecision(ToolDecision) = "tool.decision", Chained;
     /// What became of an action.
     ToolOutcome(ToolOutcome) = "tool.outcome", Chained;
+    /// The agent stopped.
+    TurnEnd(TurnEnd) = "turn.end", Chained;
     /// MCP server found and judged.
     McpSeen(McpSeen) = "mcp.seen", Chained;
     /// Posture changed.

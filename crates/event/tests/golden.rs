@@ -222,6 +222,12 @@ fn chain_bodies() -> Vec<Body> {
             reason: "spool-damaged".into(),
             to: 4,
         }),
+        Body::TurnEnd(TurnEnd {
+            prompt_id: Some("b4c1".into()),
+            state: OutcomeState::Ran,
+            subagent: Some("aeb5e543fd39bbf20".into()),
+            subagent_type: Some("general-purpose".into()),
+        }),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Class, Severity, Source, base, user};
 use cairn_event::body::Body;
-use cairn_event::{Effect, Entry};
+use cairn_event::{Effect, Entry, OutcomeState};
 use serde_json::json;
 
 /// The class of a chained body that is not a tool call.
@@ -18,6 +18,18 @@ pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
             "message",
             json!(format!("session refused by gate {}", refused.gate)),
         ),
+        Body::TurnEnd(end) => base(Severity::Informational)
+            .with(
+                "status_id",
+                json!(if end.state == OutcomeState::Ran { 1 } else { 2 }),
+            )
+            .with(
+                "message",
+                json!(match &end.subagent {
+                    None => "the agent stopped".to_owned(),
+                    Some(subagent) => format!("subagent {subagent} stopped"),
+                }),
+            ),
         Body::McpSeen(seen) => {
             let allowed = seen.effect == Effect::Allow;
             let severity = if allowed {

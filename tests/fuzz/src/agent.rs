@@ -3,7 +3,7 @@
 use cairn_agent::hook::{CODEX, agent};
 
 /// The words that hooks are called for.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 10] = [
     "PreToolUse",
     "PostToolUse",
     "UserPromptSubmit",
@@ -11,6 +11,8 @@ const EVENTS: [&str; 8] = [
     "SessionStart",
     "SessionEnd",
     "Stop",
+    "StopFailure",
+    "SubagentStop",
     "Notification",
 ];
 

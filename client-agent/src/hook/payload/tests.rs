@@ -19,6 +19,7 @@ fn every_recorded_payload_is_read() {
             HookKind::Tool { .. } => "tool",
             HookKind::Permission { .. } => "permission",
             HookKind::Outcome { .. } => "outcome",
+            HookKind::TurnEnd { .. } => "turn end",
             HookKind::Expansion { .. } => "expansion",
             HookKind::Instructions { .. } => "instructions",
             HookKind::Config { .. } => "config",
@@ -29,12 +30,13 @@ fn every_recorded_payload_is_read() {
     let expected = [
         ("end", 9),
         ("instructions", 1),
-        ("other", 48),
+        ("other", 38),
         ("outcome", 16),
         ("permission", 4),
         ("prompt", 9),
         ("start", 9),
         ("tool", 25),
+        ("turn end", 10),
     ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }
