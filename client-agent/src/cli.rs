@@ -85,8 +85,8 @@ pub enum Command {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
-    /// Explain a decision, by the agent's tool-use identifier or by its index in the log, or explain
-    /// what would be decided on a call.
+    /// Explain a recorded decision of this device, or what would be decided on a call: the rule that
+    /// decided, the ones that lost, and what would change it.
     Why(WhyArguments),
     /// Run or stop the daemon; `cairn claude` and `cairn codex` start it on demand.
     Daemon {
@@ -506,7 +506,7 @@ fn with_state(command: Command, state: &StateDir, json: bool) -> anyhow::Result<
         Command::Uninstall(arguments) => managed::uninstall(&arguments, json),
         Command::Log { verify, limit } => receipts::run(state, verify, limit, json),
         Command::Why(arguments) => match &arguments.what {
-            Some(what) => explain::run(state, what, json),
+            Some(what) => block_on(explain::run(state, what, json)),
             None => anyhow::bail!("say which decision, or give a call with `--call`"),
         },
         Command::Daemon { command } => daemon::run(state, &command),

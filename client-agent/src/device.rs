@@ -107,9 +107,20 @@ pub struct Asker {
     pub ancestry: Value,
     /// The agent, as far as it could be identified.
     pub agent: Agent,
+    /// The agent's process, where it was found above the one that asked.
+    pub process: Option<Process>,
     /// The MCP servers it was started with; `None` where that is not known, because the launch was not
     /// announced to this run of the daemon.
     pub servers: Option<Vec<McpServer>>,
+}
+
+/// A process that no other can be taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start: u64,
 }
 
 impl Asker {
@@ -118,6 +129,7 @@ impl Asker {
         Self {
             ancestry: json!({ "missing": "walk failed" }),
             agent: nameless(name),
+            process: None,
             servers: None,
         }
     }
@@ -148,7 +160,7 @@ pub struct Launch {
 }
 
 /// When a process started, in clock ticks since boot.
-fn started(pid: u32) -> Option<u64> {
+pub(crate) fn started(pid: u32) -> Option<u64> {
     let path = std::path::Path::new("/proc").join(pid.to_string());
     let bytes = cairn_durable::read_limited(&path.join("stat"), FACT_BYTES_MAX).ok()?;
     let stat = Stat::parse(String::from_utf8_lossy(&bytes).trim_end())?;
@@ -232,6 +244,7 @@ impl Askers {
                 return Asker {
                     ancestry,
                     agent,
+                    process: None,
                     servers: None,
                 };
             }
@@ -248,6 +261,10 @@ impl Askers {
             .iter()
             .find(|found| Some(found.pid) == process);
         agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
+        let process = found.map(|found| Process {
+            pid: found.pid,
+            start: found.start_time,
+        });
         let launch = launch.map(|(_, launch)| launch);
         let version = launch.as_ref().map(|launch| launch.version.clone());
         agent.version = version.filter(|version| !version.is_empty());
@@ -255,6 +272,7 @@ impl Askers {
         Asker {
             ancestry,
             agent,
+            process,
             servers: launch.map(|launch| launch.servers),
         }
     }

@@ -27,6 +27,7 @@ mod outside;
 mod payload;
 mod prompt;
 mod restriction;
+mod running;
 mod told;
 mod verdicts;
 
@@ -34,7 +35,7 @@ pub use agent::{Agent, CLAUDE_CODE, CODEX, agent};
 pub use answer::Answer;
 pub use ask::Ask;
 pub use decide::Gatekeeper;
-pub use gate::session_gate;
+pub use gate::{Moment, session_gate};
 pub use links::resolve;
 pub use observe::Observed;
 pub use payload::{Hook, HookKind, PayloadError};

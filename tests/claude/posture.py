@@ -3,6 +3,7 @@
 import os
 import time
 
+from agent import tool
 from organisation import until
 
 
@@ -68,4 +69,54 @@ def gate_ends_and_refuses_sessions(device):
     device.cairn("doctor")
 
 
-APART = [change_within_two_seconds, gate_ends_and_refuses_sessions]
+def gate_ends_running_sessions(device):
+    """A gate that ends sessions ends the agent in the middle of a call; once it opens, the session may be resumed."""
+    begin(device)
+    _, wait = device.touch("free-ending", seconds=100)
+    _, late = device.touch("free-ending-late")
+    before = time.monotonic()
+
+    def during(_process, _model):
+        until("the middle", lambda: device.touched("free-ending"))
+        fixture(device, "ending")
+
+    run = device.run(turns=[wait, late, late], during=during)
+    assert time.monotonic() - before < 60 and run.code != 0, f"{run.code}: {run.printed}"
+    assert not device.touched("free-ending-late"), run.printed
+    refused = lambda: [one for one in device.entries("session.refused") if one["body"]["gate"] == "ending-gate"]
+    session = until("the record", refused)[0]["session"]
+    again = device.run(words=["--resume", session])
+    assert again.code == 1 and "ending-gate" in again.printed and not again.requests, again.printed
+    fixture(device, "calm")
+    until("calm", lambda: device.status()["daemon"]["posture"]["os"][0] == "calm 1")
+    _, free = device.touch("free-ending-resumed")
+    resumed = device.run(turns=[free], words=["--resume", session])
+    assert resumed.code == 0 and device.touched("free-ending-resumed"), resumed.printed
+
+
+def gate_restricts_running_sessions(device):
+    """A gate that restricts sessions lets a running one read what the rules let it read, and nothing else."""
+    begin(device)
+    path = device.write("free-narrow.txt", "CONTENT-STILL-READ\n")
+    secret = device.write("secret-narrow.txt", "CONTENT-NEVER-READ\n")
+    _, wait = device.touch("free-narrow", seconds=4)
+    shell, denied = device.touch("free-narrow-late")
+    reading, read = tool("Read", file_path=path)
+    hidden, peek = tool("Read", file_path=secret)
+
+    def during(_process, _model):
+        until("the middle", lambda: device.touched("free-narrow"))
+        fixture(device, "narrow")
+
+    run = device.run(turns=[wait, denied, read, peek], during=during)
+    assert run.code == 0 and not device.touched("free-narrow-late"), run.printed
+    assert "CONTENT-STILL-READ" in run.sent and "CONTENT-NEVER-READ" not in run.sent, run.printed
+    verdicts = [until("the records", lambda one=one: device.decisions(one))[0] for one in (shell, reading, hidden)]
+    assert [one["effect"] for one in verdicts] == ["deny", "allow", "deny"], verdicts
+    assert [one["why"] for one in verdicts] == ["gate", "rule", "rule"], verdicts
+    again = device.run()
+    assert again.code == 1 and "narrow-gate" in again.printed, again.printed
+    fixture(device, "calm")
+
+
+APART = [change_within_two_seconds, gate_ends_and_refuses_sessions, gate_ends_running_sessions, gate_restricts_running_sessions]

@@ -1,89 +1,232 @@
-//! `cairn why`: one decision in words, from the entry that the log has.
+//! `cairn why`: a recorded decision in words, judged again where its inputs are to be had.
+//!
+//! Owns finding the decision and what is printed about it. Its inputs are [`inputs`]' business.
+
+mod inputs;
 
 use super::print_json;
-use crate::policy::Stored;
-use crate::receipts::{Receipted, read_all};
+use crate::enrolment::Identity;
+use crate::receipts::read_all;
 use crate::state::StateDir;
 use anyhow::Context as _;
-use cairn_event::body::{Body, ToolDecision};
-use cairn_event::encoding::from_base64url;
-use cairn_event::{DecisionMode, Effect, Entry, RuleRef};
-use cairn_policy::Bundle;
+use cairn_durable::SegmentReader;
+use cairn_event::body::Body;
+use cairn_event::frame::Unopened;
+use cairn_event::{DecisionMode, Disclosure, Effect, Entry, Sha256};
+use cairn_policy::explain::{rank, word};
+use cairn_policy::recorded::Judged;
+use cairn_policy::{Again, Explanation, NamedRule, explain_recorded};
+use inputs::Inputs;
+use serde::Serialize;
 use std::process::ExitCode;
 
-pub(super) fn run(state: &StateDir, what: &str, json: bool) -> anyhow::Result<ExitCode> {
-    let index: Option<u64> = what.parse().ok();
-    let all = read_all(&state.receipts())?;
-    let found = all.iter().find_map(|one| matching(one, what, index));
-    let (index, entry, decision) = found.with_context(|| {
-        format!("no receipted decision `{what}` on this device; see `cairn log` and `cairn status`")
+/// A recorded decision of this device.
+struct Found {
+    /// Its index; absent while it waits for its receipt.
+    index: Option<u64>,
+    entry: Entry,
+    /// What the spool still has of its confidential members.
+    disclosures: Option<Vec<Disclosure>>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    leaf: Sha256,
+    /// Where the input came from: `spool`, `server`, or nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_from: Option<&'static str>,
+    /// Why something could not be fetched from the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+pub(super) async fn run(state: &StateDir, what: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let identity = Identity::load(state)?;
+    let found = find(state, what)?.with_context(|| {
+        format!("no recorded decision `{what}` on this device; see `cairn log` and `cairn status`")
     })?;
-    if json {
-        print_json(&decision)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let bundle = bundle(state, entry.payload().context.policy);
-    println!(
-        "log index {index}, tool {}, call {}",
-        decision.tool, decision.use_id
+    let inputs = Inputs::gather(state, &identity, found).await?;
+    let explained = explain_recorded(
+        &inputs.found.entry,
+        inputs.found.disclosures.as_deref().unwrap_or_default(),
+        inputs.bundle.as_ref().map_err(|obstacle| *obstacle),
+        inputs.subject.clone(),
     );
-    println!("{}", outcome(&decision));
-    match &decision.rule {
-        Some(rule) => println!("decided by {}", named(rule, bundle.as_ref())),
-        None => println!("no rule decided: {}", reason(&decision.why)),
-    }
-    for rule in &decision.lost {
-        println!("lost: {}", named(rule, bundle.as_ref()));
-    }
-    let context = &entry.payload().context;
-    if let (Some(policy), Some(roster)) = (context.policy, context.roster) {
-        println!("under policy entry {policy} and roster entry {roster}");
-    }
-    if let Some(bundle) = &bundle {
-        println!("ask {} about it", bundle.contact);
+    let shown = Shown {
+        index: inputs.found.index,
+        leaf: inputs.found.entry.leaf(),
+        input_from: inputs.input_from,
+        problem: inputs.problem,
+        explanation: explained.context("the entry is no decision")?,
+    };
+    if json {
+        print_json(&shown)?;
+    } else {
+        shown.print();
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn matching(one: &Receipted, what: &str, index: Option<u64>) -> Option<(u64, Entry, ToolDecision)> {
-    let entry = Entry::parse(one.entry.as_bytes()).ok()?;
-    let Body::ToolDecision(decision) = &entry.payload().body else {
-        return None;
+/// The newest decision of that name among what has a receipt and what waits for one.
+fn find(state: &StateDir, what: &str) -> anyhow::Result<Option<Found>> {
+    let number: Option<u64> = what.parse().ok();
+    let mut receipted = Vec::new();
+    for one in read_all(&state.receipts())? {
+        let entry = Entry::parse(one.entry.as_bytes()).ok();
+        let means = |entry: &Entry| {
+            is_decision(entry) && (number == Some(one.index) || is_called(entry, what))
+        };
+        receipted.extend(entry.filter(means).map(|entry| (one.index, entry)));
+    }
+    let index_of = |leaf: Sha256| {
+        let mut known = receipted.iter();
+        known
+            .find(|(_, entry)| entry.leaf() == leaf)
+            .map(|(index, _)| *index)
     };
-    if index != Some(one.index) && decision.use_id != what {
-        return None;
+    let mut found = None;
+    // A record with a receipt lies in the spool until its whole file is done with.
+    each_spooled(state, |line| {
+        let Ok(unopened) = Unopened::parse(line) else {
+            return;
+        };
+        let index = index_of(unopened.entry().leaf());
+        let wanted = index.is_some() || is_called(unopened.entry(), what);
+        if let (true, Ok(frame)) = (wanted && is_decision(unopened.entry()), unopened.open()) {
+            found = Some(Found {
+                index,
+                disclosures: Some(frame.disclosures().to_vec()),
+                entry: frame.into_entry(),
+            });
+        }
+    })?;
+    Ok(found.or_else(|| {
+        let (index, entry) = receipted.pop()?;
+        Some(Found {
+            index: Some(index),
+            entry,
+            disclosures: None,
+        })
+    }))
+}
+
+fn is_decision(entry: &Entry) -> bool {
+    matches!(entry.payload().body, Body::ToolDecision(_))
+}
+
+/// Whether somebody means this entry: by its call or its leaf hash.
+fn is_called(entry: &Entry, what: &str) -> bool {
+    let Body::ToolDecision(decision) = &entry.payload().body else {
+        return false;
+    };
+    decision.use_id == what || entry.leaf().to_string() == what
+}
+
+/// Gives each line in the spool, oldest first, read without the daemon's lock; an append under way is
+/// left out.
+fn each_spooled(state: &StateDir, mut take: impl FnMut(&str)) -> anyhow::Result<()> {
+    let listing = match std::fs::read_dir(state.spool()) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).context("the spool cannot be listed"),
+    };
+    let mut files: Vec<_> = listing.flatten().map(|file| file.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "seg"));
+    files.sort();
+    for file in files {
+        for record in SegmentReader::open(&file)?.map_while(Result::ok) {
+            if let Ok(line) = std::str::from_utf8(&record.payload) {
+                take(line);
+            }
+        }
     }
-    let decision = decision.clone();
-    Some((one.index, entry, decision))
+    Ok(())
 }
 
-/// The bundle in force, if it is the one the decision used.
-fn bundle(state: &StateDir, index: Option<u64>) -> Option<Bundle> {
-    let stored = Stored::open(state).ok()?.policy().ok()?.policy?;
-    if Some(stored.index) != index {
-        return None;
+impl Shown {
+    fn print(&self) {
+        let explained = &self.explanation;
+        let place = self.index.map_or_else(
+            || "waits for its receipt".to_owned(),
+            |index| format!("log index {index}"),
+        );
+        println!(
+            "{place}, tool {}, call {}",
+            explained.tool, explained.use_id
+        );
+        println!("{}", outcome(explained));
+        match &explained.rule {
+            Some(rule) => println!("decided by {}", named(rule)),
+            None => println!("no rule decided: {}", reason(&explained.why)),
+        }
+        for rule in &explained.lost {
+            println!("lost: {}", named(rule));
+        }
+        if let (Some(policy), Some(roster)) = (explained.policy, explained.roster) {
+            println!("under policy entry {policy} and roster entry {roster}");
+        }
+        match &explained.again {
+            Again::Judged(judged) => print_judged(judged),
+            Again::Impossible { reason } => {
+                println!("what would change it cannot be said: {reason}");
+            }
+        }
+        if let Some(problem) = &self.problem {
+            println!("the server was asked in vain: {problem}");
+        }
+        if let Some(contact) = &explained.contact {
+            println!("ask {contact} about it");
+        }
     }
-    Bundle::parse(&from_base64url(&stored.bundle)?).ok()
 }
 
-fn named(rule: &RuleRef, bundle: Option<&Bundle>) -> String {
-    let pattern = bundle
-        .and_then(|bundle| bundle.rules.iter().find(|known| known.id == rule.id))
-        .map(|known| format!(" ({})", known.pattern))
-        .unwrap_or_default();
-    let effect = format!("{:?}", rule.effect).to_lowercase();
-    let rank = format!("{:?}", rule.rank).to_lowercase();
-    format!("{effect} rule `{}`{pattern}, rank {rank}", rule.id)
+fn print_judged(judged: &Judged) {
+    match &judged.difference {
+        None => println!("judged again here: the same"),
+        Some(difference) => println!("judged again here: {difference}"),
+    }
+    println!("the model was told: {}", judged.sentence);
+    for part in judged.parts.iter().filter(|_| judged.parts.len() > 1) {
+        let by = part.rule.as_ref().map_or("the default", |rule| &rule.id);
+        println!("part `{}`: {} by {by}", part.command, word(part.effect));
+    }
+    for change in &judged.changes.changes {
+        println!("would change it: {change}");
+    }
+    if judged.changes.changes.is_empty() {
+        println!("no single change of rules, teams, roles or posture would change it");
+    }
+    if !judged.changes.complete {
+        println!("not everything was tried: deciding this call is expensive");
+    }
 }
 
-fn outcome(decision: &ToolDecision) -> String {
-    let word = match decision.effect {
+fn named(rule: &NamedRule) -> String {
+    let pattern = rule.pattern.as_ref().map(|text| format!(" ({text})"));
+    let note = rule.note.as_ref().map(|text| format!("; {text}"));
+    format!(
+        "{} rule `{}`{}, {}{}",
+        word(rule.effect),
+        rule.id,
+        pattern.unwrap_or_default(),
+        rank(rule.rank),
+        note.unwrap_or_default()
+    )
+}
+
+fn outcome(explained: &Explanation) -> String {
+    let word = match explained.effect {
         Effect::Allow => "allowed",
         Effect::Deny => "denied",
         Effect::Ask => "put to a person",
-        Effect::NoOpinion => "left to Claude Code's own permissions",
+        Effect::NoOpinion => "left to the agent's own permissions",
     };
-    match decision.mode {
+    match explained.mode {
         DecisionMode::Enforce => format!("It was {word}."),
         DecisionMode::Monitor => format!("It would have been {word}; the policy only monitors."),
     }

@@ -9,9 +9,8 @@ use crate::enrolment::Identity;
 use crate::policy::Stored;
 use crate::state::StateDir;
 use anyhow::{Context as _, bail};
-use cairn_event::Effect;
 use cairn_event::encoding::from_base64url;
-use cairn_policy::{Bundle, CompiledBundle, Decision, Scenario, compile, explain};
+use cairn_policy::{Bundle, Changes, Scenario, compile, explain};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,7 +19,7 @@ use std::process::ExitCode;
 /// Which decision to explain.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
-    /// Tool-use identifier or index of a recorded decision.
+    /// A recorded decision: the agent's tool-use identifier, its index in the log, or its leaf hash.
     #[arg(conflicts_with_all = ["call", "tool"])]
     pub what: Option<String>,
     /// A shell command that was not run, in place of a recorded decision.
@@ -63,15 +62,20 @@ pub(super) fn run(arguments: &WhyArguments, as_json: bool) -> anyhow::Result<Exi
         anyhow::anyhow!("the policy does not compile: {}", all.join("; "))
     })?;
     let scenario = scenario(arguments)?;
-    let decision = scenario.play(&compiled, now_ms())?.decision;
-    let changes = changes(&scenario, &decision, &bundle);
+    let now_ms = now_ms();
+    let decision = scenario.play(&compiled, now_ms)?.decision;
+    let found = scenario.changes(&compiled, now_ms)?;
     if as_json {
-        print_json(&json!({ "decision": decision, "changes": changes }))?;
+        let Changes { changes, complete } = found;
+        print_json(&json!({ "decision": decision, "changes": changes, "complete": complete }))?;
         return Ok(ExitCode::SUCCESS);
     }
     println!("{}", explain(&decision, &compiled));
-    for change in changes {
+    for change in found.changes {
         println!("would change it: {change}");
+    }
+    if !found.complete {
+        println!("not everything was tried: deciding this call is expensive");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -114,114 +118,4 @@ fn scenario(arguments: &WhyArguments) -> anyhow::Result<Scenario> {
 fn own_person() -> Option<String> {
     let state = StateDir::from_environment().ok()?;
     Some(Identity::load(&state).ok()?.person)
-}
-
-/// Single changes after which the same call is decided otherwise.
-fn changes(scenario: &Scenario, decision: &Decision, bundle: &Bundle) -> Vec<String> {
-    let play = |scenario: &Scenario, bundle: &Bundle| -> Option<Effect> {
-        let compiled: CompiledBundle = compile(bundle).ok()?;
-        Some(scenario.play(&compiled, now_ms()).ok()?.decision.effect)
-    };
-    let mut found = Vec::new();
-    let mut note = |what: String, effect: Option<Effect>| {
-        if let Some(effect) = effect.filter(|effect| *effect != decision.effect) {
-            found.push(format!("{what}: then {}", super::policy::word(effect)));
-        }
-    };
-    let matched = decision.rule.iter().chain(&decision.losing);
-    for rule in matched {
-        let mut without = bundle.clone();
-        without.rules.retain(|known| known.id != rule.id);
-        note(
-            format!("without rule `{}`", rule.id),
-            play(scenario, &without),
-        );
-    }
-    for rule in &bundle.rules {
-        let mut other = scenario.clone();
-        match &rule.scope {
-            cairn_policy::Scope::Team(team) if !scenario.teams.contains(team) => {
-                other.teams.push(team.clone());
-                note(
-                    format!("in team `{team}` (rule `{}`)", rule.id),
-                    play(&other, bundle),
-                );
-            }
-            cairn_policy::Scope::Person(person) if scenario.person.as_ref() != Some(person) => {
-                other.person = Some(person.clone());
-                let what = format!("for person `{person}` (rule `{}`)", rule.id);
-                note(what, play(&other, bundle));
-            }
-            cairn_policy::Scope::Role(role) if !scenario.roles.contains(role) => {
-                other.roles.push(role.clone());
-                note(
-                    format!("with role `{role}` (rule `{}`)", rule.id),
-                    play(&other, bundle),
-                );
-            }
-            _ => {}
-        }
-        for (name, value) in rule.when.iter().flat_map(stated) {
-            let mut other = scenario.clone();
-            other.posture.insert(name.clone(), value.clone());
-            note(
-                format!("with {name} {value} (rule `{}`)", rule.id),
-                play(&other, bundle),
-            );
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
-/// The posture values a condition names.
-fn stated(condition: &cairn_policy::Condition) -> Vec<(String, String)> {
-    use cairn_policy::Condition as C;
-    match condition {
-        C::Posture { posture, is } => vec![(posture.clone(), is.clone())],
-        C::Not { not } => stated(not),
-        C::All { all } => all.iter().flat_map(stated).collect(),
-        C::Any { any } => any.iter().flat_map(stated).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_change_a_decision_is_named() {
-        let mut bundle = Bundle::empty("log.example", "security");
-        bundle.rules = serde_json::from_value(json!([
-            {"id":"all","effect":"deny","pattern":"Bash(kubectl *)","scope":{"global":true},
-             "dialect":"cairn"},
-            {"id":"infra","effect":"allow","pattern":"Bash(kubectl *)","scope":{"team":"infra"},
-             "dialect":"cairn"},
-            {"id":"disk","effect":"deny","pattern":"Bash(kubectl *)","scope":{"global":true},
-             "when":{"not":{"posture":"disk_encryption","is":"on"}},"dialect":"cairn"},
-        ]))
-        .unwrap();
-        let mut scenario = Scenario::of_command("kubectl get pods");
-        scenario
-            .posture
-            .insert("disk_encryption".into(), "on".into());
-        let compiled = compile(&bundle).unwrap();
-        let decision = scenario.play(&compiled, 0).unwrap().decision;
-        assert_eq!(
-            changes(&scenario, &decision, &bundle),
-            [
-                "in team `infra` (rule `infra`): then allow",
-                "without rule `all`: then no-opinion"
-            ]
-        );
-        scenario.teams.push("infra".into());
-        scenario.posture.clear();
-        let decision = scenario.play(&compiled, 0).unwrap().decision;
-        let found = changes(&scenario, &decision, &bundle);
-        assert!(
-            found.contains(&"with disk_encryption on (rule `disk`): then allow".to_owned()),
-            "{found:?}"
-        );
-    }
 }

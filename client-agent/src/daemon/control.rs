@@ -6,7 +6,7 @@ use super::wire::{self, AskError};
 use crate::chain::Draft;
 use crate::clock::now_ms;
 use crate::device::Launch;
-use crate::hook::{Answer, Gatekeeper, session_gate};
+use crate::hook::{Answer, Gatekeeper, Moment, session_gate};
 use crate::policy::{Following, second_line};
 use crate::servers::{Servers, Sighting};
 use crate::state::StateDir;
@@ -302,7 +302,7 @@ impl Control {
         self.gatekeeper.record_changes(sight).await;
         let in_force = self.gatekeeper.enforcement.now();
         let mut answer = LaunchAnswer::default();
-        if let Err((gate, sentence)) = session_gate(&in_force, &posture) {
+        if let Err((gate, sentence)) = session_gate(&in_force, &posture, Moment::Start) {
             let body = Body::SessionRefused(SessionRefused { gate });
             if !again {
                 self.record(body, Vec::new(), Some(posture)).await;

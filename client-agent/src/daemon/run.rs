@@ -273,7 +273,9 @@ async fn watch_posture(gatekeeper: Arc<Gatekeeper>) {
         ticks.tick().await;
         let vigil = Arc::clone(&gatekeeper.vigil);
         if let Ok(sight) = tokio::task::spawn_blocking(move || vigil.look()).await {
+            let posture = sight.posture.clone();
             gatekeeper.record_changes(sight).await;
+            gatekeeper.end_sessions(&posture).await;
         }
     }
 }

@@ -9,6 +9,7 @@ use super::executed::Judged;
 use super::observe::Observed;
 use super::payload::{Beside, HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
+use super::running::Running;
 use super::verdicts::{Verdict, Verdicts};
 use super::{Answer, Ask, Gate, Hook, links};
 use crate::chain::Draft;
@@ -22,10 +23,9 @@ use crate::vigil::{self, Sight, Vigil};
 use cairn_event::body::{Body, ToolDecision};
 use cairn_event::disclosure::names;
 use cairn_event::{Context, Effect, Sha256};
-use cairn_policy::{Request, SpoolFull, decide, paths_to_resolve};
+use cairn_policy::{ClosedGate, Request, RunningSessions, SpoolFull, decide, paths_to_resolve};
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Age up to which posture is used where no policy says otherwise: two passes.
@@ -33,9 +33,6 @@ const POSTURE_MAX_AGE_MS: u64 = 10_000;
 
 /// What follows the identifier of a call in those of what it does besides.
 const BESIDE: &str = "-file";
-
-/// How long a session counts as alive after its last hook: ten minutes, as the heartbeat says.
-const SESSION_ALIVE: Duration = Duration::from_secs(600);
 
 /// Decides, records and answers.
 pub struct Gatekeeper {
@@ -60,7 +57,7 @@ pub struct Gatekeeper {
     verdicts: Verdicts,
     directories: Directories,
     pub(super) judged: Judged,
-    sessions: Mutex<HashMap<String, Instant>>,
+    pub(super) running: Running,
 }
 
 /// A verdict with everything that is recorded about it.
@@ -69,6 +66,8 @@ struct Judgement {
     sentence: String,
     /// What the agent is told.
     applied: Effect,
+    /// Whether nothing more can be done: the device does not pass a gate.
+    ends_turn: bool,
     context: Context,
     confidential: Vec<(&'static str, Value)>,
     spool_full: SpoolFull,
@@ -87,7 +86,6 @@ impl Gatekeeper {
         facts: Facts,
         email: String,
     ) -> Self {
-        let (verdicts, sessions) = (Verdicts::default(), Mutex::default());
         Self {
             recorder,
             enforcement,
@@ -100,8 +98,8 @@ impl Gatekeeper {
             judged: Judged::default(),
             joins: Joins::default(),
             directories: Directories::default(),
-            verdicts,
-            sessions,
+            verdicts: Verdicts::default(),
+            running: Running::default(),
         }
     }
 
@@ -123,7 +121,7 @@ impl Gatekeeper {
     }
 
     async fn read(self: &Arc<Self>, ask: Ask, hook: Hook, started: Instant) -> Answer {
-        self.alive(&hook.session);
+        self.running.alive(&hook.session);
         let agent = ask.agent;
         match hook.kind.clone() {
             HookKind::Tool {
@@ -179,6 +177,9 @@ impl Gatekeeper {
             }
             _ => {
                 let managed = self.askers.is_managed(ask.agent_pid());
+                if matches!(hook.kind, HookKind::SessionEnd { .. }) {
+                    self.running.ended(&hook.session);
+                }
                 if let Some(observed) = Observed::of(&hook, managed) {
                     let draft = self.draft(&ask, &hook.session, observed).await;
                     if let Err(error) = self.recorder.record(draft).await {
@@ -200,8 +201,11 @@ impl Gatekeeper {
         started: Instant,
     ) -> Answer {
         let agent = ask.agent;
-        let brought = match (self.restrictions.of(&hook.session), call.tool.as_str()) {
-            (Some(restriction), _) => Err(restriction.sentence),
+        let restriction = self.restrictions.of(&hook.session);
+        let barred = restriction.map(|restriction| restriction.sentence);
+        let barred = barred.or_else(|| self.running.ending(&hook.session));
+        let brought = match (barred, call.tool.as_str()) {
+            (Some(sentence), _) => Err(sentence),
             (None, "Skill") => {
                 let word = |name: &str| call.input.get(name).and_then(Value::as_str);
                 let name = word("skill").unwrap_or_default();
@@ -269,14 +273,7 @@ impl Gatekeeper {
             self.judged.remember(&session, &use_id, &judged, told);
         }
         match made {
-            // Nothing more can be done on a device that does not pass a gate.
-            Ok(verdict)
-                if gate == Gate::Tool
-                    && verdict.why == "gate"
-                    && verdict.effect == Effect::Deny =>
-            {
-                agent.stop(&verdict.sentence)
-            }
+            Ok(verdict) if gate == Gate::Tool && verdict.ends_turn => agent.stop(&verdict.sentence),
             Ok(verdict) => agent.verdict(gate, verdict.effect, &verdict.sentence),
             Err(sentence) => agent.verdict(gate, Effect::Deny, &sentence),
         }
@@ -310,6 +307,7 @@ impl Gatekeeper {
             effect: judgement.applied,
             sentence: judgement.sentence.clone(),
             why: judgement.decision.why.clone(),
+            ends_turn: judgement.ends_turn,
             policy: judgement.policy,
         };
         self.record(judgement).await?;
@@ -334,6 +332,7 @@ impl Gatekeeper {
         let time_ms = now_ms();
         let usable = in_force.usable(time_ms);
         let mut decision = blank(call, use_id, hook.subagent.clone());
+        let mut ends_turn = false;
         let (sentence, applied, spool_full) = match &usable {
             Ok(active) => {
                 let compiled = active.compiled.at_age(in_force.age_ms(time_ms));
@@ -349,6 +348,8 @@ impl Gatekeeper {
                 decision.mode = made.mode;
                 decision.why = why(&made).to_owned();
                 let applied = made.applied();
+                let is_held = |gate: &ClosedGate| gate.running != RunningSessions::Restrict;
+                ends_turn = applied == Effect::Deny && made.gate.as_ref().is_some_and(is_held);
                 decision.rule = made.rule;
                 decision.lost = made.losing;
                 let sentence = in_view_of_age(made.sentence, applied, &in_force, time_ms);
@@ -374,6 +375,7 @@ impl Gatekeeper {
             decision,
             sentence,
             applied,
+            ends_turn,
             context,
             confidential,
             spool_full,
@@ -482,6 +484,7 @@ impl Gatekeeper {
     }
 
     pub(super) fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
+        self.running.asked_by(session, asker);
         let mut context = self.circumstances.now();
         // What the decision used, not what arrived since.
         if let Some(active) = &in_force.active {
@@ -532,17 +535,5 @@ impl Gatekeeper {
             active.compiled.bundle().max_posture_age_ms
         });
         Duration::from_millis(limit).min(vigil::AGE_MAX)
-    }
-
-    fn alive(&self, session: &str) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(session.to_owned(), Instant::now());
-    }
-
-    /// Sessions with a hook in the last ten minutes.
-    pub fn sessions(&self) -> u64 {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, last| last.elapsed() < SESSION_ALIVE);
-        sessions.len() as u64
     }
 }

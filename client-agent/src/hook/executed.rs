@@ -235,6 +235,7 @@ mod tests {
                 effect,
                 sentence: "because".to_owned(),
                 why: "rule".to_owned(),
+                ends_turn: false,
                 policy: None,
             })
         };

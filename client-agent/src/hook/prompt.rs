@@ -7,7 +7,7 @@
 use super::call::refusal;
 use super::decide::Gatekeeper;
 use super::observe::Observed;
-use super::{Answer, Ask, Gate, Hook, session_gate};
+use super::{Answer, Ask, Gate, Hook, Moment, session_gate};
 use crate::recorder::RecordError;
 use cairn_event::Effect;
 use cairn_policy::SpoolFull;
@@ -46,7 +46,7 @@ impl Gatekeeper {
         let in_force = self.enforcement.now();
         let gate = match self.restrictions.of(&hook.session) {
             Some(restriction) => Err((restriction.gate.to_owned(), restriction.sentence)),
-            None => session_gate(&in_force, &posture),
+            None => session_gate(&in_force, &posture, Moment::Running),
         };
         let (observed, refused) = match gate {
             Ok(prompts) => (Observed::prompt(&hook, prompts), None),

@@ -21,6 +21,8 @@ pub struct Verdict {
     pub sentence: String,
     /// Why, in a word, as the record has it.
     pub why: String,
+    /// Whether nothing more can be done in this turn: the device does not pass a gate.
+    pub ends_turn: bool,
     /// Index of the policy entry it was made under.
     pub policy: Option<u64>,
 }

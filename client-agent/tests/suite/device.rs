@@ -252,7 +252,7 @@ pub fn assert_chains(frames: &[Frame]) {
 }
 
 /// The hook program, built once; it is another package of the workspace.
-fn hook_program() -> &'static Path {
+pub fn hook_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let built = Command::new(env!("CARGO"))

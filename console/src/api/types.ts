@@ -188,7 +188,7 @@ export interface Bundle {
   staleness?: { warn_ms: number; restrict_ms: number; refuse_ms: number };
   rules: Rule[];
   mcp: { default: string; allow?: JsonObject[]; deny?: JsonObject[]; servers?: JsonObject };
-  gates?: { id: string; when: Condition; message: string }[];
+  gates?: { id: string; when: Condition; message: string; running?: "restrict" | "hold" | "end" }[];
 }
 
 export interface Overview {

@@ -91,7 +91,7 @@ function Content({ bundle }: { bundle: Bundle }) {
           <ul>
             {(bundle.gates ?? []).map((gate) => (
               <li key={gate.id}>
-                <code>{gate.id}</code> closed while {conditionInWords(gate.when)}: “{gate.message}”
+                <code>{gate.id}</code> closed while {conditionInWords(gate.when)}: “{gate.message}” No session starts then; running ones {runningInWords(gate.running)}.
               </li>
             ))}
           </ul>
@@ -104,6 +104,20 @@ function Content({ bundle }: { bundle: Bundle }) {
       </section>
     </>
   );
+}
+
+/** What becomes of running sessions while a gate is closed. */
+function runningInWords(running = "hold"): string {
+  switch (running) {
+    case "restrict":
+      return "may only read files";
+    case "hold":
+      return "wait until it opens";
+    case "end":
+      return "are ended";
+    default:
+      return running;
+  }
 }
 
 function Rules({ rules }: { rules: Rule[] }) {

@@ -10,6 +10,7 @@ pub mod problem;
 pub mod access;
 pub mod browse;
 pub mod distribution;
+pub mod explanation;
 pub mod reading;
 pub mod submission;
 

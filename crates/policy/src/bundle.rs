@@ -181,6 +181,32 @@ pub struct Gate {
     pub when: Condition,
     /// What the developer is told.
     pub message: String,
+    /// What becomes of sessions that run when it closes.
+    #[serde(default, skip_serializing_if = "RunningSessions::is_default")]
+    pub running: RunningSessions,
+}
+
+/// What becomes of running sessions while a gate is closed. The later of two is the stricter one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunningSessions {
+    /// They may read files, as far as the rules allow, and do nothing else.
+    Restrict,
+    /// They do nothing until it opens: calls are denied, each denial ends the turn, prompts are refused.
+    #[default]
+    Hold,
+    /// As held, and the agent is ended.
+    End,
+}
+
+impl RunningSessions {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Why a bundle was refused as a document.

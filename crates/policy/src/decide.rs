@@ -4,6 +4,7 @@
 //! the same decision years later.
 //! Source: architecture section 4.
 
+use crate::bundle::RunningSessions;
 use crate::claude_default;
 use crate::compile::{Applies, CompiledBundle, CompiledRule};
 use crate::condition::Truth;
@@ -41,16 +42,9 @@ pub fn decide(
     posture: &Posture,
     now_ms: u64,
 ) -> Decision {
-    let (ruling, _) = Inputs {
-        request,
-        bundle,
-        subject,
-        posture,
-        now_ms,
-        claude: false,
-    }
-    .rule();
-    finish(ruling, request, bundle)
+    Inputs::of(request, bundle, subject, posture, now_ms)
+        .decide()
+        .0
 }
 
 /// What [`decide`] costs for the same inputs, in steps; the same on every machine.
@@ -63,16 +57,9 @@ pub fn cost(
     posture: &Posture,
     now_ms: u64,
 ) -> Cost {
-    let (_, cost) = Inputs {
-        request,
-        bundle,
-        subject,
-        posture,
-        now_ms,
-        claude: false,
-    }
-    .rule();
-    cost
+    Inputs::of(request, bundle, subject, posture, now_ms)
+        .rule()
+        .1
 }
 
 /// As [`decide`], with Claude Code's own default in place of every `no-opinion`.
@@ -85,31 +72,31 @@ pub fn decide_as_claude(
     posture: &Posture,
     now_ms: u64,
 ) -> Decision {
-    let (ruling, _) = Inputs {
-        request,
-        bundle,
-        subject,
-        posture,
-        now_ms,
+    let inputs = Inputs::of(request, bundle, subject, posture, now_ms);
+    let as_claude = Inputs {
         claude: true,
-    }
-    .rule();
-    finish(ruling, request, bundle)
+        ..inputs
+    };
+    as_claude.decide().0
 }
 
-/// The session gates that are closed for a device in this posture.
+/// The session gates that are closed for a device in this posture, the strictest first.
 pub fn closed_gates(bundle: &CompiledBundle, posture: &Posture) -> Vec<ClosedGate> {
     let max_age = bundle.bundle.max_posture_age_ms;
-    bundle
-        .bundle
-        .gates
-        .iter()
+    let gates = bundle.bundle.gates.iter();
+    let mut closed: Vec<ClosedGate> = gates
         .filter(|gate| gate.when.evaluate(posture, max_age) != Truth::False)
         .map(|gate| ClosedGate {
             id: gate.id.clone(),
             message: gate.message.clone(),
+            running: gate.running,
         })
-        .collect()
+        .collect();
+    closed.sort_by(|left, right| {
+        let strictest_first = right.running.cmp(&left.running);
+        strictest_first.then_with(|| left.id.cmp(&right.id))
+    });
+    closed
 }
 
 /// A verdict before it is worded.
@@ -129,16 +116,47 @@ pub(crate) struct Ruling {
     pub cause: Option<String>,
 }
 
-struct Inputs<'a> {
-    request: &'a Request,
-    bundle: &'a CompiledBundle,
-    subject: &'a Subject,
-    posture: &'a Posture,
-    now_ms: u64,
-    claude: bool,
+/// Everything a decision is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub request: &'a Request,
+    pub bundle: &'a CompiledBundle,
+    pub subject: &'a Subject,
+    pub posture: &'a Posture,
+    pub now_ms: u64,
+    /// Whether Claude Code's own default stands in place of every `no-opinion`.
+    pub claude: bool,
+    /// A rule or gate that is passed over, for asking what would be decided without it.
+    pub without: Option<&'a str>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(crate) fn of(
+        request: &'a Request,
+        bundle: &'a CompiledBundle,
+        subject: &'a Subject,
+        posture: &'a Posture,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            request,
+            bundle,
+            subject,
+            posture,
+            now_ms,
+            claude: false,
+            without: None,
+        }
+    }
 }
 
 impl Inputs<'_> {
+    /// The decision and what it cost.
+    pub(crate) fn decide(&self) -> (Decision, Cost) {
+        let (ruling, cost) = self.rule();
+        (finish(ruling, self.request, self.bundle), cost)
+    }
+
     fn rule(&self) -> (Ruling, Cost) {
         if let Some(ruling) = self.without_rules() {
             return (ruling, Cost::default());
@@ -172,7 +190,13 @@ impl Inputs<'_> {
                 ..Ruling::deny(None, &self.request.tool)
             });
         }
-        if let Some(gate) = closed_gates(self.bundle, self.posture).into_iter().next() {
+        let closed = closed_gates(self.bundle, self.posture);
+        let mut closed = closed.into_iter().filter(|gate| {
+            let is_asked = Some(gate.id.as_str()) != self.without;
+            // The engine is asked about calls, so the session runs.
+            is_asked && !(gate.running == RunningSessions::Restrict && self.request.only_reads())
+        });
+        if let Some(gate) = closed.next() {
             let rule = RuleRef {
                 id: gate.id.clone(),
                 effect: Effect::Deny,
@@ -187,15 +211,15 @@ impl Inputs<'_> {
     }
 
     /// The rules of a slate that apply; those in monitor mode only where they are wanted.
-    fn contenders<'a>(
-        &'a self,
-        slate: &'a Slate,
+    fn contenders<'b>(
+        &'b self,
+        slate: &'b Slate,
         monitored: bool,
-    ) -> impl Iterator<Item = Contender<'a>> {
+    ) -> impl Iterator<Item = Contender<'b>> {
         let max_age = self.bundle.bundle.max_posture_age_ms;
         slate.rules.iter().filter_map(move |position| {
             let rule = self.bundle.rules.get(*position)?;
-            if rule.is_monitored() && !monitored {
+            if rule.is_monitored() && !monitored || self.without == Some(rule.rule.id.as_str()) {
                 return None;
             }
             let applies = rule.applies(self.subject, self.posture, max_age, self.now_ms);

@@ -3,11 +3,18 @@
 //! Owns the shape of the answer; [`crate::decide`] fills it.
 //! Source: architecture section 3 ("In clear") and section 4.
 
+use crate::bundle::RunningSessions;
 use cairn_event::{DecisionMode, Effect, RuleRef};
 use serde::{Deserialize, Serialize};
 
-/// The version of the decision semantics; auditors keep every version and replay with the one named.
-pub const ENGINE_SEMANTICS: u32 = 1;
+/// The version of the decision semantics: it grows with every change of any verdict, which
+/// `tests/pinned.rs` holds.
+///
+/// A decision names the one it was made with, and only that one replays it: to any other program it is
+/// `other engine semantics`, and an audit state of another version is not resumed. Whoever audits keeps a
+/// `cairn-audit` of every version in their log. Version 2: more commands are seen through and less work is
+/// allowed to one line than in 1, gates are asked strictest first, and `running: restrict` exists.
+pub const ENGINE_SEMANTICS: u32 = 2;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +60,8 @@ pub struct ClosedGate {
     pub id: String,
     /// What the developer is told.
     pub message: String,
+    /// What becomes of running sessions.
+    pub running: RunningSessions,
 }
 
 impl Decision {

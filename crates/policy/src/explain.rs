@@ -3,6 +3,7 @@
 //! Owns the wording. The facts are the decision's own members; nothing is decided here.
 //! Source: features, "For the developer".
 
+use crate::bundle::RunningSessions;
 use crate::compile::{CompiledBundle, CompiledRule};
 use crate::decide::Ruling;
 use crate::decision::Decision;
@@ -13,8 +14,12 @@ use std::fmt::Write;
 pub(crate) fn sentence(ruling: &Ruling, effect: Effect, bundle: &CompiledBundle) -> String {
     let contact = &bundle.bundle.contact;
     if let Some(gate) = &ruling.gate {
+        let until = match gate.running {
+            RunningSessions::Restrict => "; until it does, this session may only read files",
+            RunningSessions::Hold | RunningSessions::End => "",
+        };
         return format!(
-            "Cairn: this device does not pass session gate `{}` ({}); ask {contact} for help.",
+            "Cairn: this device does not pass session gate `{}` ({}){until}; ask {contact} for help.",
             gate.id, gate.message
         );
     }
@@ -69,7 +74,8 @@ fn find<'a>(rule: &RuleRef, bundle: &'a CompiledBundle) -> Option<&'a CompiledRu
     bundle.rules.get(position)
 }
 
-fn word(effect: Effect) -> &'static str {
+/// An effect as people write it.
+pub fn word(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "allow",
         Effect::Deny => "deny",
@@ -78,7 +84,8 @@ fn word(effect: Effect) -> &'static str {
     }
 }
 
-fn rank(rank: Rank) -> &'static str {
+/// A rank in words.
+pub fn rank(rank: Rank) -> &'static str {
     match rank {
         Rank::Default => "as the organisation's default",
         Rank::Global => "for everybody",

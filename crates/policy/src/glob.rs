@@ -4,6 +4,7 @@
 //! word such as `$X` is an unknown stretch: a pattern then matches for sure, possibly, or not.
 //! Source: architecture section 4; Claude Code findings 2.2 and 2.3.
 
+use crate::star;
 use crate::work::Work;
 
 /// One symbol of a text.
@@ -37,6 +38,16 @@ pub(crate) enum Match {
 enum Tok {
     Lit(char),
     Star,
+}
+
+impl star::Token<Sym> for Tok {
+    fn is_star(&self) -> bool {
+        *self == Self::Star
+    }
+
+    fn accepts(&self, symbol: &Sym) -> bool {
+        matches!((self, symbol), (Self::Lit(wanted), Sym::Char(found)) if wanted == found)
+    }
 }
 
 /// Steps of comparing with a text, however soon they differ.
@@ -121,43 +132,8 @@ impl Glob {
     }
 
     /// Whether every value of the unknown stretches is covered: only a wildcard takes one in.
-    ///
-    /// Tries each wildcard with as little as possible, and goes back to the last one only.
     fn covers(&self, text: &[Sym], work: &Work) -> bool {
-        let (mut at, mut tok, mut steps) = (0, 0, 0);
-        let mut last_star: Option<(usize, usize)> = None;
-        let most = work.left();
-        let found = loop {
-            steps += 1;
-            if steps > most {
-                break false;
-            }
-            match (self.toks.get(tok), text.get(at)) {
-                (Some(Tok::Star), _) => {
-                    tok += 1;
-                    if tok == self.toks.len() {
-                        break true;
-                    }
-                    last_star = Some((tok, at));
-                }
-                (Some(Tok::Lit(wanted)), Some(Sym::Char(found))) if wanted == found => {
-                    tok += 1;
-                    at += 1;
-                }
-                (None, None) => break true,
-                (_, None) => break false,
-                (_, Some(_)) => {
-                    let Some((after, from)) = last_star else {
-                        break false;
-                    };
-                    last_star = Some((after, from + 1));
-                    tok = after;
-                    at = from + 1;
-                }
-            }
-        };
-        work.spend(steps);
-        found
+        star::covers(&self.toks, text, work)
     }
 
     /// Whether some value of the unknown stretches is covered: walks the text once, keeping the set of

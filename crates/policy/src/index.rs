@@ -97,20 +97,38 @@ impl Index {
     ///
     /// Ends early, with rules missing, once the budget of comparing is exhausted.
     pub(crate) fn slates(&self, subject: &Subject, parts: &Parts, request: &Request) -> Vec<Slate> {
-        let scopes = self.scopes(subject);
-        let for_all = self.look_up(&scopes, &about_the_tool(request), parts);
+        self.slates_in(&self.scopes(subject), parts, request)
+    }
+
+    /// The positions of the rules that may match some part of the call for somebody, ascending.
+    ///
+    /// Ends early, as [`Self::slates`] does.
+    pub(crate) fn for_anybody(&self, parts: &Parts, request: &Request) -> Vec<usize> {
+        let named = self.teams.values().chain(self.roles.values());
+        let mut scopes: Vec<u32> = named.chain(self.people.values()).copied().collect();
+        scopes.push(GLOBAL);
+        scopes.sort_unstable();
+        let slates = self.slates_in(&scopes, parts, request);
+        let mut rules: Vec<usize> = slates.into_iter().flat_map(|slate| slate.rules).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
+    }
+
+    fn slates_in(&self, scopes: &[u32], parts: &Parts, request: &Request) -> Vec<Slate> {
+        let for_all = self.look_up(scopes, &about_the_tool(request), parts);
         let slate_of = |part| {
             let mut wanted = Vec::new();
             of_part(part, parts, request, &mut wanted);
             wanted.sort_unstable();
             wanted.dedup();
-            let mut rules = self.look_up(&scopes, &wanted, parts);
+            let mut rules = self.look_up(scopes, &wanted, parts);
             rules.extend_from_slice(&for_all);
             rules.sort_unstable();
             rules.dedup();
             let slate = Slate {
                 rules,
-                pieces: self.pieces_of(part, &scopes, parts),
+                pieces: self.pieces_of(part, scopes, parts),
             };
             parts.work.spend(slate.rules.len()).then_some(slate)
         };

@@ -11,6 +11,7 @@
 mod bash;
 pub mod bundle;
 pub mod cases;
+pub mod change;
 mod claude_default;
 mod command_pattern;
 pub mod compile;
@@ -32,16 +33,21 @@ mod parts;
 mod paths;
 pub mod pattern;
 mod protected;
+pub mod recorded;
 pub mod request;
 pub mod scenario;
 mod segment;
 mod shadow;
 pub mod staleness;
+mod star;
 pub mod subject;
 pub mod work;
 
-pub use bundle::{Bundle, BundleError, Dialect, Gate, Prompts, Rule, Scope, SpoolFull};
+pub use bundle::{
+    Bundle, BundleError, Dialect, Gate, Prompts, Rule, RunningSessions, Scope, SpoolFull,
+};
 pub use cases::{Case, CaseError, CaseVerdict};
+pub use change::{Change, Changes, Otherwise, changes};
 pub use compile::{CompileProblem, CompiledBundle, compile};
 pub use condition::{Condition, Truth};
 pub use decide::{closed_gates, cost, decide, decide_as_claude};
@@ -54,6 +60,9 @@ pub use lint::{Lint, LintKind, lint_bundle, lint_bundle_at};
 pub use mcp::{McpDefault, McpEntry, McpPolicy, McpServer, McpVerdict, server_verdict};
 pub use paths::PathProblem;
 pub use pattern::PatternProblem;
+pub use recorded::{
+    Again, Explanation, Judged, NamedRule, Obstacle, explain_recorded, recorded_request,
+};
 pub use request::{McpCall, Request, ResolvedPath, paths_to_resolve};
 pub use scenario::{Scenario, ScenarioError};
 pub use staleness::{Freshness, Staleness};

@@ -7,7 +7,7 @@ use crate::bundle::{Bundle, Dialect, Rule, Scope};
 use crate::command_pattern::has_bar;
 use crate::pattern::{self, Kind, PatternProblem};
 use crate::shadow;
-use cairn_event::Effect;
+use cairn_event::{DecisionMode, Effect};
 
 /// One piece of advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub enum LintKind {
     /// A person's exception that nobody has to think of again.
     #[error("an exception for a person should end; give it `expires_ms` and `approver`")]
     EndlessException,
+    /// A gate of a policy that closes nothing.
+    #[error("the policy only monitors, so the gate closes nothing")]
+    MonitoredGate,
     /// The settings hold something an import does not understand.
     #[error("`{0}` is not imported")]
     NotImported(String),
@@ -70,6 +73,14 @@ pub enum LintKind {
 pub fn lint_bundle(bundle: &Bundle) -> Vec<Lint> {
     let mut found: Vec<Lint> = bundle.rules.iter().flat_map(lint_rule).collect();
     found.extend(shadow::lint(&bundle.rules));
+    if bundle.mode == DecisionMode::Monitor {
+        found.extend(bundle.gates.iter().map(|gate| Lint {
+            pattern: gate.id.clone(),
+            rule: Some(gate.id.clone()),
+            kind: LintKind::MonitoredGate,
+            instead: Vec::new(),
+        }));
+    }
     found
 }
 

@@ -81,6 +81,11 @@ impl Request {
         file_of(&self.tool, &self.input).map(|path| paths::absolute(path, &self.cwd, &self.home))
     }
 
+    /// Whether the tool itself only reads files. A shell never counts, whatever its line says.
+    pub(crate) fn only_reads(&self) -> bool {
+        matches!(self.tool.as_str(), "Read" | "Grep" | "Glob" | "LS")
+    }
+
     /// The recorded resolution of an absolute lexical path.
     pub(crate) fn resolution(&self, lexical: &str) -> Option<&ResolvedPath> {
         self.resolved.iter().find(|path| path.lexical == lexical)

@@ -4,6 +4,7 @@
 //! expectation, is a hypothetical call to explain. Where the text comes from is the caller's business.
 //! Source: architecture section 4.
 
+use crate::change::{Changes, changes};
 use crate::compile::CompiledBundle;
 use crate::decide::decide;
 use crate::decision::Decision;
@@ -193,6 +194,19 @@ impl Scenario {
             _ => None,
         };
         Ok(Played { decision, failure })
+    }
+
+    /// What would change the decision on the call.
+    ///
+    /// Errors: [`ScenarioError::Call`].
+    pub fn changes(&self, bundle: &CompiledBundle, now_ms: u64) -> Result<Changes, ScenarioError> {
+        Ok(changes(
+            &self.request()?,
+            bundle,
+            &self.subject(),
+            &self.posture(),
+            self.at_ms.unwrap_or(now_ms),
+        ))
     }
 
     /// As [`Self::play`], for a test: something must be expected.

@@ -4,6 +4,7 @@
 //! business.
 //! Source: Claude Code findings 2.5; gitignore(5).
 
+use crate::star;
 use crate::work::Work;
 
 /// A segment of a path pattern, in lower case.
@@ -56,52 +57,23 @@ impl Segment {
     }
 
     /// Whether it covers a name. Says no once the budget is exhausted.
-    ///
-    /// Tries each `*` with as little as possible, and goes back to the last one only: everything else
-    /// stands for exactly one character.
     pub(crate) fn matches(&self, name: &[char], work: &Work) -> bool {
-        let (mut at, mut tok, mut steps) = (0, 0, 0);
-        let mut last_star: Option<(usize, usize)> = None;
-        let most = work.left();
-        let found = loop {
-            steps += 1;
-            if steps > most {
-                break false;
-            }
-            match (self.toks.get(tok), name.get(at)) {
-                (Some(Tok::Star), _) => {
-                    tok += 1;
-                    last_star = Some((tok, at));
-                }
-                (Some(one), Some(c)) if one.accepts(*c) => {
-                    tok += 1;
-                    at += 1;
-                }
-                (None, None) => break true,
-                (_, None) => break false,
-                (_, Some(_)) => {
-                    let Some((after, from)) = last_star else {
-                        break false;
-                    };
-                    last_star = Some((after, from + 1));
-                    tok = after;
-                    at = from + 1;
-                }
-            }
-        };
-        work.spend(steps);
-        found
+        star::covers(&self.toks, name, work)
     }
 }
 
-impl Tok {
-    fn accepts(&self, c: char) -> bool {
+impl star::Token<char> for Tok {
+    fn is_star(&self) -> bool {
+        *self == Self::Star
+    }
+
+    fn accepts(&self, c: &char) -> bool {
         match self {
-            Self::Lit(lit) => *lit == c,
+            Self::Lit(lit) => lit == c,
             Self::One => true,
             Self::Star => false,
             Self::Class { negated, ranges } => {
-                let inside = ranges.iter().any(|(low, high)| *low <= c && c <= *high);
+                let inside = ranges.iter().any(|(low, high)| low <= c && c <= high);
                 inside != *negated
             }
         }

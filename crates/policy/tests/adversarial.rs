@@ -136,6 +136,51 @@ fn what_people_write_is_far_below_the_budgets() {
     }
 }
 
+/// Parentheses that nothing closes, or that close on something else than arithmetic, are read twice for
+/// each that is open: sixty of them would be read until the daemon is ended.
+#[test]
+fn parentheses_cannot_make_the_parser_read_for_ever() {
+    let bundle = compiled(&policy());
+    for depth in [2, 8, 16, 40, 90] {
+        for inside in [
+            "",
+            "x",
+            "x;",
+            "x; y",
+            "x\n",
+            "; x ;",
+            "x | y && z",
+            "case a in b) c;; esac",
+        ] {
+            for (open, close) in [
+                ("(", ")"),
+                ("( ", " )"),
+                ("((", "))"),
+                ("for ((", ")); do x; done"),
+            ] {
+                let (open, close) = (open.repeat(depth), close.repeat(depth));
+                for line in [
+                    format!("npm {open}{inside}"),
+                    format!("{open}{inside}{close}"),
+                    format!("{open}{inside}{close})"),
+                    format!("{open}{close}{inside}"),
+                ] {
+                    let (effect, _) = within_the_budgets(&line, &line, &bundle);
+                    assert_ne!(effect, Effect::Allow, "{line}");
+                }
+            }
+        }
+    }
+    for honest in [
+        "(cd web && (npm test))",
+        "((x = (1 + 2) * 3)); npm test",
+        "npm x; (((npm y)))",
+    ] {
+        let (_, exhausted) = within_the_budgets(honest, honest, &bundle);
+        assert!(!exhausted, "{honest}");
+    }
+}
+
 #[test]
 fn numbers_that_overflow_the_parser_are_not_allowed() {
     let bundle = compiled(&policy());

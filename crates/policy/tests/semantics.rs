@@ -5,7 +5,7 @@
 mod fixtures;
 
 use cairn_event::{DecisionMode, Effect, Rank};
-use cairn_policy::{Bundle, Condition, Gate, McpCall, McpPolicy, Rule, Scope, decide};
+use cairn_policy::{Bundle, Condition, McpCall, McpPolicy, Rule, Scope, decide};
 use fixtures::{alice, bash, bundle, compiled, posture, rule, verdict};
 use serde_json::json;
 
@@ -296,27 +296,6 @@ fn rules_expire() {
     let bundle = compiled(&bundle(vec![deny]));
     let at = |now| decide(&bash("deploy x"), &bundle, &alice(&[]), &posture("on"), now).effect;
     assert_eq!((at(999), at(1_000)), (Effect::Deny, Effect::NoOpinion));
-}
-
-#[test]
-fn a_closed_gate_denies_everything_and_says_why() {
-    let mut bundle = bundle(vec![rule("a", Effect::Allow, "Bash")]);
-    let on = Condition::Posture {
-        posture: "disk_encryption".into(),
-        is: "on".into(),
-    };
-    bundle.gates.push(Gate {
-        id: "disk".into(),
-        when: Condition::Not { not: Box::new(on) },
-        message: "the disk is not encrypted".into(),
-    });
-    let bundle = compiled(&bundle);
-    let at = |value| decide(&bash("ls"), &bundle, &alice(&[]), &posture(value), 0);
-    assert_eq!(at("on").effect, Effect::Allow);
-    for value in ["off", "unknown"] {
-        assert_eq!(at(value).effect, Effect::Deny);
-        assert!(at(value).sentence.contains("the disk is not encrypted"));
-    }
 }
 
 #[test]

@@ -54,12 +54,17 @@ async fn put_policy(world: &World, version: u64) -> (u64, Vec<u8>) {
 async fn put_long_policy(world: &World, version: u64, longer: usize) -> (u64, Vec<u8>) {
     let bundle = json!({ "note": "x".repeat(longer), "version": version });
     let bundle = bundle.to_string().into_bytes();
-    let digest = Sha256::of(&bundle);
+    (put_bundle(world, version, &bundle).await, bundle)
+}
+
+/// Puts a bundle in force as the administrator; gives the index of its policy entry.
+pub async fn put_bundle(world: &World, version: u64, bundle: &[u8]) -> u64 {
+    let digest = Sha256::of(bundle);
     let token = world.admin_token().await;
     let put = world
         .call("PUT", &format!("/v1/blobs/{digest}"))
         .bearer_auth(&token);
-    let answer = put.body(bundle.clone()).send().await.unwrap();
+    let answer = put.body(bundle.to_vec()).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     let revision = world
         .log
@@ -73,7 +78,7 @@ async fn put_long_policy(world: &World, version: u64, longer: usize) -> (u64, Ve
         revision,
         version,
     });
-    (world.administer(body, &[]).await, bundle)
+    world.administer(body, &[]).await
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod console;
 mod distribution;
 mod enrolment;
 mod erasure;
+mod explanation;
 mod limits;
 mod mail_sink;
 mod person;

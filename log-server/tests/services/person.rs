@@ -209,7 +209,7 @@ impl Device {
             mcp: None,
             mode: DecisionMode::Enforce,
             rule: None,
-            semantics: 1,
+            semantics: cairn_policy::ENGINE_SEMANTICS,
             subagent: None,
             tool: "Bash".into(),
             use_id: use_id.into(),
@@ -217,6 +217,29 @@ impl Device {
         });
         let request = json!({ "tool": "Bash", "input": { "command": command } });
         self.line(session, body, &[("request", request)])
+    }
+
+    /// A decision under a policy and a roster entry, with its request; gives its index.
+    pub async fn judged(
+        &mut self,
+        world: &World,
+        basis: (u64, u64),
+        decision: ToolDecision,
+        request: Value,
+    ) -> u64 {
+        let start = self.start();
+        let context = Context {
+            person: Some(self.person.clone()),
+            policy: Some(basis.0),
+            roster: Some(basis.1),
+            session: Some("s-1".to_owned()),
+            ..Context::default()
+        };
+        let body = Body::ToolDecision(decision);
+        let line = self.freeze(context, body, &[("request", request)], false);
+        let index = world.submit(vec![start, line]).await;
+        world.follow(index + 1).await;
+        index
     }
 
     fn line(&mut self, session: &str, body: Body, confidential: &[(&str, Value)]) -> String {

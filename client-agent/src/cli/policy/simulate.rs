@@ -12,14 +12,15 @@ use super::word;
 use crate::clock::now_ms;
 use anyhow::Context as _;
 use cairn_api::browse::Events;
+use cairn_api::explanation::recorded_subject;
 use cairn_api::paths;
 use cairn_api::reading::{
     EntryDisclosures, MAX_PART_ENTRIES, PartEnd, ReadingRequest, ReadingStarted,
 };
-use cairn_event::body::{Body, ToolDecision};
-use cairn_event::disclosure::names;
+use cairn_event::body::Body;
 use cairn_event::{Disclosure, Effect, Entry, Posture};
-use cairn_policy::{CompiledBundle, Request, Subject, decide};
+use cairn_policy::recorded::is_by_engine;
+use cairn_policy::{CompiledBundle, Obstacle, Request, decide, recorded_request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +56,7 @@ struct Simulation {
     alike: usize,
     changed: Vec<Changed>,
     /// Why actions could not be replayed, and how many.
-    obstacles: BTreeMap<&'static str, usize>,
+    obstacles: BTreeMap<String, usize>,
 }
 
 pub(in crate::cli) async fn run(
@@ -166,13 +167,14 @@ impl Simulation {
             return;
         };
         self.actions += 1;
-        let subject = subject(entry, administrator);
-        let replayed = subject.and_then(|subject| {
-            let request = request(entry, recorded, disclosures)?;
-            Ok((request, subject))
-        });
+        let replayed = if is_by_engine(recorded) {
+            recorded_subject(entry, administrator.basis.roster())
+                .and_then(|subject| Ok((recorded_request(entry, disclosures)?, subject)))
+        } else {
+            Err(Obstacle::NoEngine)
+        };
         match replayed {
-            Err(why) => *self.obstacles.entry(why).or_default() += 1,
+            Err(why) => *self.obstacles.entry(why.to_string()).or_default() += 1,
             Ok((request, subject)) => {
                 let none = Posture::default();
                 let payload = entry.payload();
@@ -259,70 +261,6 @@ impl Changed {
     }
 }
 
-/// The request as it was decided, or why it is not to be had.
-fn request(
-    entry: &Entry,
-    recorded: &ToolDecision,
-    disclosures: &[Disclosure],
-) -> Result<Request, &'static str> {
-    if matches!(recorded.why.as_str(), "error" | "stale-policy") {
-        return Err("decided without the engine");
-    }
-    let listed = |one: &&Disclosure| entry.payload().sd.contains(&one.digest());
-    let disclosed = disclosures
-        .iter()
-        .filter(listed)
-        .find(|one| one.name() == names::REQUEST)
-        .ok_or("input withheld or erased")?;
-    let redactions = &entry.payload().context.redactions;
-    if redactions
-        .iter()
-        .any(|one| one.field.starts_with(names::REQUEST))
-    {
-        return Err("input redacted");
-    }
-    if by_digest(disclosed.value()) {
-        return Err("input by digest");
-    }
-    serde_json::from_value(disclosed.value().clone()).map_err(|_| "input not understood")
-}
-
-/// Whether a long string inside is in the log by its digest only.
-fn by_digest(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(by_digest),
-        Value::Object(members) => {
-            let replaced = members.len() == 3
-                && ["bytes", "head", "sha256"]
-                    .iter()
-                    .all(|name| members.contains_key(*name));
-            replaced || members.values().any(by_digest)
-        }
-        _ => false,
-    }
-}
-
-/// Whose action it was, with the teams and roles of that moment.
-fn subject(entry: &Entry, administrator: &Administrator) -> Result<Subject, &'static str> {
-    const UNKNOWN: &str = "person not in the roster";
-    let context = &entry.payload().context;
-    let (Some(id), Some(index)) = (&context.person, context.roster) else {
-        return Err(UNKNOWN);
-    };
-    let roster = administrator.basis.roster();
-    let person = roster.people.get(id).ok_or(UNKNOWN)?;
-    let membership = person.membership_at(index).ok_or(UNKNOWN)?;
-    Ok(Subject {
-        person: id.clone(),
-        teams: membership.teams.clone(),
-        roles: membership
-            .roles
-            .iter()
-            .map(|role| role.as_str().to_owned())
-            .collect(),
-    })
-}
-
 /// The call in one line.
 fn call(request: &Request) -> String {
     const LONGEST: usize = 120;
@@ -347,12 +285,5 @@ mod tests {
         assert_eq!((entries.len(), next), (1, 9));
         assert!(parse_part(line).is_err());
         assert!(parse_part("").is_err());
-    }
-
-    #[test]
-    fn an_input_by_digest_is_not_replayed() {
-        let digest = json!({"input": {"content": {"bytes": 1, "head": "a", "sha256": "b"}}});
-        assert!(by_digest(&digest));
-        assert!(!by_digest(&json!({"input": {"bytes": 1, "head": "a"}})));
     }
 }

@@ -17,6 +17,16 @@ pub(in crate::services) async fn one(
     caller: Caller,
     EntryIndex(index): EntryIndex,
 ) -> Result<Json<EventDetail>, Problem> {
+    admit(&services, &caller, index).await?;
+    blocking(move || detail(&services, &caller, index).map(Json)).await
+}
+
+/// Lets a caller see what an event says, confidential members included: to others than its own person
+/// only after the log says so.
+///
+/// # Errors
+/// Not found for an event that the caller may not know of; the authority's, and then nothing is shown.
+pub(super) async fn admit(services: &Services, caller: &Caller, index: u64) -> Result<(), Problem> {
     let absent = || Problem::not_found("there is no such event");
     let person = {
         let known = services.index();
@@ -30,9 +40,9 @@ pub(in crate::services) async fn one(
     let reader = services.clone();
     let confidential = blocking(move || has_content(&reader, index)).await?;
     if confidential && !own {
-        record(&services, &caller, &format!("index:{index}")).await?;
+        record(services, caller, &format!("index:{index}")).await?;
     }
-    blocking(move || detail(&services, &caller, index).map(Json)).await
+    Ok(())
 }
 
 fn has_content(services: &Services, index: u64) -> Result<bool, Problem> {
@@ -43,20 +53,7 @@ fn has_content(services: &Services, index: u64) -> Result<bool, Problem> {
 
 fn detail(services: &Services, caller: &Caller, index: u64) -> Result<EventDetail, Problem> {
     let log = services.log();
-    let bytes = log
-        .entry(index)
-        .map_err(|error| internal(&error, "reading an entry"))?;
-    let Some(bytes) = bytes else {
-        let minimum = log.minimum_index();
-        let minimum = minimum.map_err(|error| internal(&error, "reading the minimum index"))?;
-        return Err(if index < minimum {
-            Problem::pruned(minimum)
-        } else {
-            Problem::not_found("there is no such event")
-        });
-    };
-    let entry = Entry::parse(&bytes);
-    let entry = entry.map_err(|error| internal(&error, "reading an entry"))?;
+    let entry = entry(services, index)?;
     let payload = entry.payload().to_value();
     let payload = payload.map_err(|error| internal(&error, "reading an entry"))?;
     let receipt = log
@@ -83,6 +80,27 @@ fn detail(services: &Services, caller: &Caller, index: u64) -> Result<EventDetai
         witnessed_at: witnessed_at(services, index)?,
         summary: shown,
     })
+}
+
+/// The entry of an event.
+///
+/// # Errors
+/// Not found, or gone where it was pruned.
+pub(super) fn entry(services: &Services, index: u64) -> Result<Entry, Problem> {
+    let log = services.log();
+    let bytes = log
+        .entry(index)
+        .map_err(|error| internal(&error, "reading an entry"))?;
+    let Some(bytes) = bytes else {
+        let minimum = log.minimum_index();
+        let minimum = minimum.map_err(|error| internal(&error, "reading the minimum index"))?;
+        return Err(if index < minimum {
+            Problem::pruned(minimum)
+        } else {
+            Problem::not_found("there is no such event")
+        });
+    };
+    Entry::parse(&bytes).map_err(|error| internal(&error, "reading an entry"))
 }
 
 fn disclosures(services: &Services, index: u64) -> Result<Vec<DisclosureView>, Problem> {

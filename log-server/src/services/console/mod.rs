@@ -6,6 +6,7 @@
 pub mod blob;
 pub mod detail;
 pub mod events;
+pub mod explanation;
 pub mod fleet;
 pub mod me;
 pub mod overview;

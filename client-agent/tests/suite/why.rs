@@ -1,0 +1,106 @@
+//! `cairn why` on recorded decisions of a device that nobody answers: what is in the spool is judged
+//! again here, under the policy and roster that the entry names.
+
+use super::device::{Device, bundle, last_of};
+use serde_json::{Value, json};
+
+fn device() -> Device {
+    Device::new(&bundle(json!({ "rules": [
+        {"id": "no-rm", "effect": "deny", "pattern": "Bash(rm *)", "scope": {"global": true},
+         "dialect": "cairn", "note": "files are precious"},
+        {"id": "rm-web", "effect": "allow", "pattern": "Bash(rm *)", "scope": {"team": "web"},
+         "dialect": "cairn"},
+        {"id": "rm-r", "effect": "allow", "pattern": "Bash(rm -r *)", "scope": {"global": true},
+         "dialect": "cairn"},
+    ] })))
+}
+
+fn why(device: &Device, what: &str) -> Value {
+    let output = device.cairn(&["why", what, "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_spooled_decision_is_judged_again_offline() {
+    let device = device();
+    let daemon = device.start();
+    device.bash("rm -r build", "toolu_1");
+    let said = why(&device, "toolu_1");
+    assert_eq!(
+        (&said["effect"], &said["rule"]["id"], &said["rule"]["note"]),
+        (
+            &json!("deny"),
+            &json!("no-rm"),
+            &json!("files are precious")
+        )
+    );
+    assert_eq!(
+        (&said["lost"][0]["id"], said.get("index")),
+        (&json!("rm-r"), None)
+    );
+    assert_eq!(
+        (&said["input_from"], said.get("problem")),
+        (&json!("spool"), None)
+    );
+    let again = &said["again"];
+    assert_eq!(
+        (&again["state"], again.get("difference")),
+        (&json!("judged"), None)
+    );
+    assert_eq!(
+        again["changes"],
+        json!([
+            {"otherwise": {"kind": "without", "id": "no-rm"}, "effect": "allow", "rule": "rm-r"},
+            {"otherwise": {"kind": "in-team", "team": "web"}, "effect": "allow", "rule": "rm-web"},
+        ])
+    );
+    // The leaf hash names it too, and a daemon that ended leaves it where it is.
+    drop(daemon);
+    let leaf = last_of(&device.spooled(), "tool.decision").entry().leaf();
+    assert_eq!(why(&device, &leaf.to_string()), said);
+    let words = device.cairn(&["why", "toolu_1"]).stdout;
+    let words = String::from_utf8(words).unwrap();
+    for line in [
+        "It was denied.",
+        "decided by deny rule `no-rm` (Bash(rm *)), for everybody; files are precious",
+        "lost: allow rule `rm-r` (Bash(rm -r *)), for everybody",
+        "judged again here: the same",
+        "would change it: in team `web`: then allow by `rm-web`",
+    ] {
+        assert!(words.contains(line), "{line}\n{words}");
+    }
+}
+
+#[test]
+fn the_newest_of_one_name_counts_and_a_name_nobody_has_is_refused() {
+    let device = device();
+    let _daemon = device.start();
+    device.bash("rm one", "toolu_1");
+    device.bash("ls", "toolu_1");
+    assert_eq!(why(&device, "toolu_1")["effect"], "no-opinion");
+    let output = device.cairn(&["why", "toolu_none"]);
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no recorded decision `toolu_none`"), "{said}");
+}
+
+#[test]
+fn under_a_policy_that_is_not_at_hand_it_says_so_and_names_the_rules_all_the_same() {
+    let device = device();
+    let daemon = device.start();
+    device.bash("rm -r build", "toolu_1");
+    drop(daemon);
+    std::fs::remove_file(device.state.policy().join("policy.json")).unwrap();
+    let said = why(&device, "toolu_1");
+    assert_eq!(said["rule"]["id"], "no-rm");
+    let reason = json!({"state": "impossible", "reason": "policy not at hand"});
+    assert_eq!(said["again"], reason);
+    assert!(
+        said["problem"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty()),
+        "{said}"
+    );
+}

@@ -1,0 +1,56 @@
+//! Patterns with wildcards against a known text: the one loop behind [`crate::glob`] and
+//! [`crate::segment`].
+//!
+//! Owns going back to the last wildcard. What a token stands for is the caller's business.
+
+use crate::work::Work;
+
+/// One token of a pattern, over symbols of a text.
+pub(crate) trait Token<S> {
+    /// Whether it stands for any number of symbols, also none.
+    fn is_star(&self) -> bool;
+
+    /// Whether it stands for exactly this symbol.
+    fn accepts(&self, symbol: &S) -> bool;
+}
+
+/// Whether a pattern covers a whole text. Says no once the budget is exhausted.
+///
+/// Tries each star with as little as possible, and goes back to the last one only: everything else
+/// stands for exactly one symbol.
+pub(crate) fn covers<S, T: Token<S>>(pattern: &[T], text: &[S], work: &Work) -> bool {
+    let (mut at, mut token, mut steps) = (0, 0, 0);
+    let mut last_star: Option<(usize, usize)> = None;
+    let most = work.left();
+    let found = loop {
+        steps += 1;
+        if steps > most {
+            break false;
+        }
+        match (pattern.get(token), text.get(at)) {
+            (Some(one), _) if one.is_star() => {
+                token += 1;
+                if token == pattern.len() {
+                    break true;
+                }
+                last_star = Some((token, at));
+            }
+            (Some(one), Some(symbol)) if one.accepts(symbol) => {
+                token += 1;
+                at += 1;
+            }
+            (None, None) => break true,
+            (_, None) => break false,
+            (_, Some(_)) => {
+                let Some((after, from)) = last_star else {
+                    break false;
+                };
+                last_star = Some((after, from + 1));
+                token = after;
+                at = from + 1;
+            }
+        }
+    };
+    work.spend(steps);
+    found
+}
