@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import bypasses  # noqa: E402
+import explained  # noqa: E402
 import interactive  # noqa: E402
 import mentions  # noqa: E402
 import others  # noqa: E402
@@ -34,7 +35,7 @@ def groups(words):
     shared = bypasses.SHARED + mentions.SHARED + servers.SHARED + interactive.SHARED + others.SHARED
     shared += telemetry.SHARED
     chosen = lambda scenario: not words or any(word in scenario.__name__ for word in words)
-    apart = bypasses.APART + posture.APART
+    apart = bypasses.APART + posture.APART + explained.APART
     found = [[one for one in shared[start::2] if chosen(one)] for start in range(2)]
     found += [[one for one in apart[start::6] if chosen(one)] for start in range(6)]
     return [group for group in found if group]
