@@ -1,3 +1,5 @@
+//! What would change a decision: each kind of thing that is tried, and the bound on trying them.
+
 use crate::{Bundle, Scenario, compile};
 use serde_json::{Value, json};
 
