@@ -128,10 +128,12 @@ impl Lookout {
         for pid in pids {
             let folder = self.proc.join(pid.to_string());
             if std::fs::metadata(&folder).is_ok_and(|meta| meta.uid() == self.uid)
-                && let Some(process) = self.process(pid)
-                && let Some(name) = agent(&process.exe, &process.argv)
+                && let Some((exe, argv)) = self.program(pid)
+                && let Some(name) = agent(&exe, &argv)
+                // Making this line costs the kernel more than all else that is read of a process.
+                && let Some(stat) = self.stat(pid)
             {
-                agents.insert(pid, (process, name));
+                agents.insert(pid, (Process { stat, exe, argv }, name));
             }
         }
         let pids: BTreeSet<u32> = agents.keys().copied().collect();
@@ -218,21 +220,27 @@ impl Lookout {
     }
 
     fn process(&self, pid: u32) -> Option<Process> {
-        let folder = self.proc.join(pid.to_string());
-        let text = |name: &str| {
-            let bytes = cairn_durable::read_limited(&folder.join(name), TEXT_BYTES_MAX).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let exe = std::fs::read_link(folder.join("exe")).ok()?;
-        let argv = text("cmdline")?
-            .split_terminator('\0')
-            .map(str::to_owned)
-            .collect();
-        Some(Process {
-            stat: Stat::parse(text("stat")?.trim_end())?,
-            exe,
-            argv,
-        })
+        let (exe, argv) = self.program(pid)?;
+        let stat = self.stat(pid)?;
+        Some(Process { stat, exe, argv })
+    }
+
+    /// What a process runs: its executable and its words.
+    fn program(&self, pid: u32) -> Option<(PathBuf, Vec<String>)> {
+        let exe = std::fs::read_link(self.proc.join(pid.to_string()).join("exe")).ok()?;
+        let words = self.text(pid, "cmdline")?;
+        let argv = words.split_terminator('\0').map(str::to_owned).collect();
+        Some((exe, argv))
+    }
+
+    fn stat(&self, pid: u32) -> Option<Stat> {
+        Stat::parse(self.text(pid, "stat")?.trim_end())
+    }
+
+    fn text(&self, pid: u32, name: &str) -> Option<String> {
+        let path = self.proc.join(pid.to_string()).join(name);
+        let bytes = cairn_durable::read_limited(&path, TEXT_BYTES_MAX).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
