@@ -83,10 +83,13 @@ pub struct Options {
 /// The programs cannot be built or the tests cannot be started.
 pub fn run(context: &Context, options: &Options) -> Result<bool> {
     apt::provide(context, &[Use::Build, Use::Tests])?;
-    Process::new(context, "build the programs", "cargo")
-        .args(["build", "--workspace", "--bins", "--examples"])
-        .pulse("compiling")
-        .must()?;
+    // The fuzzers build what they run by themselves.
+    if options.campaign != Some(Campaign::Fuzz) {
+        Process::new(context, "build the programs", "cargo")
+            .args(["build", "--workspace", "--bins", "--examples"])
+            .pulse("compiling")
+            .must()?;
+    }
     let seed = options.seed.unwrap_or_else(fresh_seed);
     println!("first seed: {seed}");
     let mut held = true;
