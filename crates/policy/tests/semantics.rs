@@ -389,3 +389,22 @@ fn bundles_are_strict_json_and_round_trip() {
         assert!(Bundle::parse(broken.as_bytes()).is_err(), "{broken}");
     }
 }
+
+#[test]
+fn a_declaration_that_the_shell_works_out_first_is_asked_about() {
+    let bundle = bundle(vec![rule("export", Effect::Allow, "Bash(export *)")]);
+    let at = |line| verdict(&bundle, &alice(&[]), line);
+    for plain in ["export A=b", "export A B=c", "export -p", "export A+=b"] {
+        assert_eq!(at(plain), Effect::Allow, "{plain}");
+    }
+    for odd in [
+        "export ~/x",
+        "export /etc/passwd",
+        "export .env -c x",
+        "export A[0]=b",
+        "export -i A=b",
+        "export -n -rf A",
+    ] {
+        assert_ne!(at(odd), Effect::Allow, "{odd}");
+    }
+}

@@ -14,8 +14,12 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::grammar::Sheet;
+use super::tools;
 use crate::demo::errand::tool_results;
 use crate::demo::live::Live;
+
+/// A proxy that takes no connection.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Longest run in seconds: a sheet takes under ten on an idle machine.
 const LONGEST_RUN: &str = "240";
@@ -66,6 +70,8 @@ pub struct Programs {
     pub python: PathBuf,
     /// The script that answers for the model.
     pub model: PathBuf,
+    /// The MCP server whose tools do nothing.
+    pub server: PathBuf,
 }
 
 /// A project and a home that exist for one run.
@@ -88,6 +94,21 @@ impl Scene {
             let path = scene.project().join(file);
             fs::create_dir_all(path.parent().unwrap_or(&path))?;
             fs::write(path, "fixture\n")?;
+        }
+        for notebook in tools::NOTEBOOKS {
+            fs::write(scene.project().join(notebook), tools::NOTEBOOK)?;
+        }
+        let named =
+            |name: &str| format!("---\nname: {name}\ndescription: {name}\n---\nDo nothing.\n");
+        for skill in tools::SKILLS {
+            let folder = scene.project().join(".claude/skills").join(skill);
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("SKILL.md"), named(skill))?;
+        }
+        for agent in tools::AGENTS {
+            let folder = scene.project().join(".claude/agents");
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join(format!("{agent}.md")), named(agent))?;
         }
         fs::create_dir_all(scene.home().join(".ssh"))?;
         fs::write(scene.home().join(".ssh/id_rsa"), "fixture\n")?;
@@ -125,8 +146,10 @@ impl Scene {
     /// File tools take absolute paths.
     fn input(&self, tool: &str, input: &Value) -> Value {
         let mut input = input.clone();
-        if let (true, Some(file)) = (tool != "Bash", input["file_path"].as_str()) {
-            input["file_path"] = json!(self.project().join(file).display().to_string());
+        for member in ["file_path", "notebook_path"] {
+            if let (true, Some(file)) = (tool != "Bash", input[member].as_str()) {
+                input[member] = json!(self.project().join(file).display().to_string());
+            }
         }
         input
     }
@@ -146,7 +169,12 @@ impl Scene {
                        "input": self.input(tool, input)})
             })
             .collect();
-        fs::write(&script, json!([calls, "That was all."]).to_string())?;
+        let mut turns = vec![json!(calls), json!("That was all.")];
+        let readings = self.readings(sheet);
+        if !readings.is_empty() {
+            turns.insert(0, json!(readings));
+        }
+        fs::write(&script, json!(turns).to_string())?;
         fs::write(&requests, "")?;
         let mut model = Live::start(
             "the model's script",
@@ -178,6 +206,41 @@ impl Scene {
             .collect()
     }
 
+    /// Reads of what is edited later: a file that was not read cannot be.
+    fn readings(&self, sheet: &Sheet) -> Vec<Value> {
+        let edited = sheet
+            .calls
+            .iter()
+            .filter(|(tool, _)| tool.ends_with("Edit"));
+        let mut files: Vec<Value> = edited
+            .map(|(tool, input)| self.input(tool, input))
+            .map(|input| match &input["file_path"] {
+                Value::Null => input["notebook_path"].clone(),
+                file => file.clone(),
+            })
+            .collect();
+        files.sort_by_key(Value::to_string);
+        files.dedup();
+        let reading = |(at, file): (usize, Value)| {
+            json!({"type": "tool_use", "id": format!("toolu_reading_{at:06}"), "name": "Read",
+                   "input": { "file_path": file }})
+        };
+        files.into_iter().enumerate().map(reading).collect()
+    }
+
+    /// Every MCP server of the generated calls.
+    fn servers(programs: &Programs) -> Value {
+        let server = |name: &&str| {
+            let script = programs.server.display().to_string();
+            let tools = tools::MCP_TOOLS.iter().map(|tool| (*tool).to_owned());
+            let arguments: Vec<String> = [script].into_iter().chain(tools).collect();
+            let definition = json!({ "command": programs.python, "args": arguments });
+            ((*name).to_owned(), definition)
+        };
+        let servers: serde_json::Map<String, Value> = tools::SERVERS.iter().map(server).collect();
+        json!({ "mcpServers": servers })
+    }
+
     fn claude(&self, programs: &Programs, sheet: &Sheet, port: &str) -> Command {
         let mut command = Command::new("timeout");
         command
@@ -193,6 +256,8 @@ impl Scene {
                 "--settings",
                 &json!({ "permissions": sheet.permissions }).to_string(),
             ])
+            .args(["--strict-mcp-config", "--mcp-config"])
+            .arg(Self::servers(programs).to_string())
             .current_dir(self.project())
             .stdin(Stdio::null())
             .env_clear()
@@ -200,6 +265,10 @@ impl Scene {
             .env("HOME", self.home())
             .env("CLAUDE_CONFIG_DIR", self.home().join(".claude"))
             .env("TERM", "xterm")
+            // Fetches go nowhere: nothing listens on the discard port.
+            .env("HTTPS_PROXY", NOWHERE)
+            .env("HTTP_PROXY", NOWHERE)
+            .env("NO_PROXY", "127.0.0.1")
             .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}"))
             .env("ANTHROPIC_API_KEY", "sk-conformance-not-a-key")
             .env("CLAUDE_CODE_SHELL_PREFIX", self.root.join("shell"))

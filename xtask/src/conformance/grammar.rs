@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::random::Random;
+use super::tools;
 
 /// Programs that rules and lines name; some of them run unasked, some are launchers.
 const PROGRAMS: &[&str] = &[
@@ -322,6 +323,9 @@ fn one(programs: &[&'static str], random: &mut Random) -> &'static str {
 }
 
 fn rule(programs: &[&'static str], random: &mut Random) -> String {
+    if random.chance(25) {
+        return tools::rule(random);
+    }
     if random.chance(20) {
         let tool = random.pick(&["Read", "Edit"]);
         return format!("{tool}({})", random.pick(PATH_PATTERNS));
@@ -353,6 +357,9 @@ fn rule(programs: &[&'static str], random: &mut Random) -> String {
 }
 
 fn call(programs: &[&'static str], random: &mut Random) -> (String, Value) {
+    if random.chance(30) {
+        return tools::call(random);
+    }
     let file = random.pick(FILES);
     match random.below(20) {
         0 | 1 => ("Read".to_owned(), json!({ "file_path": file })),

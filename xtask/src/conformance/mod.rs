@@ -3,13 +3,14 @@
 //! It owns the comparison and the report. A call on which Cairn is wider than the real program is a
 //! failure; one on which it is stricter is counted and, on request, shown.
 //!
-//! Reading order: `random` and `grammar` (what is asked), `agent` (the real program), this file, and `change`
+//! Reading order: `random`, `grammar` and `tools` (what is asked), `agent` (the real program), this file, and `change`
 //! (what another version of the program decides otherwise).
 
 pub mod agent;
 mod change;
 pub mod grammar;
 pub mod random;
+mod tools;
 
 use std::fs;
 use std::io::Write as _;
@@ -69,6 +70,7 @@ pub fn run(context: &Context, options: &Options) -> Result<bool> {
         },
         python: toolbox.get(Need::Python).context("Python 3 is missing")?,
         model: context.checkout.join("tests/claude/stub_messages_api.py"),
+        server: context.checkout.join("tests/claude/stub_mcp_server.py"),
     };
     let cairn = match &options.cairn {
         Some(path) => path.clone(),

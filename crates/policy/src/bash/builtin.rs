@@ -12,8 +12,8 @@ use crate::paths;
 
 /// Programs that only show things, whatever their options, if their files stay inside the project.
 const READ_ONLY: &[&str] = &[
-    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "id", "true", "sleep",
-    "cut", "nl", "type",
+    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "true", "sleep", "cut",
+    "nl", "type",
 ];
 
 /// Programs that only show things with these options of one letter, clustered or not, and no others.
@@ -22,6 +22,7 @@ const WITH_LETTERS: &[(&str, &str)] = &[
     ("grep", "EFGPivwxcLlnHhorRqsabzm0123456789"),
     ("rg", "inlcwFuvH"),
     ("file", ""),
+    ("id", "agGnruzZ"),
     ("tree", "adfiL"),
     ("jq", "rcSMaj"),
     ("pwd", "LP"),
@@ -119,11 +120,14 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
 /// Whole option words of `ps` that are known.
 const PS_OPTIONS: &[&str] = &["aux", "-ef", "-e", "-f", "-A", "-a", "ef"];
 
-/// The command without the wrappers that Claude Code looks behind here: fewer than under a rule.
+/// The command without the wrappers that Claude Code looks behind here: fewer than under a rule, and
+/// `timeout` only without options.
 fn unwrapped(command: &Command) -> &[Word] {
     let wraps = |word: &Word| is_one_of(word, &["time", "nohup", "nice", "xargs", "stdbuf"]);
     let all = command.words.as_slice();
-    if all.first().is_some_and(wraps) {
+    let with_options =
+        all.first().is_some_and(|word| word.is("timeout")) && all.get(1).is_some_and(is_option);
+    if with_options || all.first().is_some_and(wraps) {
         all
     } else {
         strip::innermost(command)

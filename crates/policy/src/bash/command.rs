@@ -215,6 +215,7 @@ impl Command {
         self.blocker
             .or_else(|| self.words.iter().find_map(|word| word.blocker))
             .or_else(|| self.assigns.iter().find_map(|assign| assign.whole.blocker))
+            .or_else(|| super::vars::odd_declaration(&self.words))
     }
 }
 

@@ -63,6 +63,9 @@ const ALTERING: &[&str] = &[
 /// Builtins that assign, and alter what an assignment means where they are given an option.
 pub(super) const DECLARING: &[&str] = &["declare", "export", "local", "readonly", "typeset"];
 
+/// Options of these builtins that make an array, a number, a reference or another case of what is assigned.
+const OPTIONS_WITH_MEANING: &[char] = &['A', 'a', 'c', 'i', 'l', 'n', 'u'];
+
 /// Options of `set` that leave variables alone.
 const PLAIN_SET_OPTIONS: &[&str] = &["errexit", "nounset", "pipefail", "xtrace"];
 
@@ -203,6 +206,30 @@ pub(super) fn alters(command: &Command) -> bool {
             _ => false,
         }
     })
+}
+
+/// Why a declaration is never certain: the shell works out its operands before it assigns.
+pub(super) fn odd_declaration(words: &[super::scan::Word]) -> Option<&'static str> {
+    let (program, arguments) = words.split_first()?;
+    let program = program.literal()?;
+    if !DECLARING.contains(&program.as_str()) {
+        return None;
+    }
+    let is_option = |word: &&super::scan::Word| word.raw.starts_with(['-', '+']);
+    let (options, operands): (Vec<_>, Vec<_>) = arguments.iter().partition(is_option);
+    let is_plain = |word: &super::scan::Word| {
+        let text = word.literal().unwrap_or_else(|| word.raw.clone());
+        let name = text.split('=').next().unwrap_or_default();
+        is_name(name.trim_end_matches('+'))
+    };
+    if !operands.iter().all(|word| is_plain(word)) {
+        return Some("a declaration of what is no plain variable name");
+    }
+    let has_meaning = options
+        .iter()
+        .any(|word| word.raw.contains(OPTIONS_WITH_MEANING));
+    (has_meaning && !operands.is_empty())
+        .then_some("a declaration with an option that changes what is assigned")
 }
 
 fn is_plain_set(word: &str) -> bool {

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""An MCP server over standard input and output whose tools do nothing.
+
+    stub_mcp_server.py TOOL...
+
+Every tool takes any input and answers "done".
+"""
+import json
+import sys
+
+
+def answer(method, params, tools):
+    if method == "initialize":
+        version = params.get("protocolVersion", "2025-06-18")
+        return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "stub", "version": "1"}}
+    if method == "tools/list":
+        schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+        return {"tools": [{"name": name, "description": name, "inputSchema": schema} for name in tools]}
+    if method == "tools/call":
+        return {"content": [{"type": "text", "text": "done"}]}
+    return {}
+
+
+def main():
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "id" not in request:
+            continue
+        result = answer(request.get("method"), request.get("params") or {}, sys.argv[1:])
+        print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
