@@ -5,11 +5,12 @@
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 
 use crate::cache::Cache;
-use crate::claim::claim;
+use crate::claim::{Claim, claim};
 
 /// The variable in which cargo names the folder of the package it runs.
 const PACKAGE_FOLDER: &str = "CARGO_MANIFEST_DIR";
@@ -23,6 +24,8 @@ pub struct Context {
     pub cache: Cache,
     /// Whether the caller said yes in advance.
     pub consent: Consent,
+    /// Keeps other checkouts from the cache.
+    _claim: Arc<Claim>,
 }
 
 /// Who may say yes to a command that needs root.
@@ -76,11 +79,12 @@ impl Context {
     pub fn new(yes: bool) -> Result<Self> {
         let ci = env::var("CI").ok();
         let (checkout, cache) = (checkout(), Cache::from_env()?);
-        claim(&cache, &checkout)?;
+        let claim = claim(&cache, &checkout)?;
         Ok(Self {
             checkout,
             cache,
             consent: Consent::decide(yes, ci.as_deref(), io::stdin().is_terminal()),
+            _claim: Arc::new(claim),
         })
     }
 }
