@@ -49,8 +49,17 @@ const DENIALS: &[&str] = &[
     "is disabled for this session",
 ];
 
-/// Answers that say nothing about permissions.
-const NO_VERDICT: &[&str] = &["InputValidationError", "has not been read yet", "EISDIR"];
+/// Answers that say nothing about permissions. An MCP tool that is not there was removed by a rule or has
+/// a server that is still starting: the two look alike.
+const NO_VERDICT: &[&str] = &[
+    "InputValidationError",
+    "has not been read yet",
+    "EISDIR",
+    "No such tool available: mcp__",
+];
+
+/// How long the program waits for MCP servers before the first turn, in milliseconds.
+const SERVERS_START_MS: &str = "60000";
 
 /// What the program did with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,6 +274,9 @@ impl Scene {
             .env("HOME", self.home())
             .env("CLAUDE_CONFIG_DIR", self.home().join(".claude"))
             .env("TERM", "xterm")
+            .env("MCP_CONNECTION_NONBLOCKING", "0")
+            .env("MCP_CONNECT_TIMEOUT_MS", SERVERS_START_MS)
+            .env("MCP_TIMEOUT", SERVERS_START_MS)
             // Fetches go nowhere: nothing listens on the discard port.
             .env("HTTPS_PROXY", NOWHERE)
             .env("HTTP_PROXY", NOWHERE)
@@ -308,5 +320,10 @@ mod tests {
         assert_eq!(verdict(true, denied), Some("deny"));
         assert_eq!(verdict(true, "This command requires approval"), Some("ask"));
         assert_eq!(verdict(true, "InputValidationError: x"), None);
+        let missing = |tool| verdict(true, &format!("Error: No such tool available: {tool}"));
+        assert_eq!(
+            (missing("Write"), missing("mcp__a__b")),
+            (Some("deny"), None)
+        );
     }
 }

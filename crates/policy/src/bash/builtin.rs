@@ -12,8 +12,8 @@ use crate::paths;
 
 /// Programs that only show things, whatever their options, if their files stay inside the project.
 const READ_ONLY: &[&str] = &[
-    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "true", "sleep", "cut",
-    "nl", "type",
+    "ls", "cat", "head", "tail", "wc", "diff", "stat", "du", "df", "echo", "true", "cut", "nl",
+    "type",
 ];
 
 /// Programs that only show things with these options of one letter, clustered or not, and no others.
@@ -107,6 +107,7 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
         }
         "docker" => matches!(rest, [one] if one.is("ps")),
         "node" | "python3" => matches!(rest, [one] if one.is("--version")),
+        "sleep" => rest.iter().all(|word| !word.wild),
         "test" => is_simple_test(rest),
         "ps" => matches!(rest, [] | [_]) && rest.iter().all(|word| is_one_of(word, PS_OPTIONS)),
         name if READ_ONLY.contains(&name) => true,
