@@ -8,6 +8,7 @@ use crate::bundle::Scope;
 use crate::compile::CompiledRule;
 use crate::domain;
 use crate::glob::Sym;
+use crate::matching::{WRITING, denies_reading};
 use crate::parts::{Part, Parts, Target, What};
 use crate::paths::KnownPath;
 use crate::pattern::Kind;
@@ -267,6 +268,10 @@ fn of_path(path: &KnownPath, wanted: &mut Vec<Wanted>) {
 /// What a call must have so that the rule can match; the rule is found under each key.
 fn keys(rule: &CompiledRule) -> Vec<String> {
     let one = match &rule.kind {
+        Kind::Tool(name) if denies_reading(name, rule.rule.effect) => {
+            let tools = WRITING.iter().copied().chain([name.as_str()]);
+            return tools.map(|tool| format!("{TOOL}{tool}{END}")).collect();
+        }
         Kind::Tool(name) | Kind::Parameter { tool: name, .. } => format!("{TOOL}{name}{END}"),
         Kind::ToolGlob(glob) | Kind::Mcp(glob) => format!("{TOOL}{}", glob.opening()),
         Kind::Command(patterns) => {

@@ -18,6 +18,14 @@ use crate::work::Work;
 use cairn_event::Effect;
 use serde_json::Value;
 
+/// Tools that write a file.
+pub(crate) const WRITING: &[&str] = &["Edit", "MultiEdit", "NotebookEdit", "Write"];
+
+/// Whether a rule denies reading altogether: what must not be read must not be written over either.
+pub(crate) fn denies_reading(tool: &str, effect: Effect) -> bool {
+    tool == "Read" && effect == Effect::Deny
+}
+
 /// Compares a pattern with a part.
 ///
 /// For an allow, [`Match::Possible`] means that the text fits but something forbids trusting it; it
@@ -30,7 +38,8 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
         return Match::No;
     }
     let found = match &rule.kind {
-        Kind::Tool(tool) => yes(is_tool(tool, &request.tool)),
+        Kind::Tool(tool) => yes(is_tool(tool, &request.tool)
+            || (denies_reading(tool, effect) && WRITING.contains(&request.tool.as_str()))),
         Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool, work)
             || (request.tool == "Monitor" && glob.matches_text("Bash", work))),
         Kind::Mcp(glob) => {
@@ -255,10 +264,7 @@ fn call(
     request: &Request,
 ) -> Match {
     let reads = matches!(request.tool.as_str(), "Read" | "Grep" | "Glob" | "LS");
-    let writes = matches!(
-        request.tool.as_str(),
-        "Edit" | "Write" | "MultiEdit" | "NotebookEdit"
-    );
+    let writes = WRITING.contains(&request.tool.as_str());
     let concerned = match (kind, effect) {
         (Access::Read, Effect::Allow) => reads,
         // What must not be read must not be written over either.

@@ -408,3 +408,23 @@ fn a_declaration_that_the_shell_works_out_first_is_asked_about() {
         assert_ne!(at(odd), Effect::Allow, "{odd}");
     }
 }
+
+#[test]
+fn a_deny_of_all_reading_denies_writing() {
+    let allow = rule("edit", Effect::Allow, "Edit(src/**)");
+    let policy = bundle(vec![rule("read", Effect::Deny, "Read"), allow.clone()]);
+    let asked = bundle(vec![rule("read", Effect::Ask, "Read"), allow]);
+    for tool in ["Write", "Edit", "MultiEdit", "NotebookEdit"] {
+        let member = if tool == "NotebookEdit" {
+            "notebook_path"
+        } else {
+            "file_path"
+        };
+        let file = json!({ member: "/w/proj/src/a.ts" });
+        let mut request = bash("");
+        (request.tool, request.input) = (tool.to_owned(), file);
+        let at = |bundle| decide(&request, &compiled(bundle), &alice(&[]), &posture("on"), 0);
+        assert_eq!(at(&policy).effect, Effect::Deny, "{tool}");
+        assert_ne!(at(&asked).effect, Effect::Deny, "{tool}");
+    }
+}

@@ -56,6 +56,8 @@ const NO_VERDICT: &[&str] = &[
     "has not been read yet",
     "EISDIR",
     "No such tool available: mcp__",
+    "Unable to verify if domain",
+    "WebFetch cannot fetch",
 ];
 
 /// How long the program waits for MCP servers before the first turn, in milliseconds.
