@@ -157,9 +157,14 @@ impl Disk {
         Remains { late, ..found }
     }
 
+    /// The rows as they are, of a disk that may be in use.
+    pub fn rows(&self) -> Memory {
+        self.rows.reopen()
+    }
+
     fn look(&self) -> Remains {
         Remains {
-            rows: self.rows.reopen(),
+            rows: self.rows(),
             head: std::fs::read(&self.head).ok(),
             late: None,
         }

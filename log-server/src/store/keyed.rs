@@ -58,12 +58,16 @@ impl<E: Engine> KeyedStore<E> {
     }
 
     fn write(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.change(|engine| engine.write(changes))
+    }
+
+    /// Changes what is on disk. After an error nobody knows what is there, so nothing is written any more:
+    /// what is owed is done by the next start, which reads again.
+    fn change(&self, work: impl FnOnce(&E) -> Result<(), StoreError>) -> Result<(), StoreError> {
         if self.is_poisoned() {
             return Err(StoreError::Poisoned);
         }
-        self.engine
-            .write(changes)
-            .inspect_err(|_| self.poisoned.store(true, Ordering::SeqCst))
+        work(&self.engine).inspect_err(|_| self.poisoned.store(true, Ordering::SeqCst))
     }
 
     fn size(&self) -> Result<u64, StoreError> {
@@ -266,8 +270,8 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         if self.engine.get(Table::Meta, PURGE_OWED_KEY)?.is_none() {
             return Ok(());
         }
-        self.engine.purge(Table::Disclosure)?;
-        self.engine.purge(Table::PersonKey)?;
+        self.change(|engine| engine.purge(Table::Disclosure))?;
+        self.change(|engine| engine.purge(Table::PersonKey))?;
         self.write(vec![Change::Delete(Table::Meta, PURGE_OWED_KEY.to_vec())])
     }
 
@@ -336,7 +340,7 @@ impl<E: Engine> LogStore for KeyedStore<E> {
         };
         let width = u64::from(TILE_WIDTH);
         let (from, to) = (key(owed.start / width), key(owed.end / width));
-        self.engine.drop_range(Table::Bundle, &from, &to)?;
+        self.change(|engine| engine.drop_range(Table::Bundle, &from, &to))?;
         let done = Change::Delete(Table::Meta, PRUNING_OWED_KEY.to_vec());
         self.write(vec![done])
     }

@@ -12,7 +12,7 @@ use cairn_event::Sha256;
 use cairn_event::administrative::LogPrune;
 use cairn_event::body::Body;
 use cairn_server::retention::{Request, of_running};
-use cairn_server::store::LogStore;
+use cairn_server::store::{KeyedStore, LogStore};
 use cairn_server::{SubmitResult, Wait};
 use serde_json::Value;
 use std::sync::Arc;
@@ -94,13 +94,22 @@ impl Operator {
 
     /// Prunes, or tries to, until it has succeeded and everything is right again.
     pub async fn run(self) -> Self {
-        while !self.stage.is_healed() || self.minimum() != Some(MINIMUM) {
+        while !self.stage.is_healed() || !self.is_done() {
             self.stage.pause(WHO, 300..5_000).await;
             if self.minimum() != Some(MINIMUM) {
                 self.attempt().await;
             }
         }
         self
+    }
+
+    /// Whether the log is pruned, and serves with nothing owed.
+    fn is_done(&self) -> bool {
+        let Some(running) = self.stage.running() else {
+            return false;
+        };
+        let store = KeyedStore::new(running.disk.rows());
+        self.minimum() == Some(MINIMUM) && matches!(store.pruning_owed(), Ok(None))
     }
 
     fn minimum(&self) -> Option<u64> {
