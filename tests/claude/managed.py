@@ -12,8 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -22,6 +20,7 @@ from bypasses import PRELOADED, plug_in, when_asked  # noqa: E402
 from organisation import Organisation, until  # noqa: E402
 from policy import bundle  # noqa: E402
 from posture import fixture  # noqa: E402
+from scenarios import Results, chosen  # noqa: E402
 
 COVERED = ("/etc", "/usr/local")
 SETTINGS = "/etc/claude-code/managed-settings.d/50-cairn.json"
@@ -383,29 +382,20 @@ SCENARIOS = [
 
 def play(words):
     needed = {dry_run_and_install, uninstalled}
-    chosen = [one for one in SCENARIOS if not words or one in needed or any(word in one.__name__ for word in words)]
-    passed, failed = 0, []
+    wanted = chosen(SCENARIOS, words)
+    results = Results()
     programs = os.environ["CAIRN_PROGRAMS"]
     with tempfile.TemporaryDirectory(prefix="cairn-m-") as root:
         organisation = Organisation(programs, root)
         try:
             organisation.apply(bundle(programs, root))
             device = organisation.enrol("dev", os.environ["CAIRN_CLAUDE_CODE"])
-            for scenario in chosen:
-                begun = time.monotonic()
-                try:
-                    scenario(device)
-                    passed += 1
-                    print(f"ok    {scenario.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)
-                except Exception:  # noqa: BLE001
-                    failed.append(scenario.__name__)
-                    print(f"FAIL  {scenario.__name__} ({time.monotonic() - begun:.1f} s)\n{traceback.format_exc()[-6000:]}", flush=True)
+            for scenario in SCENARIOS:
+                if scenario in needed or scenario in wanted:
+                    results.attempt(scenario, device)
         finally:
             organisation.stop()
-    if failed:
-        print(f"failed: {', '.join(failed)}")
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    return results.finish()
 
 
 def main():

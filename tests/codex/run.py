@@ -9,8 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 from device import Device, call, shell  # It finds the modules that are shared with the other suite.
 
@@ -19,34 +17,13 @@ import governed
 import terminal
 from organisation import Organisation, until
 from policy import bundle
+from scenarios import Results, chosen
 
 
 def groups(words):
     """Scenarios by device: those of one group share one, the others disturb theirs."""
-    chosen = lambda scenario: not words or any(word in scenario.__name__ for word in words)
     found = [governed.SHARED, bypasses.SHARED + terminal.SHARED, bypasses.APART[:2], bypasses.APART[2:]]
-    return [group for group in ([one for one in each if chosen(one)] for each in found) if group]
-
-
-def attempt(name, scenario):
-    """Runs one scenario and tells how it went."""
-    begun = time.monotonic()
-    try:
-        scenario()
-    except Exception:  # noqa: BLE001
-        print(f"FAIL  {name} ({time.monotonic() - begun:.1f} s)\n{traceback.format_exc()[-6000:]}", flush=True)
-        return False
-    print(f"ok    {name} ({time.monotonic() - begun:.1f} s)", flush=True)
-    return True
-
-
-def play(organisation, number, group):
-    try:
-        device = organisation.enrol(f"dev{number}", os.environ["CAIRN_CODEX_PROGRAM"], Device)
-    except Exception:  # noqa: BLE001
-        print(f"FAIL  no device\n{traceback.format_exc()}", flush=True)
-        return [False for _ in group]
-    return [attempt(scenario.__name__, lambda one=scenario: one(device)) for scenario in group]
+    return [group for group in (chosen(each, words) for each in found) if group]
 
 
 def default_verdict(organisation, programs, root):
@@ -72,21 +49,25 @@ def audited(organisation, programs):
 
 def main():
     programs = os.environ["CAIRN_PROGRAMS"]
-    results = []
+    results = Results()
     with tempfile.TemporaryDirectory(prefix="cairn-codex-") as root:
         organisation = Organisation(programs, root)
         try:
             organisation.apply(bundle(programs, root))
+            enrol = lambda number: organisation.enrol(f"dev{number}", os.environ["CAIRN_CODEX_PROGRAM"], Device)
             with concurrent.futures.ThreadPoolExecutor(4) as pool:
-                for done in [pool.submit(play, organisation, number, group) for number, group in enumerate(groups(sys.argv[1:]))]:
-                    results += done.result()
+                playing = [
+                    pool.submit(results.attempt_all, group, lambda number=number: enrol(number))
+                    for number, group in enumerate(groups(sys.argv[1:]))
+                ]
+                for done in playing:
+                    done.result()
             if organisation.devices:
-                results.append(attempt("default_verdict", lambda: default_verdict(organisation, programs, root)))
-            results.append(attempt("audited", lambda: audited(organisation, programs)))
+                results.attempt(default_verdict, organisation, programs, root)
+            results.attempt(audited, organisation, programs)
         finally:
             organisation.stop()
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
-    return 0 if all(results) else 1
+    return results.finish()
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 from device import Device  # It finds the modules that are shared with the other suites.
 from proxy import Proxy
 
 from organisation import Organisation, until
+from scenarios import Results, chosen
 
 # How long a change may take to a device that asks and waits: it is told at once, and polled for here.
 TOLD_SECONDS = 10
@@ -194,7 +194,7 @@ SCENARIOS = [plan_and_simulate, acknowledgements, behind_a_proxy]
 
 def main():
     programs = os.environ["CAIRN_PROGRAMS"]
-    passed, failed = 0, []
+    results = Results()
     with tempfile.TemporaryDirectory(prefix="cairn-distribution-") as root:
         organisation = Organisation(programs, root)
         try:
@@ -206,23 +206,11 @@ def main():
             organisation.administrator("org", "person-update", *member)
             ann = organisation.devices[0]
             until("the team", lambda: ann.status()["daemon"]["teams"] == ["infrastructure"])
-            for scenario in SCENARIOS:
-                if sys.argv[1:] and not any(word in scenario.__name__ for word in sys.argv[1:]):
-                    continue
-                begun = time.monotonic()
-                try:
-                    scenario(organisation)
-                    passed += 1
-                    print(f"ok    {scenario.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)
-                except Exception:  # noqa: BLE001
-                    failed.append(scenario.__name__)
-                    print(f"FAIL  {scenario.__name__} ({time.monotonic() - begun:.1f} s)\n{traceback.format_exc()[-6000:]}", flush=True)
+            for scenario in chosen(SCENARIOS, sys.argv[1:]):
+                results.attempt(scenario, organisation)
         finally:
             organisation.stop()
-    if failed:
-        print(f"failed: {', '.join(failed)}")
-    print(f"{passed} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    return results.finish()
 
 
 if __name__ == "__main__":
