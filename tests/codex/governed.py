@@ -80,7 +80,8 @@ def recorded(device, allowed, denied):
     assert any(one["agent"].get("sha256") for one in ours)
     assert [one["body"]["adoption"] for one in ours if one["type"] == "session.start"] == ["wrapper"]
     kinds = {one["type"] for one in ours}
-    assert kinds == {"session.start", "prompt", "tool.decision", "tool.outcome", "session.end"}, kinds
+    assert kinds == {"session.start", "prompt", "tool.decision", "tool.outcome", "turn.end", "session.end"}, kinds
+    assert [one["body"]["state"] for one in ours if one["type"] == "turn.end"] == ["ran"]
 
 
 def calls_from_a_script(device):

@@ -64,6 +64,7 @@ impl Agent for Codex {
             HookKind::SessionStart { .. }
             | HookKind::SessionEnd { .. }
             | HookKind::Prompt { .. }
+            | HookKind::TurnEnd { .. }
             | HookKind::Outcome { .. } => {}
             _ => hook.kind = HookKind::Other,
         }

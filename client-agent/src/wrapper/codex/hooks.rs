@@ -25,11 +25,12 @@ pub struct CodexHook {
 }
 
 /// Events: as configuration spells them, as keys do, and whether a failing hook must block.
-const EVENTS: [(&str, &str, bool); 5] = [
+const EVENTS: [(&str, &str, bool); 6] = [
     ("PostToolUse", "post_tool_use", false),
     ("PreToolUse", "pre_tool_use", true),
     ("SessionEnd", "session_end", false),
     ("SessionStart", "session_start", false),
+    ("Stop", "stop", false),
     ("UserPromptSubmit", "user_prompt_submit", true),
 ];
 
