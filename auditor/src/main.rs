@@ -16,8 +16,13 @@ use clap::{Args, Parser, Subcommand};
 use history::History;
 use indicatif::{ProgressBar, ProgressStyle};
 use keeping::{Keeping, StateFile};
+use mimalloc::MiMalloc;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Entries are read on one core and dropped on another, which the system's allocator does under locks.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Exit code when something was not verified.
 const NOT_VERIFIED: u8 = 1;

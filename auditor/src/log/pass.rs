@@ -17,7 +17,6 @@ use crate::walk::{Batch, Item, Readings, Walk};
 use cairn_event::administrative::{PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_tlog::{Frontier, Hash, leaf_hash};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The state of one pass over all entries.
@@ -108,11 +107,14 @@ impl Pass<'_> {
                 }
             });
         }
-        let hash = || -> Vec<Hash> {
-            let leaves = items.par_iter().map(|item| leaf_hash(&item.bytes));
-            leaves.collect()
-        };
-        let (readings, hashed) = rayon::join(|| Walk::read(&items), hash);
+        let readings = Walk::read(&items);
+        // Reading an entry hashes its bytes.
+        let hashed = items.iter().zip(readings.entries());
+        let hashed = hashed.map(|(item, entry)| match entry {
+            Some(entry) => Hash(entry.leaf().0),
+            None => leaf_hash(&item.bytes),
+        });
+        let hashed: Vec<Hash> = hashed.collect();
         for (item, leaf) in items.iter().zip(&hashed) {
             self.pruned.note(item.index, leaf);
         }
