@@ -31,8 +31,9 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// its own.
 const BLOCK_CACHE_BYTES: usize = 67_108_864;
 
-/// Bytes not yet in table files, all tables together: some seconds of load.
-const WRITE_BUFFER_BYTES: usize = 67_108_864;
+/// Bytes not yet in table files, all tables together: a second or two of load. While they are written out as
+/// much again fills up.
+const WRITE_BUFFER_BYTES: usize = 33_554_432;
 
 /// The largest write-ahead log in bytes. A start after a crash reads all of it, and tables that are
 /// seldom written would otherwise hold back gigabytes.
