@@ -52,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) chain_starts: crate::chain_starts::ChainStarts,
     pub(crate) lag: crate::reads::Lag,
     /// The index of the services, where there are services, and since when it lags.
-    pub(crate) index: std::sync::OnceLock<crate::services::index::standing::Watched>,
+    pub(crate) watched: std::sync::OnceLock<crate::services::standing::Watched>,
     pub(crate) index_lag: crate::reads::Lag,
     pub(crate) clock: Clock,
 }

@@ -5,7 +5,7 @@
 
 use super::{NO_CACHE, TEXT, headers};
 use crate::log::Log;
-use crate::services::index::standing::NotStanding;
+use crate::services::standing::NotStanding;
 use crate::store::PublishedCheckpoint;
 use axum::Json;
 use axum::extract::State;
@@ -29,6 +29,9 @@ struct Health {
     size: u64,
     /// Entries covered by the newest published checkpoint.
     published_size: u64,
+    /// Entries that the console's lists know; behind for minutes after a start of a large log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indexed_size: Option<u64>,
     /// Age of that checkpoint; absent when none is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint_age_ms: Option<u64>,
@@ -110,6 +113,7 @@ fn look(log: &Log) -> Health {
         version: env!("CARGO_PKG_VERSION"),
         size: log.size(),
         published_size: published.size,
+        indexed_size: log.0.watched.get().map(|watched| watched.index().0),
         checkpoint_age_ms: (!published.note.is_empty()).then_some(age),
         witnessed: published.witnessed,
         closed_at,
@@ -152,15 +156,26 @@ fn reasons(log: &Log, published: &PublishedCheckpoint) -> Vec<&'static str> {
     ];
     let found = checks.into_iter().filter(|(is_so, _)| *is_so);
     let found = found.map(|(_, reason)| reason);
+    let found = found.chain(people_trouble(log));
     found.chain(index_trouble(log, published)).collect()
 }
 
-/// What keeps the services from answering. A program without services has no index.
+/// What keeps devices from their policy, and people from enrolling and signing in.
+fn people_trouble(log: &Log) -> Option<&'static str> {
+    match log.0.watched.get()?.people() {
+        Err(NotStanding::Failed) => Some("the roster is not followed any more"),
+        Err(NotStanding::Behind { .. }) => Some("the roster is being read"),
+        Ok(()) => None,
+    }
+}
+
+/// What keeps the console from its lists. A program without services has no index. While it is rebuilt
+/// after a start everything else goes on: a balancer that took the server out would stop that too.
 fn index_trouble(log: &Log, published: &PublishedCheckpoint) -> Option<&'static str> {
-    match log.0.index.get()?.look() {
-        Err(NotStanding::Failed) => Some("the index of the services has failed"),
-        Err(NotStanding::Behind { .. }) => Some("the index of the services is being rebuilt"),
-        Ok(size) => {
+    match log.0.watched.get()?.index() {
+        (_, Err(NotStanding::Failed)) => Some("the index of the services has failed"),
+        (_, Err(NotStanding::Behind { .. })) => None,
+        (size, Ok(())) => {
             let lag_ms = log.0.index_lag.look(size, published.size, log.now_ms());
             let limit_ms = log.config().health.lag_s.saturating_mul(1_000);
             (lag_ms > limit_ms).then_some("the index of the services is behind")
@@ -189,6 +204,11 @@ pub(super) async fn metrics(State(log): State<Log>) -> Response {
             "cairn_published_size",
             "Entries covered by the newest published checkpoint.",
             published.size,
+        ),
+        (
+            "cairn_indexed_size",
+            "Entries that the console's lists know.",
+            log.0.watched.get().map_or(0, |watched| watched.index().0),
         ),
         (
             "cairn_checkpoint_age_milliseconds",

@@ -383,7 +383,7 @@ fn wire(
         quotas,
         chain_starts: crate::chain_starts::ChainStarts::default(),
         lag: crate::reads::Lag::default(),
-        index: std::sync::OnceLock::new(),
+        watched: std::sync::OnceLock::new(),
         index_lag: crate::reads::Lag::default(),
         clock: parts.clock,
     };

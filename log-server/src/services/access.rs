@@ -108,9 +108,7 @@ pub async fn gate(State(services): State<Services>, mut request: Request, next: 
     };
     match judge(&services, route.access, request.headers()) {
         Ok(caller) => {
-            if route.needs_index
-                && let Err(reason) = services.index_stands()
-            {
+            if let Err(reason) = services.stands(route.needs) {
                 return Problem::from(reason).into_response();
             }
             if let Some(caller) = caller {

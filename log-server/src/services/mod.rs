@@ -17,12 +17,14 @@ pub mod index;
 pub mod install;
 pub mod mail;
 pub mod openapi;
+pub mod people;
 pub mod policy;
 pub mod reading;
 pub mod request;
 pub mod sign_in;
 pub mod site;
 pub mod source;
+pub mod standing;
 pub mod surface;
 pub mod tokens;
 
@@ -30,15 +32,17 @@ use crate::log::Log;
 use access::ReadingRecord;
 use authority::AuthorityWriter;
 use axum::Router;
-use cairn_identity::enrolment::AttemptLimits;
+use cairn_identity::enrolment::{Address, AttemptLimits};
 use cairn_identity::token::{TokenIssuer, TokenVerifier};
 use enroll::Enrolments;
-use index::standing::{NotStanding, Watched};
-use index::{Index, Standing};
+use index::Index;
 use mail::{MailSetupError, Mailer};
+use people::People;
 use policy::{Current, Heads, News, Pages};
 use sign_in::SignIns;
+use standing::{NotStanding, Standing, Watched};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use surface::Needs;
 use tokens::UsedAssertions;
 use tokio::sync::watch;
 
@@ -71,14 +75,16 @@ struct Inner {
     used: Mutex<UsedAssertions>,
     readings: Mutex<ReadingRecord>,
     programs: tokio::sync::Mutex<install::Kept>,
+    people: Arc<RwLock<People>>,
+    people_standing: Arc<Standing>,
     index: Arc<RwLock<Index>>,
-    standing: Arc<Standing>,
+    index_standing: Arc<Standing>,
     heads: watch::Receiver<Heads>,
     /// What all devices are given, made once.
     pages: Pages,
     current: Current,
     news: News,
-    /// One roster entry of an enrolment after another, until the index knows it.
+    /// One roster entry of an enrolment after another, until its names are known.
     admissions: tokio::sync::Mutex<()>,
 }
 
@@ -87,20 +93,39 @@ impl Services {
         &self.0.log
     }
 
+    /// The people. Trap: whoever needs the log's ledger or the index too locks those first.
+    pub(crate) fn people(&self) -> RwLockReadGuard<'_, People> {
+        self.0.people.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The index. Trap: whoever needs the log's ledger too locks that first.
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.0.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the index may be asked; the gate asks this for every route that reads it.
-    pub(crate) fn index_stands(&self) -> Result<(), NotStanding> {
-        let size = self.index().size();
-        self.0.standing.judge(size)
+    /// Whether what an answer hangs on may be asked; the gate asks this for every route.
+    pub(crate) fn stands(&self, needs: Needs) -> Result<(), NotStanding> {
+        if needs >= Needs::People {
+            let size = self.people().size();
+            self.0.people_standing.judge(size)?;
+        }
+        if needs >= Needs::Index {
+            let size = self.index().size();
+            self.0.index_standing.judge(size)?;
+        }
+        Ok(())
     }
 
-    /// Adds something to the index that the follower will learn later.
-    pub(crate) fn learn(&self, change: impl FnOnce(&mut Index)) {
-        change(&mut self.0.index.write().unwrap_or_else(PoisonError::into_inner));
+    /// The person with this address.
+    pub(crate) fn person_of(&self, address: &Address) -> Option<String> {
+        let roster = self.log().ledger().roster().clone();
+        self.people().person_of(&roster, address).map(str::to_owned)
+    }
+
+    /// Adds something to the people that the follower will learn later.
+    pub(crate) fn learn(&self, change: impl FnOnce(&mut People)) {
+        let people = self.0.people.write();
+        change(&mut people.unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn enrolments(&self) -> MutexGuard<'_, Enrolments> {
@@ -140,7 +165,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     Ok(bytes)
 }
 
-/// Starts the follower and gives the routes to merge into the log's router.
+/// Starts the followers and gives the routes to merge into the log's router.
 ///
 /// # Errors
 /// [`StartServicesError`].
@@ -148,13 +173,19 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
     let keys = log.keys();
     let issuer = TokenIssuer::new(&keys.origin, &keys.token);
     let index = Arc::new(RwLock::new(Index::new(&keys.origin)));
-    let standing = Arc::new(Standing::new(log.published().borrow().size));
+    let people = Arc::new(RwLock::new(People::default()));
+    let published = log.published().borrow().size;
+    let people_standing = Arc::new(Standing::new(published));
+    let index_standing = Arc::new(Standing::new(published));
     // Only the first services of a log are asked about; there are no others in one process.
-    let _ = log
-        .0
-        .index
-        .set(Watched::new(index.clone(), standing.clone()));
-    let heads = index::follow(log, index.clone(), standing.clone());
+    let _ = log.0.watched.set(Watched {
+        people: people.clone(),
+        people_standing: people_standing.clone(),
+        index: index.clone(),
+        index_standing: index_standing.clone(),
+    });
+    let heads = people::follow(log, people.clone(), people_standing.clone());
+    index::follow(log, index.clone(), people.clone(), index_standing.clone());
     let inner = Inner {
         verifier: issuer.verifier(),
         issuer,
@@ -168,8 +199,10 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
         used: Mutex::default(),
         readings: Mutex::default(),
         programs: tokio::sync::Mutex::default(),
+        people,
+        people_standing,
         index,
-        standing,
+        index_standing,
         heads,
         pages: Pages::default(),
         current: Current::default(),

@@ -24,6 +24,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use cairn_api::distribution::{PolicyAnswer, PolicyNotice, RosterNotice};
 use cairn_event::encoding::to_base64url;
+use cairn_identity::Roster;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -34,6 +35,21 @@ pub struct Heads {
     pub policy: Option<PolicyNotice>,
     /// The newest roster entry.
     pub roster: Option<RosterNotice>,
+}
+
+impl Services {
+    /// Those of the roster's entries that devices are told of; position plus one is the revision.
+    fn published_roster<'a>(&self, roster: &'a Roster) -> &'a [u64] {
+        let newest = self
+            .0
+            .heads
+            .borrow()
+            .roster
+            .as_ref()
+            .map_or(0, |head| head.revision);
+        let count = usize::try_from(newest).unwrap_or(usize::MAX);
+        roster.indices.get(..count).unwrap_or_default()
+    }
 }
 
 /// The policy in force as it is given, under the checkpoint that was newest then.

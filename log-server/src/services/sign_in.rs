@@ -69,7 +69,7 @@ pub(super) async fn email(
     };
     let random = random::<16>().map_err(failed)?;
     let (challenge, code) = Challenge::issue(&terms, address.clone(), random, now_ms);
-    let person = services.index().person_of(&address).map(str::to_owned);
+    let person = services.person_of(&address);
     let known = person.is_some();
     let sign_in = SignIn {
         challenge,

@@ -28,25 +28,44 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    /// Whether its answer hangs on the index: then it waits for one that stands.
-    pub needs_index: bool,
+    /// What its answer hangs on: until that stands, it is 503.
+    pub needs: Needs,
 }
 
-/// A route that asks only the log and its ledger. The enrolment pages ask the index too, and say in HTML
-/// that it does not stand.
+/// What an answer hangs on beyond the log and its ledger; the last needs what those before it need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing.
+    Log,
+    /// The names of the roster: read in a moment after a start.
+    People,
+    /// Every entry: read in minutes after a start of a large log.
+    Index,
+}
+
+/// A route that asks only the log and its ledger. The enrolment pages ask the people too, and say in HTML
+/// that they do not stand.
 const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
     Route {
         method,
         path,
         access,
-        needs_index: false,
+        needs: Needs::Log,
+    }
+}
+
+/// A route whose answer hangs on the people.
+const fn of_people(method: &'static str, path: &'static str, access: Access) -> Route {
+    Route {
+        needs: Needs::People,
+        ..route(method, path, access)
     }
 }
 
 /// A route whose answer hangs on the index.
 const fn indexed(method: &'static str, path: &'static str, access: Access) -> Route {
     Route {
-        needs_index: true,
+        needs: Needs::Index,
         ..route(method, path, access)
     }
 }
@@ -54,19 +73,19 @@ const fn indexed(method: &'static str, path: &'static str, access: Access) -> Ro
 /// Every route of the services.
 pub const ROUTES: &[Route] = &[
     route("PUT", paths::BLOB, POLICY_WRITERS),
-    indexed("GET", paths::ROSTER, Access::AnyToken),
-    indexed("GET", paths::POLICY, Access::AnyToken),
-    indexed("GET", paths::POLICY_STREAM, Access::AnyToken),
+    of_people("GET", paths::ROSTER, Access::AnyToken),
+    of_people("GET", paths::POLICY, Access::AnyToken),
+    of_people("GET", paths::POLICY_STREAM, Access::AnyToken),
     route("POST", paths::TOKEN, Access::OwnSecret),
     route("GET", JWKS, Access::Public),
-    indexed("POST", paths::LOGIN_EMAIL, Access::Public),
-    indexed("POST", paths::LOGIN_CODE, Access::OwnSecret),
-    indexed("POST", paths::ENROLL, Access::OwnSecret),
+    of_people("POST", paths::LOGIN_EMAIL, Access::Public),
+    of_people("POST", paths::LOGIN_CODE, Access::OwnSecret),
+    of_people("POST", paths::ENROLL, Access::OwnSecret),
     route("GET", paths::ENROLLMENT, Access::OwnSecret),
     route("GET", paths::ENROLL_PAGE, Access::Public),
     route("POST", paths::ENROLL_PAGE_EMAIL, Access::Public),
     route("POST", paths::ENROLL_PAGE_CODE, Access::OwnSecret),
-    indexed("GET", paths::ME, EVERY_ROLE),
+    of_people("GET", paths::ME, EVERY_ROLE),
     indexed("GET", paths::OVERVIEW, EVERY_ROLE),
     indexed("GET", paths::SESSIONS, EVERY_ROLE),
     indexed("GET", paths::SESSION, EVERY_ROLE),

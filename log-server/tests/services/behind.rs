@@ -1,19 +1,25 @@
-//! An index that has not read everything decides about nobody: after a start, and while a roster entry
-//! is not followed yet.
+//! Where the roster was not followed to its end nobody is decided about: after a start, and while an
+//! entry is not followed yet.
 
 use super::mail_sink::Outbox;
 use super::person::{Device, Enrolling, request};
 use super::world::{PATIENCE, World, expect, problem};
+use cairn_api::paths;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::body::Body;
 use cairn_event::{PersonRole, SoftwareKey};
+use cairn_identity::enrolment::Address;
+use cairn_server::services::people::{self, People};
+use cairn_server::services::standing::Standing;
+use cairn_server::services::surface::{Needs, ROUTES};
 use cairn_server::{SubmitResult, Wait};
 use reqwest::StatusCode;
 use serde_json::json;
 use std::future::Future;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, RwLock};
 
-/// Threads for blocking work in these tests' runtime; the follower of the index needs one of them.
+/// Threads for blocking work in these tests' runtime; the followers of roster and index need one each.
 const THREADS: usize = 4;
 
 fn run(test: impl Future<Output = ()>) {
@@ -25,7 +31,7 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 /// Takes every thread for blocking work, until what it gives is dropped.
-fn hold_the_index() -> Vec<Sender<()>> {
+fn hold_the_followers() -> Vec<Sender<()>> {
     let holds = (0..THREADS).map(|_| {
         let (release, held) = mpsc::channel();
         // Ends with the error that nobody will ever send.
@@ -47,11 +53,11 @@ fn after_a_start_nobody_enrols_or_signs_in_before_the_index_is_whole() {
         let size = world.roster(vec![gone], &[]).await + 1;
 
         let mut hold = Vec::new();
-        let world = world.restarted_after(|| hold = hold_the_index()).await;
+        let world = world.restarted_after(|| hold = hold_the_followers()).await;
         let ready = world.call("GET", "/readyz").send().await.unwrap();
         assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
         let ready: serde_json::Value = ready.json().await.unwrap();
-        let reason = "the index of the services is being rebuilt";
+        let reason = "the roster is being read";
         assert_eq!(ready["reasons"], json!([reason]));
         let start = request(&SoftwareKey::from_seed(&[9; 32]));
         let refused = [
@@ -104,6 +110,59 @@ fn after_a_start_nobody_enrols_or_signs_in_before_the_index_is_whole() {
 }
 
 #[test]
+fn the_people_stand_without_the_index() {
+    run(async {
+        let world = World::new().await;
+        let ann = Device::enrol(&world, "ann@example.com").await;
+        let size = world.log.published().borrow().size;
+        let people = Arc::new(RwLock::new(People::default()));
+        let standing = Arc::new(Standing::new(size));
+        standing.judge(people.read().unwrap().size()).unwrap_err();
+        let mut heads = people::follow(&world.log, people.clone(), standing.clone());
+        let roster = world.log.ledger().roster().clone();
+        let revision = roster.revision;
+        let newest = heads.wait_for(|heads| {
+            let newest = heads.roster.as_ref();
+            newest.is_some_and(|head| head.revision == revision)
+        });
+        tokio::time::timeout(PATIENCE, newest)
+            .await
+            .unwrap()
+            .unwrap();
+        let people = people.read().unwrap();
+        standing.judge(people.size()).unwrap();
+        assert!(people.knows_roster(&roster));
+        let address = Address::parse("ann@example.com").unwrap();
+        assert_eq!(
+            people.person_of(&roster, &address),
+            Some(ann.person.as_str())
+        );
+        assert!(people.directory().host(&ann.device).is_some());
+    });
+}
+
+#[test]
+fn what_devices_follow_and_who_signs_in_waits_for_the_people_only() {
+    let needs = |path: &str| {
+        let mut routes = ROUTES.iter().filter(|route| route.path == path);
+        routes.next().unwrap().needs
+    };
+    for path in [
+        paths::ROSTER,
+        paths::POLICY,
+        paths::POLICY_STREAM,
+        paths::LOGIN_EMAIL,
+        paths::LOGIN_CODE,
+        paths::ENROLL,
+        paths::ME,
+    ] {
+        assert_eq!(needs(path), Needs::People, "{path}");
+    }
+    assert_eq!(needs(paths::EVENTS), Needs::Index);
+    assert_eq!(needs(paths::TOKEN), Needs::Log);
+}
+
+#[test]
 fn a_person_whom_an_entry_not_yet_followed_adds_gets_no_second_identity() {
     run(async {
         let world = World::new().await;
@@ -112,7 +171,7 @@ fn a_person_whom_an_entry_not_yet_followed_adds_gets_no_second_identity() {
         enrolling.ask_code(&world, "zoe@example.com").await;
         let code = Outbox::default().next(&world, &words).await.code();
 
-        let hold = hold_the_index();
+        let hold = hold_the_followers();
         let zoe = format!("p_{:032x}", 7);
         let added = RosterChange::AddPerson {
             person: zoe.clone(),

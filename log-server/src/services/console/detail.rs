@@ -1,6 +1,6 @@
 //! `GET /v1/events/{index}`: one event in full, with everything needed to check it.
 
-use super::summarise;
+use super::{Known, summarise};
 use crate::problem::Problem;
 use crate::services::Services;
 use crate::services::access::Caller;
@@ -60,8 +60,8 @@ fn detail(services: &Services, caller: &Caller, index: u64) -> Result<EventDetai
         .receipt(index)
         .map_err(|error| internal(&error, "making a receipt"))?;
     let mut shown = {
-        let known = services.index();
-        let row = known.rows().get(&index);
+        let known = Known::of(services);
+        let row = known.index.rows().get(&index);
         let row = row.ok_or_else(|| Problem::not_found("there is no such event"))?;
         summarise(&known, caller, row)
     };

@@ -1,10 +1,10 @@
 //! `GET /v1/events`: the activity log, newest first, with filters.
 
-use super::{add_lines, concerns_others, limit, summarise};
+use super::{Known, add_lines, concerns_others, limit, summarise};
 use crate::problem::Problem;
 use crate::services::Services;
 use crate::services::access::Caller;
-use crate::services::index::{Index, Row};
+use crate::services::index::Row;
 use crate::services::reading::record;
 use crate::services::request::{Params, blocking};
 use axum::Json;
@@ -51,7 +51,7 @@ pub(in crate::services) async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Events>, Problem> {
     let limit = limit(wanted.limit)?;
-    let (mut events, next) = find(&services.index(), &caller, &wanted, limit);
+    let (mut events, next) = find(&Known::of(&services), &caller, &wanted, limit);
     if concerns_others(&caller, &events) {
         record(&services, &caller, "events").await?;
     }
@@ -64,7 +64,7 @@ pub(in crate::services) async fn list(
 
 /// The newest rows wanted, and where to go on.
 fn find(
-    index: &Index,
+    known: &Known<'_>,
     caller: &Caller,
     wanted: &Wanted,
     limit: usize,
@@ -72,13 +72,13 @@ fn find(
     let first = wanted.after.map_or(0, |after| after.saturating_add(1));
     let end = wanted.before.unwrap_or(u64::MAX).max(first);
     let mut events = Vec::with_capacity(limit);
-    for (scanned, (at, row)) in index.rows().range(first..end).rev().enumerate() {
+    for (scanned, (at, row)) in known.index.rows().range(first..end).rev().enumerate() {
         if scanned >= MAX_SCANNED || events.len() >= limit {
             // The row at `at` was not judged; `before` is exclusive.
             return (events, Some(at.saturating_add(1)));
         }
         if caller.sees_person(row.person.as_deref()) && wanted.takes(row) {
-            events.push(summarise(index, caller, row));
+            events.push(summarise(known, caller, row));
         }
     }
     (events, None)

@@ -16,6 +16,8 @@ pub(in crate::services) async fn devices(
     caller: Caller,
 ) -> Result<Json<Vec<DeviceView>>, Problem> {
     let index = services.index();
+    let people = services.people();
+    let names = people.directory();
     let devices = index.ledger().roster().devices.iter();
     let visible = devices.filter(|(_, device)| caller.sees_person(Some(&device.person)));
     let views = visible.map(|(id, device)| {
@@ -23,8 +25,8 @@ pub(in crate::services) async fn devices(
         DeviceView {
             device: id.clone(),
             person: device.person.clone(),
-            email: index.directory().email(&device.person).map(str::to_owned),
-            host: index.directory().host(id).map(str::to_owned),
+            email: names.email(&device.person).map(str::to_owned),
+            host: names.host(id).map(str::to_owned),
             protection: device.protection,
             isolation: device.isolation,
             admitted_at: device.admitted_at,
@@ -47,13 +49,14 @@ pub(in crate::services) async fn people(
     caller: Caller,
 ) -> Result<Json<Vec<PersonView>>, Problem> {
     let index = services.index();
-    let people = index.ledger().roster().people.iter();
-    let visible = people.filter(|(id, _)| caller.sees_person(Some(id)));
+    let people = services.people();
+    let members = index.ledger().roster().people.iter();
+    let visible = members.filter(|(id, _)| caller.sees_person(Some(id)));
     let views = visible.map(|(id, person)| {
         let now = person.membership();
         PersonView {
             person: id.clone(),
-            email: index.directory().email(id).map(str::to_owned),
+            email: people.directory().email(id).map(str::to_owned),
             roles: now.map(|one| one.roles.clone()).unwrap_or_default(),
             teams: now.map(|one| one.teams.clone()).unwrap_or_default(),
             removed: person.removed_at.is_some(),

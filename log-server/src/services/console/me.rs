@@ -22,7 +22,7 @@ pub(in crate::services) async fn me(
             .unwrap_or_default()
     };
     let email = services
-        .index()
+        .people()
         .directory()
         .email(&person)
         .map(str::to_owned);

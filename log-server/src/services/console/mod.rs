@@ -16,9 +16,11 @@ pub mod sessions;
 use super::Services;
 use super::access::Caller;
 use super::index::{Decider, Index, Row};
+use super::people::People;
 use super::reading;
 use crate::problem::Problem;
 use cairn_api::browse::EventSummary;
+use std::sync::RwLockReadGuard;
 
 /// Rows in one answer where the caller names no limit.
 pub const DEFAULT_LIMIT: usize = 50;
@@ -37,6 +39,26 @@ impl Services {
     }
 }
 
+/// What lists are made of: the rows, and the names of those whom they are about.
+struct Known<'a> {
+    index: RwLockReadGuard<'a, Index>,
+    people: RwLockReadGuard<'a, People>,
+}
+
+impl<'a> Known<'a> {
+    /// Trap: whoever needs the log's ledger too locks that first.
+    fn of(services: &'a Services) -> Self {
+        Self {
+            index: services.index(),
+            people: services.people(),
+        }
+    }
+
+    fn email(&self, person: &str) -> Option<String> {
+        self.people.directory().email(person).map(str::to_owned)
+    }
+}
+
 /// The limit of a list, within bounds.
 fn limit(asked: Option<u64>) -> Result<usize, Problem> {
     match asked.map(usize::try_from) {
@@ -50,7 +72,7 @@ fn limit(asked: Option<u64>) -> Result<usize, Problem> {
 }
 
 /// A row as lists show it, without the line that is read from the disclosure store.
-fn summarise(index: &Index, caller: &Caller, row: &Row) -> EventSummary {
+fn summarise(known: &Known<'_>, caller: &Caller, row: &Row) -> EventSummary {
     let shown = |person: &&str| caller.sees_person(Some(person));
     let email = row.person.as_deref().filter(shown);
     let text = |text: Option<&str>| text.map(str::to_owned);
@@ -60,9 +82,7 @@ fn summarise(index: &Index, caller: &Caller, row: &Row) -> EventSummary {
         time_ms: row.time_ms,
         device: text(row.device.as_deref()),
         person: text(row.person.as_deref()),
-        email: email
-            .and_then(|person| index.directory().email(person))
-            .map(str::to_owned),
+        email: email.and_then(|person| known.email(person)),
         session: text(row.session.as_deref()),
         seq: row.seq,
         tool: text(row.tool.as_deref()),
@@ -70,7 +90,7 @@ fn summarise(index: &Index, caller: &Caller, row: &Row) -> EventSummary {
         effect: row.effect,
         mode: row.mode,
         rule: row.rule.as_ref().map(Decider::to_ref),
-        outcome: index.outcome_of(row),
+        outcome: known.index.outcome_of(row),
         summary: None,
         flags: row.flags.to_vec(),
     }

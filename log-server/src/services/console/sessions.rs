@@ -1,10 +1,10 @@
 //! `GET /v1/sessions` and `GET /v1/sessions/{session}`.
 
-use super::{add_lines, concerns_others, limit, summarise};
+use super::{Known, add_lines, concerns_others, limit, summarise};
 use crate::problem::Problem;
 use crate::services::Services;
 use crate::services::access::Caller;
-use crate::services::index::{Index, Session};
+use crate::services::index::Session;
 use crate::services::reading::record;
 use crate::services::request::{Name, Params, blocking};
 use axum::Json;
@@ -34,8 +34,9 @@ pub(in crate::services) async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Sessions>, Problem> {
     let limit = limit(wanted.limit)?;
-    let index = services.index();
-    let mut found: Vec<(&Key, &Session)> = index
+    let known = Known::of(&services);
+    let mut found: Vec<(&Key, &Session)> = known
+        .index
         .sessions()
         .iter()
         .filter(|(key, session)| {
@@ -59,7 +60,7 @@ pub(in crate::services) async fn list(
         .map(|(_, session)| session.last_index);
     let sessions = found
         .into_iter()
-        .map(|(key, session)| view(&index, key, session))
+        .map(|(key, session)| view(&known, key, session))
         .collect();
     Ok(Json(Sessions { sessions, next }))
 }
@@ -70,7 +71,7 @@ pub(in crate::services) async fn one(
     caller: Caller,
     Name(session): Name,
 ) -> Result<Json<SessionDetail>, Problem> {
-    let mut detail = find(&services.index(), &caller, &session)
+    let mut detail = find(&Known::of(&services), &caller, &session)
         .ok_or_else(|| Problem::not_found("there is no such session"))?;
     if concerns_others(&caller, &detail.events) {
         record(&services, &caller, &format!("session:{session}")).await?;
@@ -82,30 +83,31 @@ pub(in crate::services) async fn one(
     .await
 }
 
-fn find(index: &Index, caller: &Caller, session: &str) -> Option<SessionDetail> {
+fn find(known: &Known<'_>, caller: &Caller, session: &str) -> Option<SessionDetail> {
     let from = (session.to_owned(), String::new());
     // Two devices could use one session identifier; the caller's newest one is meant.
-    let (key, found) = index
+    let (key, found) = known
+        .index
         .sessions()
         .range(from..)
         .take_while(|(key, _)| key.0 == session)
         .filter(|(_, found)| caller.sees_person(Some(&found.person)))
         .max_by_key(|(_, found)| found.last_index)?;
     let rows = found.entries.iter().rev().take(MAX_SESSION_EVENTS).rev();
-    let rows = rows.filter_map(|at| index.rows().get(at));
-    let events = rows.map(|row| summarise(index, caller, row)).collect();
+    let rows = rows.filter_map(|at| known.index.rows().get(at));
+    let events = rows.map(|row| summarise(known, caller, row)).collect();
     Some(SessionDetail {
-        summary: view(index, key, found),
+        summary: view(known, key, found),
         events,
     })
 }
 
-fn view(index: &Index, key: &Key, session: &Session) -> SessionSummary {
+fn view(known: &Known<'_>, key: &Key, session: &Session) -> SessionSummary {
     SessionSummary {
         session: key.0.clone(),
         device: key.1.clone(),
         person: session.person.clone(),
-        email: index.directory().email(&session.person).map(str::to_owned),
+        email: known.email(&session.person),
         agent: session.agent.clone(),
         started_ms: session.started_ms,
         last_ms: session.last_ms,

@@ -24,10 +24,9 @@ const PUBLISH_WAIT: Duration = Duration::from_millis(ENROLMENT_MS);
 
 /// Whether a person with this address may enrol a device.
 ///
-/// Trap: only an index that stands knows; ask [`Services::index_stands`] before.
+/// Trap: only people that stand know; ask [`Services::stands`] before.
 pub(super) fn may_enrol(services: &Services, address: &Address) -> bool {
-    let known = services.index().person_of(address).map(str::to_owned);
-    match known {
+    match services.person_of(address) {
         Some(person) => is_active(services, &person),
         None => services
             .log()
@@ -85,8 +84,8 @@ enum AdmitError {
     NotPublished,
     #[error("the address may not enrol any more")]
     NotEligible,
-    #[error("the index has failed")]
-    NoIndex,
+    #[error("the roster is not followed any more")]
+    NoPeople,
 }
 
 /// The names that the entry gives to what is new.
@@ -125,7 +124,7 @@ async fn write(
     })
 }
 
-/// Writes the entry when the index knows every person there is: an address that it does not know yet
+/// Writes the entry when every person there is is known: an address that it does not know yet
 /// may be that of somebody whom a roster entry not yet followed adds, or added before a restart.
 async fn write_once_known(
     services: &Services,
@@ -136,7 +135,7 @@ async fn write_once_known(
     let _turn = services.0.admissions.lock().await;
     let say = |ledger: &Ledger| statement(services, ledger, applicant, email, fresh);
     let written = loop {
-        wait_for_index(services).await?;
+        wait_for_people(services).await?;
         if !may_enrol(services, email) {
             return Err(AdmitError::NotEligible);
         }
@@ -158,20 +157,20 @@ async fn write_once_known(
     Ok(written)
 }
 
-/// Waits until the index knows every roster entry of the log.
-async fn wait_for_index(services: &Services) -> Result<(), AdmitError> {
+/// Waits until the names of every roster entry of the log are known.
+async fn wait_for_people(services: &Services) -> Result<(), AdmitError> {
     let mut heads = services.0.heads.clone();
     // The heads change with every roster entry that was followed.
     let known = heads.wait_for(|_| {
         let roster = services.log().ledger().roster().clone();
-        services.index().knows_roster(&roster)
+        services.people().knows_roster(&roster)
     });
     let waited = tokio::time::timeout(PUBLISH_WAIT, known).await;
     let known = waited.map_err(|_| AdmitError::NotPublished)?;
-    known.map(|_| ()).map_err(|_| AdmitError::NoIndex)
+    known.map(|_| ()).map_err(|_| AdmitError::NoPeople)
 }
 
-/// The roster entry; `None` while the index does not know everybody whom `ledger` has.
+/// The roster entry; `None` while not everybody is known whom `ledger` has.
 fn statement(
     services: &Services,
     ledger: &Ledger,
@@ -180,11 +179,11 @@ fn statement(
     fresh: &Fresh,
 ) -> Option<Statement> {
     let known = {
-        let index = services.index();
-        if !index.knows_roster(ledger.roster()) {
+        let people = services.people();
+        if !people.knows_roster(ledger.roster()) {
             return None;
         }
-        index.person_of(email).map(str::to_owned)
+        people.person_of(ledger.roster(), email).map(str::to_owned)
     };
     let person = known.unwrap_or_else(|| fresh.person.to_string());
     let mut changes = Vec::with_capacity(2);

@@ -7,11 +7,12 @@ use super::admission::{admit, may_enrol};
 use super::template::{self, html};
 use super::{Delivery, Open, digest, secret};
 use crate::problem::Problem;
-use crate::services::index::standing::NotStanding;
 use crate::services::mail::Mail;
 use crate::services::request::{Name, internal};
 use crate::services::sign_in::ask_limits;
 use crate::services::source::Source;
+use crate::services::standing::NotStanding;
+use crate::services::surface::Needs;
 use crate::services::{Services, random};
 use axum::Form;
 use axum::extract::rejection::FormRejection;
@@ -78,7 +79,7 @@ pub(in crate::services) async fn email(
     if services.enrolments().get(&id, now_ms).is_none() {
         return again(StatusCode::NOT_FOUND, "");
     }
-    if let Err(reason) = services.index_stands() {
+    if let Err(reason) = services.stands(Needs::People) {
         return later(reason, again);
     }
     if let Err(problem) = ask_limits(&services, &address, &source, now_ms) {
@@ -174,7 +175,7 @@ pub(in crate::services) async fn code(
         Ok(Form(form)) => form,
         Err(rejection) => return again(rejection.status(), "The form could not be read."),
     };
-    if let Err(reason) = services.index_stands() {
+    if let Err(reason) = services.stands(Needs::People) {
         return later(reason, again);
     }
     let answered = match judge_code(&services, &id, &headers, &form.code) {

@@ -4,36 +4,40 @@
 //! reads every entry after every start, it holds them against the published roots: a start itself
 //! believes what its ledger file sums up.
 
-use super::{Index, Standing};
+use super::Index;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::services::policy::Heads;
-use crate::store::Stored;
-use cairn_api::distribution::{PolicyNotice, RosterNotice};
+use crate::services::people::{People, names};
+use crate::services::standing::Standing;
+use crate::store::{StoreError, Stored};
+use cairn_event::administrative::Erasure;
 use cairn_event::body::Body;
-use cairn_event::{Disclosure, Entry, Sha256};
+use cairn_event::{Entry, Sha256};
 use cairn_tlog::Frontier;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Entries projected before readers get a turn at the lock.
 const ENTRIES_PER_TURN: u64 = 256;
 
+/// Niceness of the thread that reads a whole log again after a start: for minutes it would otherwise take
+/// turns with those that answer, which is milliseconds for each answer.
+#[cfg(target_os = "linux")]
+const REBUILDING_NICENESS: i32 = 10;
+
 /// Pause after a failed read; the log itself stops when its store is broken.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Follows the log until it is gone. The heads change only once the index holds their entries. After a
-/// panic in the projection `standing` has failed and the heads are closed.
+/// Follows the log until it is gone. After a panic in the projection `standing` has failed.
 ///
 /// Trap: the task holds the log weakly between two rounds, or the log would never be gone.
 pub fn follow(
     log: &Log,
     index: Arc<RwLock<Index>>,
+    people: Arc<RwLock<People>>,
     standing: Arc<Standing>,
-) -> watch::Receiver<Heads> {
-    let (heads, receiver) = watch::channel(Heads::default());
+) {
     let weak = Arc::downgrade(&log.0);
     let mut published = log.published();
     tokio::spawn(async move {
@@ -46,42 +50,49 @@ pub fn follow(
             let Some(log) = weak.upgrade().map(Log) else {
                 return;
             };
-            let projected = index.clone();
+            let (projected, people) = (index.clone(), people.clone());
             let metrics = log.0.metrics.clone();
             let mut followed = std::mem::take(&mut tree);
-            let work = tokio::task::spawn_blocking(move || {
-                let caught_up = catch_up(&log, &projected, &mut followed, size);
+            let rebuilds = followed.size() == 0;
+            let round = move || {
+                let caught_up = catch_up(&log, &projected, &people, &mut followed, size);
                 if caught_up.is_ok() && followed.size() == size && followed.root() != root {
                     log.stop(format!(
                         "the entries in the store are not those of the checkpoint of size {size}"
                     ));
                 }
                 (followed, caught_up)
+            };
+            let work = tokio::task::spawn_blocking(move || match rebuilds {
+                true => giving_way(round),
+                false => round(),
             });
             let Some((followed, caught_up)) = ended(work, &index, &standing, &metrics).await else {
                 return;
             };
             tree = followed;
-            match caught_up {
-                Ok(newest) => {
-                    heads.send_if_modified(|known| {
-                        let changed = *known != newest;
-                        *known = newest;
-                        changed
-                    });
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the index cannot read the log");
-                    tokio::time::sleep(RETRY).await;
-                    continue;
-                }
+            if let Err(error) = caught_up {
+                tracing::error!(%error, "the index cannot read the log");
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
             if published.changed().await.is_err() {
                 return;
             }
         }
     });
-    receiver
+}
+
+/// Works on a thread of its own that lets all others go first.
+fn giving_way<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::spawn(move || {
+        // Of this thread alone. Where it may not be, it takes its turn with the others.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(REBUILDING_NICENESS);
+        work()
+    });
+    let given = thread.join();
+    given.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// What the work gave; `None` when it will never give anything again. A panic in the projection would
@@ -112,14 +123,15 @@ async fn ended<T>(
 fn catch_up(
     log: &Log,
     index: &RwLock<Index>,
+    people: &RwLock<People>,
     tree: &mut Frontier,
     size: u64,
-) -> Result<Heads, crate::store::StoreError> {
+) -> Result<(), StoreError> {
     loop {
         let from = index.read().unwrap_or_else(PoisonError::into_inner).size();
         let to = size.min(from.saturating_add(ENTRIES_PER_TURN));
         if from >= to {
-            break;
+            return Ok(());
         }
         follow_minimum(log, index)?;
         let mut batch = Vec::new();
@@ -132,24 +144,24 @@ fn catch_up(
                 (None, Stored::Entry(bytes)) => Entry::parse(bytes).ok(),
                 (_, Stored::Pruned(_)) => None,
             };
-            let disclosures = entry.as_ref().map(|entry| confidential(log, at, entry));
-            batch.push((at, leaf, entry, disclosures.unwrap_or_default()));
+            if let Some(Body::Erasure(erasure)) = entry.as_ref().map(|one| &one.payload().body) {
+                carry_out(log, people, at, erasure);
+            }
+            batch.push((at, leaf, entry));
         }
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
-        for (at, leaf, entry, disclosures) in &batch {
+        for (at, leaf, entry) in &batch {
             tree.push(*leaf);
             match entry {
-                Some(entry) => index.project(*at, entry, disclosures),
+                Some(entry) => index.project(*at, entry),
                 None => index.pass_over(),
             }
         }
     }
-    let index = index.read().unwrap_or_else(PoisonError::into_inner);
-    Ok(heads_of(&index))
 }
 
 /// Lets go of the rows of entries that were pruned since the last look.
-fn follow_minimum(log: &Log, index: &RwLock<Index>) -> Result<(), crate::store::StoreError> {
+fn follow_minimum(log: &Log, index: &RwLock<Index>) -> Result<(), StoreError> {
     let minimum = log.minimum_index()?;
     let below: Vec<u64> = {
         let known = index.read().unwrap_or_else(PoisonError::into_inner);
@@ -169,58 +181,23 @@ fn follow_minimum(log: &Log, index: &RwLock<Index>) -> Result<(), crate::store::
     Ok(())
 }
 
-/// The names that a roster entry discloses. An erasure is carried out, unless it was already, and
-/// gives the names that are left of the entry it is about.
-fn confidential(log: &Log, at: u64, entry: &Entry) -> Vec<Disclosure> {
-    match &entry.payload().body {
-        Body::Roster(_) => names(log, at),
-        Body::Erasure(erasure) => {
-            // The store takes no digests for all of them; an erasure that names none orders nothing.
-            if erasure.digests.is_empty() {
-                tracing::error!(at, "an erasure on record names no digests");
-            } else if let Err(error) = log.disclosures().erase(erasure.index, &erasure.digests) {
-                tracing::error!(at, %error, "an erasure on record is not carried out");
-            }
-            names(log, erasure.index)
-        }
-        _ => Vec::new(),
+/// Carries an erasure out, unless it was already, and takes back what was known of the names.
+fn carry_out(log: &Log, people: &RwLock<People>, at: u64, erasure: &Erasure) {
+    // The store takes no digests for all of them; an erasure that names none orders nothing.
+    if erasure.digests.is_empty() {
+        tracing::error!(at, "an erasure on record names no digests");
+    } else if let Err(error) = log.disclosures().erase(erasure.index, &erasure.digests) {
+        tracing::error!(at, %error, "an erasure on record is not carried out");
     }
-}
-
-fn names(log: &Log, index: u64) -> Vec<Disclosure> {
-    let held = match log.disclosures().get(index) {
-        Ok(held) => held,
-        Err(error) => {
-            tracing::error!(index, %error, "disclosures of an entry cannot be read");
-            return Vec::new();
-        }
-    };
-    let encoded = held.iter().filter_map(|one| one.encoded.as_deref());
-    encoded
-        .filter_map(|encoded| Disclosure::parse(encoded).ok())
-        .collect()
-}
-
-fn heads_of(index: &Index) -> Heads {
-    let ledger = index.ledger();
-    let roster = ledger.roster();
-    Heads {
-        policy: ledger.policy().map(|head| PolicyNotice {
-            index: head.index,
-            version: head.version,
-            bundle_sha256: head.bundle,
-        }),
-        roster: roster.indices.last().map(|index| RosterNotice {
-            index: *index,
-            revision: roster.revision,
-        }),
-    }
+    let left = names(log, erasure.index);
+    let mut people = people.write().unwrap_or_else(PoisonError::into_inner);
+    people.learn_again(erasure.index, &left);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::services::index::standing::NotStanding;
+    use crate::services::standing::NotStanding;
 
     #[tokio::test]
     async fn a_projection_that_panics_makes_the_services_refuse() {

@@ -1,29 +1,24 @@
 //! The index: what the console asks for, projected from the published entries.
 //!
-//! Owns rows, joins and counts in memory. It is derived: a restart rebuilds it. It says whose an address
-//! is, which decides who enrols and who signs in, so that nobody asks it before it stands ([`standing`]).
-//! Authority is never decided by it. It holds no confidential content but the address and host names of
-//! the roster; everything else confidential is read from the disclosure store when it is shown.
+//! Owns rows, joins and counts in memory. It is derived: a restart rebuilds it, and lists that read half
+//! of the log would be wrong, so that nobody asks it before it stands ([`super::standing`]). Authority is
+//! never decided by it. It holds no confidential content, which is read from the disclosure store when it
+//! is shown; names are in [`super::people`].
 
-mod directory;
 mod follower;
 mod names;
 mod projection;
 mod row;
 mod session;
-pub mod standing;
 
-pub use directory::Directory;
 pub use follower::follow;
 pub use row::{Decider, Row};
 pub use session::Session;
-pub use standing::Standing;
 
 use cairn_event::{Effect, OutcomeState, Posture, Sha256};
-use cairn_identity::enrolment::Address;
-use cairn_identity::{Ledger, Roster};
+use cairn_identity::Ledger;
 use names::Names;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// Rows kept in memory, some 300 bytes each with their calls: a good part of what the server takes.
 /// Older events stay readable one by one.
@@ -109,9 +104,6 @@ pub struct McpFacts {
 #[derive(Debug)]
 pub struct Index {
     ledger: Ledger,
-    directory: Directory,
-    /// Roster entries not yet followed whose addresses are known all the same.
-    noted: BTreeSet<u64>,
     rows: BTreeMap<u64, Row>,
     names: Names,
     sessions: BTreeMap<(String, String), Session>,
@@ -139,8 +131,6 @@ impl Index {
     pub fn new(origin: &str) -> Self {
         Self {
             ledger: Ledger::new(origin),
-            directory: Directory::default(),
-            noted: BTreeSet::new(),
             rows: BTreeMap::new(),
             names: Names::default(),
             sessions: BTreeMap::new(),
@@ -163,64 +153,6 @@ impl Index {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    /// Indices of published roster entries, ascending; position plus one is the revision.
-    #[must_use]
-    pub fn roster_entries(&self) -> &[u64] {
-        &self.ledger.roster().indices
-    }
-
-    /// Addresses and host names.
-    #[must_use]
-    pub fn directory(&self) -> &Directory {
-        &self.directory
-    }
-
-    /// A person and the devices that are or were theirs: what their own names are about.
-    #[must_use]
-    pub fn of_person(&self, person: &str) -> BTreeSet<String> {
-        let devices = self.ledger.roster().devices.iter();
-        let own = devices.filter(|(_, device)| device.person == person);
-        let mut names: BTreeSet<String> = own.map(|(name, _)| name.clone()).collect();
-        names.insert(person.to_owned());
-        names
-    }
-
-    /// The person with this address: the first who is still here, or the first who ever had it. A
-    /// second person with a colleague's address must not take over the colleague's sign-in.
-    #[must_use]
-    pub fn person_of(&self, address: &Address) -> Option<&str> {
-        let holders = self.directory.people_of(address);
-        let people = &self.ledger.roster().people;
-        let left = |holder: &&String| {
-            people
-                .get(*holder)
-                .is_some_and(|one| one.removed_at.is_some())
-        };
-        let holder = holders
-            .iter()
-            .find(|holder| !left(holder))
-            .or_else(|| holders.first());
-        holder.map(String::as_str)
-    }
-
-    /// Learns an address from an entry that is sequenced and not yet followed.
-    pub fn note_address(&mut self, person: &str, address: &Address, at: u64) {
-        self.directory.learn_email(person, address.as_str(), at);
-        if at >= self.size() {
-            self.noted.insert(at);
-        }
-    }
-
-    /// Whether every entry of `roster`, which may be ahead, was followed or noted: only then does an
-    /// address without a person belong to nobody.
-    #[must_use]
-    pub fn knows_roster(&self, roster: &Roster) -> bool {
-        let size = self.size();
-        let newest = roster.indices.iter().rev();
-        let mut unread = newest.take_while(|index| **index >= size);
-        unread.all(|index| self.noted.contains(index))
     }
 
     /// All rows by index.

@@ -2,16 +2,15 @@
 
 use super::{Call, DeviceFacts, Index, MAX_MCP, MAX_ROWS, McpFacts, NOBODY, Row, Session, shown};
 use cairn_event::body::Body;
-use cairn_event::{Disclosure, Effect, Entry};
+use cairn_event::{Effect, Entry};
 use cairn_identity::Flag;
 
 /// Sources kept of one MCP server on one device; agents know six places to configure one.
 const MAX_SOURCES: usize = 16;
 
 impl Index {
-    /// Projects the next entry. `disclosures` are those of a roster entry, or for an erasure those
-    /// that are left of the entry it is about.
-    pub(super) fn project(&mut self, index: u64, entry: &Entry, disclosures: &[Disclosure]) {
+    /// Projects the next entry.
+    pub(super) fn project(&mut self, index: u64, entry: &Entry) {
         // The log judged the entry already; judging again gives its flags and the next state.
         let flags = match self.ledger.admit(entry) {
             Ok(admission) => {
@@ -25,8 +24,6 @@ impl Index {
                 Vec::new()
             }
         };
-        self.note_names(index, entry, disclosures);
-        self.noted.remove(&index);
         let link = entry.payload().link.as_ref();
         let person = link.and_then(|link| {
             self.ledger
@@ -81,20 +78,6 @@ impl Index {
     /// Counts an entry that was pruned, or is of a version this program cannot read.
     pub(super) fn pass_over(&mut self) {
         self.ledger.skip();
-    }
-
-    fn note_names(&mut self, index: u64, entry: &Entry, disclosures: &[Disclosure]) {
-        let at = match &entry.payload().body {
-            Body::Roster(_) => index,
-            Body::Erasure(erasure) => {
-                self.directory.forget_from(erasure.index);
-                erasure.index
-            }
-            _ => return,
-        };
-        disclosures
-            .iter()
-            .for_each(|one| self.directory.learn(one, at));
     }
 
     fn note_device(&mut self, row: &Row, entry: &Entry, flags: &[Flag]) {

@@ -52,14 +52,14 @@ fn seen(name: &str, source: &str) -> Entry {
 fn a_session_goes_with_the_last_of_its_rows() {
     let mut index = Index::new(ORIGIN);
     let (old, busy) = (ended("old"), ended("busy"));
-    index.project(0, &old, &[]);
+    index.project(0, &old);
     let rows = MAX_ROWS as u64;
     for at in 1..rows {
-        index.project(at, &busy, &[]);
+        index.project(at, &busy);
     }
     assert_eq!(index.sessions().len(), 2);
-    index.project(rows, &busy, &[]);
-    index.project(rows + 1, &busy, &[]);
+    index.project(rows, &busy);
+    index.project(rows + 1, &busy);
     assert_eq!(index.rows().len(), MAX_ROWS);
     let [(key, left)] = index.sessions().iter().collect::<Vec<_>>()[..] else {
         panic!("one session is left");
@@ -73,11 +73,11 @@ fn a_session_goes_with_the_last_of_its_rows() {
 fn mcp_servers_are_bounded_and_the_longest_unseen_goes() {
     let mut index = Index::new(ORIGIN);
     for at in 0..MAX_MCP as u64 {
-        index.project(at, &seen(&format!("server-{at}"), "user"), &[]);
+        index.project(at, &seen(&format!("server-{at}"), "user"));
     }
     let at = MAX_MCP as u64;
-    index.project(at, &seen("server-0", "project"), &[]);
-    index.project(at + 1, &seen("one-more", "user"), &[]);
+    index.project(at, &seen("server-0", "project"));
+    index.project(at + 1, &seen("one-more", "user"));
     assert_eq!(index.mcp().len(), MAX_MCP);
     let names: Vec<&str> = index.mcp().keys().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"server-0") && names.contains(&"one-more"));
@@ -92,7 +92,7 @@ fn what_a_device_says_of_a_server_is_kept_short() {
     let mut index = Index::new(ORIGIN);
     let long = "ä".repeat(MAX_SHOWN_BYTES);
     for at in 0..100 {
-        index.project(at, &seen(&long, &format!("{at}{long}")), &[]);
+        index.project(at, &seen(&long, &format!("{at}{long}")));
     }
     let ((name, _), facts) = index.mcp().first_key_value().unwrap();
     assert_eq!(name.len(), MAX_SHOWN_BYTES);

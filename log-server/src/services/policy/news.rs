@@ -195,8 +195,8 @@ fn newest_entry(
     let position = usize::try_from(revision.saturating_sub(1)).unwrap_or(usize::MAX);
     let number = position / GROUP;
     let indices: Vec<u64> = {
-        let known = services.index();
-        let entries = known.roster_entries().iter();
+        let roster = services.log().ledger().roster().clone();
+        let entries = services.published_roster(&roster).iter();
         entries.skip(number * GROUP).take(GROUP).copied().collect()
     };
     let group = services.0.pages.group(services, number, &indices)?;

@@ -5,6 +5,7 @@ use crate::answers::Shared;
 use crate::problem::Problem;
 use crate::services::Services;
 use crate::services::access::Caller;
+use crate::services::people::names_of;
 use crate::services::request::{Params, blocking, internal};
 use axum::body::Body;
 use axum::extract::State;
@@ -76,10 +77,10 @@ pub(in crate::services) async fn roster(
     .await
 }
 
-/// What a caller asks for, as the index has it now.
+/// What a caller asks for of the roster as it is published now.
 fn wanted(services: &Services, caller: &Caller, from: usize) -> Wanted {
-    let index = services.index();
-    let entries = index.roster_entries();
+    let roster = services.log().ledger().roster().clone();
+    let entries = services.published_roster(&roster);
     // Revisions count roster entries from 1, so a revision is a position.
     let aligned = from / GROUP * GROUP;
     let taken = entries
@@ -95,8 +96,9 @@ fn wanted(services: &Services, caller: &Caller, from: usize) -> Wanted {
     } else if is_empty {
         (Some(BTreeSet::new()), BTreeSet::new())
     } else {
-        let own = index.of_person(&caller.claims.sub);
-        let places = own.iter().flat_map(|name| index.directory().naming(name));
+        let own = names_of(&roster, &caller.claims.sub);
+        let people = services.people();
+        let places = own.iter().flat_map(|name| people.directory().naming(name));
         (Some(places.collect()), own)
     };
     Wanted {

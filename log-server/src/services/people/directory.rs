@@ -17,7 +17,8 @@ struct Learned {
 #[derive(Debug, Default)]
 pub struct Directory {
     emails: HashMap<String, Learned>,
-    people: HashMap<String, Vec<String>>,
+    /// Who has an address, by the entry that says so.
+    people: HashMap<String, BTreeSet<(u64, String)>>,
     hosts: HashMap<String, Learned>,
     /// Entries that disclose a name of a person or device; what was erased since may be among them.
     naming: HashMap<String, BTreeSet<u64>>,
@@ -42,9 +43,9 @@ impl Directory {
     }
 
     /// The people who have or had this address, in the order in which the log says so.
-    #[must_use]
-    pub fn people_of(&self, address: &Address) -> &[String] {
-        self.people.get(address.as_str()).map_or(&[], Vec::as_slice)
+    pub fn people_of(&self, address: &Address) -> impl Iterator<Item = &str> {
+        let holders = self.people.get(address.as_str()).into_iter().flatten();
+        holders.map(|(_, person)| person.as_str())
     }
 
     /// Learns from a disclosure of the roster entry at `at`; others are passed over.
@@ -57,7 +58,7 @@ impl Directory {
         };
         match disclosure.name().split_once(':') {
             Some(("email", person)) => self.learn_email(person, text, at),
-            Some(("host", device)) => {
+            Some(("host", device)) if self.hosts.get(device).is_none_or(|known| known.at <= at) => {
                 self.hosts.insert(
                     device.to_owned(),
                     Learned {
@@ -70,7 +71,11 @@ impl Directory {
         }
     }
 
+    /// What an older entry says than the one that is known is passed over.
     pub(super) fn learn_email(&mut self, person: &str, email: &str, at: u64) {
+        if self.emails.get(person).is_some_and(|known| known.at > at) {
+            return;
+        }
         self.forget_email(person);
         // One spelling, so that what an administrator typed is found by what the person types.
         let spelled = Address::parse(email).map(|one| one.as_str().to_owned());
@@ -78,7 +83,7 @@ impl Directory {
         self.people
             .entry(text.clone())
             .or_default()
-            .push(person.to_owned());
+            .insert((at, person.to_owned()));
         self.emails.insert(person.to_owned(), Learned { text, at });
     }
 
@@ -97,7 +102,7 @@ impl Directory {
         if let Some(old) = self.emails.remove(person)
             && let Some(holders) = self.people.get_mut(&old.text)
         {
-            holders.retain(|holder| holder != person);
+            holders.remove(&(old.at, person.to_owned()));
         }
     }
 }

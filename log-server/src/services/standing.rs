@@ -1,10 +1,12 @@
-//! Whether the index may be relied on: who somebody is, and what a list shows, is decided by it.
+//! Whether the people and the index may be relied on: who somebody is, and what a list shows, is decided
+//! by them.
 //!
-//! The services listen at once after a start, while the index is rebuilt from entry 0. Until it holds what
-//! was published at the start, it knows too little: whoever was removed would be unknown to it, and a
-//! person with devices would be taken for a new one.
+//! The services listen at once after a start, while the roster is read, and the index is rebuilt from
+//! entry 0. Until they hold what was published at the start, they know too little: whoever was removed
+//! would be unknown, and a person with devices would be taken for a new one.
 
-use super::Index;
+use super::index::Index;
+use super::people::People;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,14 +18,14 @@ pub const BEHIND_RETRY_S: u64 = 5;
 /// Pause asked of callers when the index has failed: it takes an operator and a restart.
 pub const FAILED_RETRY_S: u64 = 60;
 
-/// How far the index must have come, and whether it ever will.
+/// How far the people, or the index, must have come, and whether it ever will.
 #[derive(Debug)]
 pub struct Standing {
     published_at_start: u64,
     failed: AtomicBool,
 }
 
-/// Why the index is not asked. Retry.
+/// Why they are not asked. Retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotStanding {
     /// It is being rebuilt.
@@ -51,7 +53,7 @@ impl From<NotStanding> for Problem {
 }
 
 impl Standing {
-    /// Of an index that must reach what is published now.
+    /// Of what must reach what is published now.
     #[must_use]
     pub fn new(published_at_start: u64) -> Self {
         Self {
@@ -60,12 +62,12 @@ impl Standing {
         }
     }
 
-    /// The index stays where it is for ever.
+    /// It stays where it is for ever.
     pub fn fail(&self) {
         self.failed.store(true, Ordering::Release);
     }
 
-    /// Whether an index of this size may be asked.
+    /// Whether one of this size may be asked.
     ///
     /// # Errors
     /// [`NotStanding`].
@@ -81,30 +83,34 @@ impl Standing {
     }
 }
 
-/// An index as those see it who only ask how far it is.
+/// The people and the index as those see them who only ask how far they are.
 pub struct Watched {
-    index: Arc<RwLock<Index>>,
-    standing: Arc<Standing>,
+    /// The people.
+    pub people: Arc<RwLock<People>>,
+    /// Whether they may be asked.
+    pub people_standing: Arc<Standing>,
+    /// The index.
+    pub index: Arc<RwLock<Index>>,
+    /// Whether it may be asked.
+    pub index_standing: Arc<Standing>,
 }
 
 impl Watched {
-    /// Of the index that a follower fills.
-    #[must_use]
-    pub fn new(index: Arc<RwLock<Index>>, standing: Arc<Standing>) -> Self {
-        Self { index, standing }
-    }
-
-    /// Entries it holds.
+    /// Whether the people may be asked.
     ///
     /// # Errors
     /// [`NotStanding`].
-    pub fn look(&self) -> Result<u64, NotStanding> {
-        let size = self
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .size();
-        self.standing.judge(size).map(|()| size)
+    pub fn people(&self) -> Result<(), NotStanding> {
+        let people = self.people.read();
+        let size = people.unwrap_or_else(PoisonError::into_inner).size();
+        self.people_standing.judge(size)
+    }
+
+    /// Entries in the index, and whether it may be asked.
+    pub fn index(&self) -> (u64, Result<(), NotStanding>) {
+        let index = self.index.read();
+        let size = index.unwrap_or_else(PoisonError::into_inner).size();
+        (size, self.index_standing.judge(size))
     }
 }
 
@@ -121,13 +127,18 @@ mod tests {
         assert_eq!(problem.code(), "index-behind");
         assert_eq!(problem.retry_after_s, Some(BEHIND_RETRY_S));
         standing.judge(7).unwrap();
-        let index = Arc::new(RwLock::new(Index::new("log.example.com")));
-        let standing = Arc::new(standing);
-        let watched = Watched::new(index, standing.clone());
+        let watched = Watched {
+            people: Arc::default(),
+            people_standing: Arc::new(Standing::new(0)),
+            index: Arc::new(RwLock::new(Index::new("log.example.com"))),
+            index_standing: Arc::new(standing),
+        };
         let behind = NotStanding::Behind { size: 0, needed: 7 };
-        assert_eq!(watched.look(), Err(behind));
+        assert_eq!(watched.index(), (0, Err(behind)));
+        let standing = watched.index_standing.clone();
         standing.fail();
-        assert_eq!(watched.look(), Err(NotStanding::Failed));
+        assert_eq!(watched.index(), (0, Err(NotStanding::Failed)));
+        assert_eq!(watched.people(), Ok(()));
         let failed = Problem::from(standing.judge(9).unwrap_err());
         assert_eq!(failed.code(), "index-failed");
         assert_eq!(failed.body.status, 503);
