@@ -278,9 +278,27 @@ impl Walk {
         if let Some(beacon) = &entry.payload().context.beacon {
             self.beacons.note(index, beacon);
         }
+        if self.is_behind(entry) {
+            self.report.count(
+                "entries under an older policy than their own checkpoint has",
+                1,
+            );
+        }
         if let Some(collector) = &mut self.collector {
             collector.feed(index, entry, disclosures, &self.range);
         }
+    }
+
+    /// Whether a device acted under a policy although it had seen a checkpoint with a newer one. For a moment
+    /// that is so with each change; for longer it was kept from the device, or the device from it.
+    fn is_behind(&self, entry: &Entry) -> bool {
+        let context = &entry.payload().context;
+        let (Some(beacon), Some(policy)) = (&context.beacon, context.policy) else {
+            return false;
+        };
+        let mut newest_first = self.judge.ledger().policies().iter().rev();
+        let newest = newest_first.find(|head| head.index < beacon.size);
+        newest.is_some_and(|head| head.index > policy)
     }
 
     fn note_flags(&mut self, flags: &[Flag]) {

@@ -39,6 +39,30 @@ fn every_beacon_of_an_honest_log_is_compared() {
 }
 
 #[test]
+fn a_device_that_acts_under_an_older_policy_than_it_could_know_is_counted() {
+    const COUNTED: &str = "entries under an older policy than their own checkpoint has";
+    let (mut world, mut one) = world::quiet();
+    let context = world.context(&one, None);
+    let (policy, seen) = (context.policy.unwrap(), context.beacon.unwrap().size);
+    assert!(policy < seen && policy > 0);
+    let beat = || {
+        Body::Heartbeat(Heartbeat {
+            sessions: 1,
+            spool_bytes: 0,
+            spool_records: 0,
+        })
+    };
+    let current = |payload: &mut Payload| payload.context.policy = Some(policy);
+    world.edited(&mut one, beat(), None, vec![], current);
+    let behind = |payload: &mut Payload| payload.context.policy = Some(policy - 1);
+    world.edited(&mut one, beat(), None, vec![], behind);
+    world.publish();
+    let dir = written(&world);
+    let report = run(&world, dir.path());
+    assert_eq!(report.counts.get(COUNTED), Some(&1), "{report}");
+}
+
+#[test]
 fn another_root_at_a_published_size_is_evidence_of_a_split_view() {
     let (world, index) = with_beacon(|_, beacon| {
         beacon.as_mut().unwrap().root = Sha256([9; 32]);

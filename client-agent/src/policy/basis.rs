@@ -6,6 +6,7 @@
 
 use crate::enrolment::{Identity, IdentityError, Pinned};
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
+use cairn_api::newest::{Newest, NewestError};
 use cairn_event::administrative::PolicyStatement;
 use cairn_event::body::Body;
 use cairn_event::frame::FrameError;
@@ -232,6 +233,20 @@ impl Basis {
             statement: statement.clone(),
             witnessed_ms,
         })
+    }
+
+    /// What the log says was newest, in a note that it signed.
+    ///
+    /// Errors: [`NewestError`]; nothing is known to be the newest.
+    pub fn newest(&self, note: &str) -> Result<Newest, NewestError> {
+        let keys = self.pinned.trust_policy.logs().iter().map(|log| &log.key);
+        Newest::open(note, &self.origin, keys)
+    }
+
+    /// Size of the checkpoint to which the last verified receipt led.
+    pub fn proven_size(&self) -> Option<u64> {
+        let known = self.known.as_ref()?;
+        Some(known.verified().checkpoint.size)
     }
 
     /// The checkpoint that proves an entry, and when its quorum vouched for it.

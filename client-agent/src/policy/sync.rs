@@ -1,8 +1,8 @@
 //! Bringing policy and roster up to date: fetch, verify, persist, compile, swap, record.
 //!
 //! Owns that order. A bundle that fails any step leaves the one in force untouched. That a policy is the
-//! newest counts from when the witnesses vouched for the checkpoint that proves it: a server that shows
-//! an old state for ever makes it stale, not current.
+//! newest is the log's signed word, and counts from when the witnesses vouched for the checkpoint that it
+//! is about: whoever shows an old state for ever makes the policy stale, not current.
 
 use super::basis::{Basis, BasisError};
 use super::stored::{Stored, StoredError, StoredPolicy};
@@ -112,7 +112,7 @@ impl Syncer {
             self.publish(self.enforcement.now().active.clone());
             return Ok(roster_changed);
         };
-        Ok(self.take_and_record(answer, recorder).await? || roster_changed)
+        Ok(self.take_newest(answer, &client, recorder).await? || roster_changed)
     }
 
     /// Takes over what the server told of a change, and fetches what it did not give with it; returns
@@ -140,13 +140,13 @@ impl Syncer {
                 self.roster_pages(&client).await
             }
             News::Policy(event) => {
-                let mut answer = event.answer;
-                if answer.is_none() {
-                    let client = access.client(key.signer()).await?;
-                    answer = client.policy(self.policy_index()).await?;
-                }
+                let client = access.client(key.signer()).await?;
+                let answer = match event.answer {
+                    Some(answer) => Some(answer),
+                    None => client.policy(self.policy_index()).await?,
+                };
                 match answer {
-                    Some(answer) => self.take_and_record(answer, recorder).await,
+                    Some(answer) => self.take_newest(answer, &client, recorder).await,
                     None => Ok(false),
                 }
             }
@@ -180,6 +180,22 @@ impl Syncer {
             if is_empty || self.roster_revision() >= page.newest {
                 return Ok(changed);
             }
+        }
+    }
+
+    /// Takes over the newest policy, after what is newer of the roster.
+    async fn take_newest(
+        &mut self,
+        answer: PolicyAnswer,
+        client: &Client,
+        recorder: &Recorder,
+    ) -> Result<bool, SyncError> {
+        match self.take_and_record(answer.clone(), recorder).await {
+            Err(SyncError::RosterBehind { .. }) => {
+                self.roster_pages(client).await?;
+                self.take_and_record(answer, recorder).await
+            }
+            taken => taken,
         }
     }
 
@@ -236,6 +252,7 @@ impl Syncer {
             let (offered, in_force) = (active.revision, old.revision);
             return Err(SyncError::Rollback { offered, in_force });
         }
+        self.check_newest(&answer)?;
         let checked_ms = self.newest_at(witnessed_ms, now_ms);
         self.policy = StoredPolicy {
             policy: Some(answer),
@@ -265,10 +282,33 @@ impl Syncer {
                 found,
             });
         }
+        self.check_newest(answer)?;
         self.policy.checked_ms = self.newest_at(verified.witnessed_ms, now_ms);
         if self.policy.checked_ms.saturating_sub(self.written_ms) >= CHECKED_WRITE_INTERVAL_MS {
             self.stored.save_policy(&self.policy)?;
             self.written_ms = self.policy.checked_ms;
+        }
+        Ok(())
+    }
+
+    /// Whether the log says that the policy just verified is the newest at the size that its receipt proves, and
+    /// that this device has the whole roster of it. A receipt alone says only that the policy is in the log.
+    fn check_newest(&self, answer: &PolicyAnswer) -> Result<(), SyncError> {
+        let newest = self.basis.newest(&answer.newest)?;
+        let proven = self.basis.proven_size().unwrap_or_default();
+        if newest.size != proven {
+            let said = newest.size;
+            return Err(SyncError::OtherSize { said, proven });
+        }
+        if newest.policy != Some(answer.index) {
+            return Err(SyncError::Frozen {
+                offered: answer.index,
+                newest: newest.policy,
+            });
+        }
+        let (known, newest) = (self.roster_revision(), newest.roster);
+        if newest > known {
+            return Err(SyncError::RosterBehind { known, newest });
         }
         Ok(())
     }

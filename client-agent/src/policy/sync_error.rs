@@ -6,6 +6,7 @@ use super::basis::BasisError;
 use super::stored::StoredError;
 use crate::access::AccessError;
 use crate::recorder::RecordError;
+use cairn_api::newest::NewestError;
 use cairn_api::{ClientError, Problem};
 use cairn_event::Sha256;
 use cairn_policy::{BundleError, CompileProblem};
@@ -79,6 +80,36 @@ pub enum SyncError {
         known: Sha256,
         /// Digest that was proven now.
         found: Sha256,
+    },
+    /// The log does not say what is newest, or it is not its word.
+    #[error(transparent)]
+    Newest(#[from] NewestError),
+    /// The log's word is about another size than the receipt: an old one beside a new receipt.
+    #[error("what is newest is said of {said} entries, the receipt proves {proven}")]
+    OtherSize {
+        /// In the log's word.
+        said: u64,
+        /// Of the receipt's checkpoint.
+        proven: u64,
+    },
+    /// By the log's own word another policy is the newest: somebody on the way, or the server, holds it back.
+    #[error(
+        "freeze: the policy at log index {offered} is offered, the log says that another is the newest{}",
+        .newest.map_or_else(String::new, |index| format!(": at index {index}"))
+    )]
+    Frozen {
+        /// Index offered.
+        offered: u64,
+        /// Index of the newest.
+        newest: Option<u64>,
+    },
+    /// The roster has entries that this device was not given. Retry: ask for them.
+    #[error("freeze: the log has roster revision {newest}, this device was given {known}")]
+    RosterBehind {
+        /// Revision that was given.
+        known: u64,
+        /// Revision by the log's word.
+        newest: u64,
     },
     /// The activation could not be recorded.
     #[error(transparent)]

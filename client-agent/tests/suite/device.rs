@@ -407,6 +407,7 @@ fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&
         entry: entries[2].clone(),
         receipt: receipts[2].clone(),
         bundle: to_base64url(&cairn_event::json::to_canonical(bundle)),
+        newest: String::new(),
     };
     let answer = json!({ "policy": policy, "checked_ms": cairn_agent::clock::now_ms() });
     let path = state.policy().join("policy.json");

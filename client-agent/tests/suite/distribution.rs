@@ -7,6 +7,7 @@ use cairn_agent::circumstances::Circumstances;
 use cairn_agent::enrolment::Identity;
 use cairn_agent::policy::{Enforcement, SyncError, Syncer};
 use cairn_api::distribution::PolicyAnswer;
+use cairn_api::newest::Newest;
 use cairn_event::administrative::PolicyStatement;
 use cairn_event::body::Body;
 use cairn_event::encoding::to_base64url;
@@ -117,6 +118,18 @@ impl Publisher {
             entry: self.entries[at].clone(),
             receipt: receipt.to_string(),
             bundle: to_base64url(&self.bundles[at]),
+            newest: self.newest().sign(&self.log_key()).unwrap(),
+        }
+    }
+
+    /// The log's word about all of its entries; it has no roster, and nor has the device.
+    fn newest(&self) -> Newest {
+        let size = self.entries.len() as u64;
+        Newest {
+            origin: self.origin.to_owned(),
+            size,
+            policy: (size > 1).then(|| size - 1),
+            roster: 0,
         }
     }
 }
@@ -207,6 +220,64 @@ fn a_frozen_server_makes_the_policy_stale_and_not_current() {
     let fresh = stand.publisher.answer(index, Some(later));
     assert!(stand.syncer.take_policy(fresh, later).unwrap().is_none());
     assert!(stand.enforcement.now().usable(later + 1).is_ok());
+}
+
+#[test]
+fn an_old_policy_under_a_new_checkpoint_is_refused() {
+    let mut stand = Stand::new();
+    let (old, new) = (3, stand.publisher.put(3, 3));
+    // Its receipt is fresh and valid, as anybody can get it.
+    let held_back = stand.publisher.answer(old, Some(NOW_MS));
+    because(
+        &stand.refused(held_back.clone()),
+        "freeze: the policy at log index 3 is offered, the log says that another is the newest: at index 4",
+    );
+    let before = Publisher {
+        entries: stand.publisher.entries[..4].to_vec(),
+        ..stand.publisher.clone()
+    };
+    let of_before = PolicyAnswer {
+        newest: before.answer(old, Some(NOW_MS)).newest,
+        ..held_back.clone()
+    };
+    because(
+        &stand.refused(of_before),
+        "what is newest is said of 4 entries, the receipt proves 5",
+    );
+    let nothing_said = PolicyAnswer {
+        newest: String::new(),
+        ..held_back.clone()
+    };
+    because(&stand.refused(nothing_said), "not said in a signed note");
+    let said_by_others = Newest {
+        policy: Some(old),
+        ..stand.publisher.newest()
+    };
+    let others = SignerKey::from_seed(ORIGIN, KeyAlgorithm::Ed25519, &[99; 32]).unwrap();
+    let forged = PolicyAnswer {
+        newest: said_by_others.sign(&others).unwrap(),
+        ..held_back
+    };
+    because(&stand.refused(forged), "not signed by the log");
+    let newest = stand.publisher.answer(new, Some(NOW_MS));
+    assert!(stand.syncer.take_policy(newest, NOW_MS).unwrap().is_some());
+}
+
+#[test]
+fn a_roster_that_is_held_back_makes_the_policy_grow_old() {
+    let mut stand = Stand::new();
+    let longer = Newest {
+        roster: 1,
+        ..stand.publisher.newest()
+    };
+    let answer = PolicyAnswer {
+        newest: longer.sign(&stand.publisher.log_key()).unwrap(),
+        ..stand.publisher.answer(3, Some(NOW_MS))
+    };
+    because(
+        &stand.refused(answer),
+        "freeze: the log has roster revision 1, this device was given 0",
+    );
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub struct PolicyAnswer {
     pub receipt: String,
     /// The bundle's bytes, base64url; empty for a caller who has that of this index.
     pub bundle: String,
+    /// The log's word that this policy is the newest at the size of the receipt's checkpoint, and how long its
+    /// roster is: see [`Newest`](crate::newest::Newest). Empty where nobody asks what is newest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub newest: String,
 }
 
 /// What `event: policy` in the policy stream is about.

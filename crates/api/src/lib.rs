@@ -11,6 +11,7 @@ pub mod access;
 pub mod browse;
 pub mod distribution;
 pub mod explanation;
+pub mod newest;
 pub mod reading;
 pub mod submission;
 

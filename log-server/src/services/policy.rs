@@ -23,10 +23,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use cairn_api::distribution::{PolicyAnswer, PolicyNotice, RosterNotice};
+use cairn_api::newest::Newest;
 use cairn_event::encoding::to_base64url;
-use cairn_identity::Roster;
+use cairn_identity::{Ledger, Roster};
+use cairn_tlog::{Checkpoint, Note, Receipt};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+
+/// Policies that may come into force one after the other while one is given out.
+const TRIES: u32 = 4;
 
 /// The newest published policy and roster entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +40,28 @@ pub struct Heads {
     pub policy: Option<PolicyNotice>,
     /// The newest roster entry.
     pub roster: Option<RosterNotice>,
+}
+
+impl Heads {
+    /// Those among the first `size` entries.
+    pub fn at(ledger: &Ledger, size: u64) -> Self {
+        let mut policies = ledger.policies().iter().rev();
+        let policy = policies.find(|head| head.index < size);
+        let indices = &ledger.roster().indices;
+        let revision = indices.partition_point(|index| *index < size);
+        let newest = revision.checked_sub(1).and_then(|last| indices.get(last));
+        Self {
+            policy: policy.map(|head| PolicyNotice {
+                index: head.index,
+                version: head.version,
+                bundle_sha256: head.bundle,
+            }),
+            roster: newest.map(|index| RosterNotice {
+                index: *index,
+                revision: revision as u64,
+            }),
+        }
+    }
 }
 
 impl Services {
@@ -129,8 +156,52 @@ fn give(services: &Services, head: PolicyNotice, note: String) -> Result<Given, 
     })
 }
 
-/// A policy entry with its receipt and its bundle. It reads the store: not for async threads.
+/// The policy in force with its receipt, its bundle, and the log's word that it is the newest: `head`, or what
+/// was published since. It reads the store: not for async threads.
 fn policy_answer(services: &Services, head: &PolicyNotice) -> Result<PolicyAnswer, Problem> {
+    let mut head = head.clone();
+    for _ in 0..TRIES {
+        let receipt = receipt(services, head.index)?;
+        let size = proven_size(&receipt)?;
+        let heads = Heads::at(&services.log().ledger(), size);
+        match &heads.policy {
+            Some(found) if found.index != head.index => head = found.clone(),
+            _ => return whole(services, &head, receipt, newest(services, size, &heads)?),
+        }
+    }
+    let detail = "the policy is changing";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    Err(Problem::retry(status, "policy-changing", 1, detail))
+}
+
+/// The size of the checkpoint to which a receipt leads.
+fn proven_size(receipt: &str) -> Result<u64, Problem> {
+    let receipt = Receipt::parse(receipt).map_err(|error| internal(&error, "reading a receipt"))?;
+    let note = Note::parse(&receipt.checkpoint);
+    let note = note.map_err(|error| internal(&error, "reading a receipt"))?;
+    let checkpoint = Checkpoint::parse(&note.text);
+    let checkpoint = checkpoint.map_err(|error| internal(&error, "reading a receipt"))?;
+    Ok(checkpoint.size)
+}
+
+/// The log's word about what was newest at a size.
+fn newest(services: &Services, size: u64, heads: &Heads) -> Result<String, Problem> {
+    let newest = Newest {
+        origin: services.log().origin().to_owned(),
+        size,
+        policy: heads.policy.as_ref().map(|head| head.index),
+        roster: heads.roster.as_ref().map_or(0, |head| head.revision),
+    };
+    let signed = newest.sign(&services.log().keys().log);
+    signed.map_err(|error| internal(&error, "signing what is newest"))
+}
+
+fn whole(
+    services: &Services,
+    head: &PolicyNotice,
+    receipt: String,
+    newest: String,
+) -> Result<PolicyAnswer, Problem> {
     let bundle = services.log().blob(&head.bundle_sha256.0);
     let bundle = bundle.map_err(|error| internal(&error, "reading the bundle"))?;
     // An administrator may have submitted an entry whose bundle never came.
@@ -141,8 +212,9 @@ fn policy_answer(services: &Services, head: &PolicyNotice) -> Result<PolicyAnswe
     Ok(PolicyAnswer {
         index: head.index,
         entry: entry_text(services, head.index)?,
-        receipt: receipt(services, head.index)?,
+        receipt,
         bundle: to_base64url(&bundle),
+        newest,
     })
 }
 

@@ -4,12 +4,13 @@ use super::person::Device;
 use super::world::{PATIENCE, World, problem};
 use cairn_api::distribution::{NewsAnswer, PolicyEvent, RosterEvent};
 use cairn_api::event_stream::{EventReader, StreamEvent};
+use cairn_api::newest::Newest;
 use cairn_event::PersonRole::{Admin, Developer, Security};
 use cairn_event::administrative::{PolicyStatement, RosterChange};
 use cairn_event::body::Body;
 use cairn_event::encoding::from_base64url;
 use cairn_event::{Frame, Sha256};
-use cairn_tlog::{Receipt, TrustPolicy};
+use cairn_tlog::{Receipt, TrustPolicy, VerifierKey};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -234,8 +235,23 @@ async fn the_policy_comes_with_receipt_and_bundle() {
     verify(&world, entry.as_str().unwrap(), receipt.as_str().unwrap());
     let other = world.json("/v1/policy?have=1", &token).await;
     assert_eq!(other, world.json("/v1/policy", &token).await);
-    // The receipt follows the log: by it a device knows that the policy is the newest.
-    let size = |answer: &Value| checkpoint_size(answer["receipt"].as_str().unwrap());
+    // The receipt follows the log, and the log says what was newest at its size.
+    let size = |answer: &Value| {
+        let size = checkpoint_size(answer["receipt"].as_str().unwrap());
+        let newest = Newest {
+            origin: world.log.origin().to_owned(),
+            size,
+            policy: Some(index),
+            roster: world.log.ledger().roster().revision,
+        };
+        let key = VerifierKey::parse(&world.public.log_key).unwrap();
+        let said = answer["newest"].as_str().unwrap();
+        assert_eq!(
+            Newest::open(said, &newest.origin, [&key]),
+            Ok(newest.clone())
+        );
+        size
+    };
     let before = size(&other);
     let team = RosterChange::AddTeam {
         name: "Infra".into(),

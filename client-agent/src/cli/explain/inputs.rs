@@ -110,5 +110,6 @@ async fn policy(client: &Client, index: u64) -> anyhow::Result<PolicyAnswer> {
         entry,
         receipt,
         bundle: to_base64url(&bundle),
+        newest: String::new(),
     })
 }

@@ -6,9 +6,7 @@ use crate::log::Log;
 use crate::services::policy::Heads;
 use crate::services::standing::Standing;
 use crate::store::StoreError;
-use cairn_api::distribution::{PolicyNotice, RosterNotice};
 use cairn_event::Disclosure;
-use cairn_identity::Ledger;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -73,7 +71,7 @@ fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, Stor
         let start = indices.partition_point(|index| *index < from);
         let end = indices.partition_point(|index| *index < size);
         let new = indices.get(start..end).unwrap_or_default().to_vec();
-        (new, heads_at(&ledger, size))
+        (new, Heads::at(&ledger, size))
     };
     let learned: Vec<(u64, Vec<Disclosure>)> =
         new.into_iter().map(|at| (at, names(log, at))).collect();
@@ -83,26 +81,6 @@ fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, Stor
     }
     people.set_size(size.max(from));
     Ok(newest)
-}
-
-/// The newest policy and roster entries among the first `size`.
-fn heads_at(ledger: &Ledger, size: u64) -> Heads {
-    let mut policies = ledger.policies().iter().rev();
-    let policy = policies.find(|head| head.index < size);
-    let indices = &ledger.roster().indices;
-    let revision = indices.partition_point(|index| *index < size);
-    let newest = revision.checked_sub(1).and_then(|last| indices.get(last));
-    Heads {
-        policy: policy.map(|head| PolicyNotice {
-            index: head.index,
-            version: head.version,
-            bundle_sha256: head.bundle,
-        }),
-        roster: newest.map(|index| RosterNotice {
-            index: *index,
-            revision: revision as u64,
-        }),
-    }
 }
 
 /// The confidential names that are left of the entry at `index`: none where it is no roster entry, since
