@@ -259,17 +259,18 @@ impl TrustPolicy {
 
     /// Whether the named witness cosigned, or enough members of the named group did.
     ///
-    /// Parsing guarantees that a group refers only to earlier lines, so the recursion ends, and
-    /// that no two witnesses share a public key, so each key counts once.
+    /// Parsing guarantees that a group refers only to earlier lines, so one pass over the groups in file
+    /// order settles each of them, and that no two witnesses share a public key, so each key counts once.
     fn is_satisfied(&self, name: &str, cosigners: &BTreeSet<&str>) -> bool {
-        match self.groups.iter().find(|group| group.name == name) {
-            None => cosigners.contains(name),
-            Some(group) => {
-                let members = group.members.iter();
-                let satisfied = members.filter(|member| self.is_satisfied(member, cosigners));
-                satisfied.count() >= group.threshold
+        let mut satisfied = cosigners.clone();
+        for group in &self.groups {
+            let members = group.members.iter();
+            let there = members.filter(|member| satisfied.contains(member.as_str()));
+            if there.count() >= group.threshold {
+                satisfied.insert(&group.name);
             }
         }
+        satisfied.contains(name)
     }
 }
 

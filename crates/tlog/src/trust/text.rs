@@ -5,7 +5,7 @@
 //!
 //! Narrower than the specification in one point: the file must be UTF-8, because key names are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -150,7 +150,7 @@ impl TrustPolicy {
         Ok(Self {
             logs: parser.logs,
             witnesses: parser.witnesses,
-            groups: parser.groups.into_iter().map(|(group, _)| group).collect(),
+            groups: parser.groups,
             quorum: (quorum != NONE).then_some(quorum),
         })
     }
@@ -168,8 +168,9 @@ impl FromStr for TrustPolicy {
 struct Parser {
     logs: Vec<TrustedLog>,
     witnesses: Vec<TrustedWitness>,
-    /// Groups with their nesting depth.
-    groups: Vec<(WitnessGroup, usize)>,
+    groups: Vec<WitnessGroup>,
+    /// Every defined name with its nesting depth, 0 for a witness: looked up for each name on each line.
+    depths: BTreeMap<String, usize>,
     members: BTreeSet<String>,
     quorum: Option<String>,
 }
@@ -222,7 +223,7 @@ impl Parser {
             [name, key, url] => (name, key, Some((*url).to_owned())),
             _ => return Err(E::WordCount { line }),
         };
-        let name = self.new_name(line, name)?;
+        self.check_new(line, name)?;
         let key = parse_key(line, key, KeyAlgorithm::is_for_cosigners)?;
         if self
             .witnesses
@@ -231,6 +232,8 @@ impl Parser {
         {
             return Err(E::DuplicateKey { line });
         }
+        self.depths.insert((*name).to_owned(), 0);
+        let name = (*name).to_owned();
         self.witnesses.push(TrustedWitness { name, key, url });
         Ok(())
     }
@@ -242,11 +245,11 @@ impl Parser {
         if members.is_empty() {
             return Err(E::WordCount { line });
         }
-        let name = self.new_name(line, name)?;
+        self.check_new(line, name)?;
         let threshold = parse_threshold(line, threshold, members.len())?;
         let mut depth = 1;
         for member in members {
-            let below = self.depth_of(member);
+            let below = self.depths.get(*member);
             let below = below.ok_or_else(|| E::Undefined {
                 line,
                 name: (*member).to_owned(),
@@ -263,14 +266,12 @@ impl Parser {
             return Err(E::GroupDepth { line });
         }
         let members = members.iter().map(|member| (*member).to_owned()).collect();
-        self.groups.push((
-            WitnessGroup {
-                name,
-                threshold,
-                members,
-            },
-            depth,
-        ));
+        self.depths.insert((*name).to_owned(), depth);
+        self.groups.push(WitnessGroup {
+            name: (*name).to_owned(),
+            threshold,
+            members,
+        });
         Ok(())
     }
 
@@ -281,7 +282,7 @@ impl Parser {
         if self.quorum.is_some() {
             return Err(E::DuplicateQuorum { line });
         }
-        if *name != NONE && self.depth_of(name).is_none() {
+        if *name != NONE && !self.depths.contains_key(*name) {
             return Err(E::Undefined {
                 line,
                 name: (*name).to_owned(),
@@ -291,25 +292,14 @@ impl Parser {
         Ok(())
     }
 
-    /// Nesting depth of a defined name: 0 for a witness; `None` when it is not defined.
-    fn depth_of(&self, name: &str) -> Option<usize> {
-        if self.witnesses.iter().any(|witness| witness.name == name) {
-            return Some(0);
-        }
-        self.groups
-            .iter()
-            .find(|(group, _)| group.name == name)
-            .map(|(_, depth)| *depth)
-    }
-
-    fn new_name(&self, line: usize, name: &str) -> Result<String, TrustPolicyError> {
-        if name == NONE || self.depth_of(name).is_some() {
+    fn check_new(&self, line: usize, name: &str) -> Result<(), TrustPolicyError> {
+        if name == NONE || self.depths.contains_key(name) {
             return Err(E::Name {
                 line,
                 name: name.to_owned(),
             });
         }
-        Ok(name.to_owned())
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Applying trust policies to checkpoints (C2SP tlog-policy).
 
 use cairn_tlog::cosignature::cosign;
+use cairn_tlog::trust::MAX_POLICY_BYTES;
 use cairn_tlog::{
     Checkpoint, KeyAlgorithm, Note, NoteSignature, SignerKey, TrustError, TrustPolicy,
 };
@@ -219,4 +220,34 @@ fn less_than_a_quorum_moves_neither_its_first_time_nor_its_last() {
         assert!(within(first) && within(last), "{other}: {first:?} {last:?}");
     }
     assert_eq!(times([Some(10), None, None]), (None, None));
+}
+
+#[test]
+fn a_policy_as_long_and_as_nested_as_is_allowed_is_judged() {
+    const CHAINS: u16 = 620;
+    const DEPTH: u16 = 62;
+    let key = |number: u16| {
+        let mut seed = [0; 32];
+        seed[..2].copy_from_slice(&number.to_be_bytes());
+        SignerKey::from_seed("w", KeyAlgorithm::Ed25519Cosignature, &seed).unwrap()
+    };
+    let mut text = format!("log {}\n", log("example.com/a", 1).verifier());
+    let mut ends = Vec::new();
+    for number in 0..CHAINS {
+        text += &format!("witness w{number} {}\n", key(number).verifier());
+        let mut below = format!("w{number}");
+        for depth in 0..DEPTH {
+            text += &format!("group g{number}.{depth} all {below}\n");
+            below = format!("g{number}.{depth}");
+        }
+        ends.push(below);
+    }
+    text += &format!("group last 2 {}\nquorum last\n", ends.join(" "));
+    assert!(text.len() > MAX_POLICY_BYTES / 10 * 9 && text.len() <= MAX_POLICY_BYTES);
+    let policy = TrustPolicy::parse(&text).unwrap();
+    assert_eq!(policy.groups().len(), usize::from(CHAINS * DEPTH) + 1);
+    let (one, other) = (key(3), key(CHAINS - 1));
+    let judged = |keys: &[&SignerKey]| policy.verify_checkpoint(&note(keys).to_string());
+    assert!(judged(&[&one, &other]).is_ok());
+    assert!(matches!(judged(&[&one]), Err(TrustError::Quorum { .. })));
 }
