@@ -246,13 +246,30 @@ pub(crate) fn syms(text: &str) -> Vec<Sym> {
     text.chars().map(Sym::Char).collect()
 }
 
-/// The symbols of a path in lower case: paths are compared without regard to case.
+/// A character of a path as paths are compared: without regard to case, and by itself.
+///
+/// Why not the lower case of a whole text: there a sigma at the end of a word becomes another letter, and
+/// a pattern and a path end their words in different places.
+pub(crate) fn fold(c: char) -> impl Iterator<Item = char> {
+    let one_sigma = if c == 'ς' { 'σ' } else { c };
+    one_sigma.to_lowercase()
+}
+
+/// The text of a path as [`fold`] has it.
+pub(crate) fn folded(path: &str) -> String {
+    path.chars().flat_map(fold).collect()
+}
+
+/// The symbols of a path as [`fold`] has them.
 pub(crate) fn lower(path: &[Sym]) -> Vec<Sym> {
-    let lower = |sym: &Sym| match sym {
-        Sym::Char(c) => Sym::Char(c.to_lowercase().next().unwrap_or(*c)),
-        other => *other,
-    };
-    path.iter().map(lower).collect()
+    let mut lower = Vec::with_capacity(path.len());
+    for sym in path {
+        match sym {
+            Sym::Char(c) => lower.extend(fold(*c).map(Sym::Char)),
+            other => lower.push(*other),
+        }
+    }
+    lower
 }
 
 /// The text, if every symbol of it is known.

@@ -4,7 +4,7 @@
 //! needs the link or its target to match while an allow needs both.
 //! Source: Claude Code findings 2.5; gitignore(5).
 
-use crate::glob::{Glob, Match, Sym};
+use crate::glob::{Glob, Match, Sym, fold, folded};
 use crate::request::{Request, ResolvedPath};
 use crate::segment::Segment;
 use crate::work::Work;
@@ -84,7 +84,7 @@ impl PathPattern {
         } else {
             (Anchor::Cwd, text.strip_prefix("./").unwrap_or(text))
         };
-        let lower = rest.to_lowercase();
+        let lower = folded(rest);
         let segments: Vec<&str> = lower
             .split('/')
             .filter(|segment| !segment.is_empty() && *segment != ".")
@@ -241,7 +241,7 @@ struct Root {
 impl Root {
     fn new(path: &str) -> Self {
         Self {
-            text: path.to_lowercase().trim_end_matches('/').to_owned(),
+            text: folded(path).trim_end_matches('/').to_owned(),
             segments: Segments::of(path),
         }
     }
@@ -304,7 +304,7 @@ struct Segments(Vec<char>);
 
 impl Segments {
     fn of(path: &str) -> Self {
-        Self(path.chars().flat_map(char::to_lowercase).collect())
+        Self(path.chars().flat_map(fold).collect())
     }
 
     fn iter(&self) -> impl Iterator<Item = &[char]> {

@@ -71,6 +71,25 @@ fn a_denied_tree_of_one_segment_is_that_name_at_any_depth() {
 }
 
 #[test]
+fn letters_whose_case_is_no_matter_of_one_character_are_no_way_around_a_deny() {
+    for (pattern, name) in [
+        ("Read(//w/ΟΔΟΣ)", "ΟΔΟΣ"),
+        ("Read(//w/ΟΔΟΣ)", "οδος"),
+        ("Read(//w/οδος)", "ΟΔΟΣ"),
+        ("Read(//w/ΟΔΟΣ*)", "οδοσΑ"),
+        ("Read(//w/İ)", "İ"),
+        ("Read(//w/ẞ)", "ß"),
+    ] {
+        let denied = one(Effect::Deny, pattern);
+        let path = format!("/w/{name}");
+        let effect = of(&denied, &file("Read", &path, None));
+        assert_eq!(effect, Effect::Deny, "{pattern} {name}");
+        let line = format!("cat {path}$X");
+        assert_eq!(of(&denied, &bash(&line)), Effect::Ask, "{pattern} {line}");
+    }
+}
+
+#[test]
 fn a_deny_needs_the_link_or_its_target_an_allow_both() {
     let link = file("Read", "/w/proj/key", Some("/home/u/.ssh/id_rsa"));
     assert_eq!(
