@@ -192,15 +192,14 @@ impl Gatekeeper {
             }
             let folder = file.parent().unwrap_or(file).to_string_lossy();
             let project = ask.env.get("CLAUDE_PROJECT_DIR").unwrap_or(&hook.cwd);
-            let text = expansion::put_in(
-                text,
-                &Values {
-                    arguments,
-                    session: &hook.session,
-                    project,
-                    folder: &folder,
-                },
-            );
+            let values = Values {
+                arguments,
+                session: &hook.session,
+                project,
+                folder: &folder,
+            };
+            let text = expansion::put_in(text, &values)
+                .ok_or_else(|| format!("the text of `{name}` becomes too long to judge"))?;
             let commands = expansion::commands(&text);
             let mut mentions = text.split_whitespace().filter(|word| word.contains('@'));
             if commands.iter().any(|command| command.contains(UNCERTAIN))

@@ -17,7 +17,8 @@ const FILES_MAX: usize = 32;
 /// refused, so that a wall of `@` can neither hide a name nor hold the hook up.
 const PROBES_MAX: usize = 32_768;
 
-/// Longest name looked at, in bytes: the kernel takes no longer path.
+/// Longest name looked at, in bytes: the kernel takes no longer path. What follows is not even read,
+/// because a prompt of one word may have thousands of `@`.
 const NAME_BYTES_MAX: usize = 4_096;
 
 /// What a prompt brings in.
@@ -33,7 +34,8 @@ pub struct Mentions {
 /// agent was started with. With `None` for them every `@word:rest` is taken for a resource.
 ///
 /// A word such as `@ann` that names nothing brings nothing in and is left out. `None` where there
-/// are more than [`FILES_MAX`] or more than [`PROBES_MAX`] to look for; the caller refuses the prompt.
+/// are more than [`FILES_MAX`] or more than [`PROBES_MAX`] to look for, or a resource with a longer address
+/// than [`NAME_BYTES_MAX`]; the caller refuses the prompt.
 pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) -> Option<Mentions> {
     let mut search = Search {
         cwd,
@@ -50,9 +52,13 @@ pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) ->
                 search.names(inside.trim())?;
             }
             None => {
-                let word = rest.split(ends_a_word).next().unwrap_or_default();
+                let near = beginning(rest);
+                let word = near.split(ends_a_word).next().unwrap_or_default();
                 search.names(word)?;
-                search.resource(word, servers);
+                let is_whole = word.len() < near.len() || near.len() == rest.len();
+                if search.resource(word, servers) && !is_whole {
+                    return None;
+                }
             }
         }
         if search.found.files.len() + search.found.resources.len() > FILES_MAX {
@@ -60,6 +66,15 @@ pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) ->
         }
     }
     Some(search.found)
+}
+
+/// The first [`NAME_BYTES_MAX`] bytes, or as many as are whole letters.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(NAME_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// White space as JavaScript's `\s` has it, by which the program ends a word.
@@ -79,11 +94,7 @@ impl Search<'_> {
     /// line range, closing punctuation and brackets are not part of the name, and which of them the
     /// program cuts off differs from version to version. `None` when the search is too long.
     fn names(&mut self, text: &str) -> Option<()> {
-        let mut end = text.len().min(NAME_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let text = text.get(..end).unwrap_or_default();
+        let text = beginning(text);
         self.name(text, true)?;
         for (position, letter) in text.char_indices() {
             if !letter.is_alphanumeric() {
@@ -125,26 +136,31 @@ impl Search<'_> {
         Some(())
     }
 
-    fn resource(&mut self, word: &str, servers: Option<&[String]>) {
+    /// Whether the word names a resource.
+    fn resource(&mut self, word: &str, servers: Option<&[String]>) -> bool {
         let Some(servers) = servers else {
-            if let Some((server, address)) = word.split_once(':') {
-                self.of_server(server, address);
-            }
-            return;
+            let parts = word.split_once(':');
+            return parts.is_some_and(|(server, address)| self.of_server(server, address));
         };
+        let mut names_one = false;
         for server in servers {
             let rest = word.strip_prefix(server.as_str());
             if let Some(address) = rest.and_then(|rest| rest.strip_prefix(':')) {
-                self.of_server(server, address);
+                names_one |= self.of_server(server, address);
             }
         }
+        names_one
     }
 
-    fn of_server(&mut self, server: &str, address: &str) {
+    fn of_server(&mut self, server: &str, address: &str) -> bool {
+        if server.is_empty() || address.is_empty() {
+            return false;
+        }
         let one = (server.to_owned(), address.to_owned());
-        if !server.is_empty() && !address.is_empty() && !self.found.resources.contains(&one) {
+        if !self.found.resources.contains(&one) {
             self.found.resources.push(one);
         }
+        true
     }
 }
 

@@ -8,6 +8,11 @@
 
 use crate::interference::front_matter;
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Longest text that is made: four times the longest that is read. A text of nothing but placeholders
+/// and long arguments would fill the memory.
+const MADE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Marks a place whose content is not certain; no text has it of its own.
 pub const UNCERTAIN: char = '\0';
@@ -25,8 +30,8 @@ pub struct Values<'a> {
     pub folder: &'a str,
 }
 
-/// The text with everything put in.
-pub fn put_in(text: &str, values: &Values<'_>) -> String {
+/// The text with everything put in; `None` where that is more than [`MADE_BYTES_MAX`], which is refused.
+pub fn put_in(text: &str, values: &Values<'_>) -> Option<String> {
     let text = text.replace(UNCERTAIN, " ");
     let names = names(&text);
     let words = words(values.arguments);
@@ -57,10 +62,13 @@ pub fn put_in(text: &str, values: &Values<'_>) -> String {
                 out.push_str(literal);
             }
         }
+        if out.len() > MADE_BYTES_MAX {
+            return None;
+        }
         rest = tail;
     }
     out.push_str(rest);
-    out
+    Some(out)
 }
 
 /// A place in the text.
@@ -78,24 +86,25 @@ const KNOWN: [&str; 3] = [
 ];
 
 /// The placeholder that stands after a `$`, and its length.
-fn read(after: &str, names: &[String]) -> Option<(Placeholder, usize)> {
+///
+/// Reads no further than the placeholder goes: a text may have hundreds of thousands of `$`.
+fn read(after: &str, names: &BTreeMap<String, usize>) -> Option<(Placeholder, usize)> {
     if let Some(inside) = after.strip_prefix('{') {
-        let (name, _) = inside.split_once('}')?;
-        let length = name.len().checked_add(2)?;
-        let known = KNOWN.iter().find(|known| **known == name)?;
-        return Some((Placeholder::Known(known), length));
+        let is_whole = |known: &&&str| {
+            let rest = inside.strip_prefix(**known);
+            rest.is_some_and(|rest| rest.starts_with('}'))
+        };
+        let known = KNOWN.iter().find(is_whole)?;
+        return Some((Placeholder::Known(known), known.len().checked_add(2)?));
     }
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let word: &str = after.split(|letter| !is_part(letter)).next()?;
     if let Some(rest) = after.strip_prefix("ARGUMENTS") {
-        let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        return match index {
-            Some((number, _)) if number.parse::<usize>().is_ok() => {
-                let length = "ARGUMENTS[]".len().checked_add(number.len())?;
-                Some((Placeholder::Word(number.parse().ok()?), length))
-            }
-            _ => Some((Placeholder::All, "ARGUMENTS".len())),
-        };
+        let length = "ARGUMENTS".len();
+        return Some(match index(rest) {
+            Some((number, more)) => (Placeholder::Word(number), length.checked_add(more)?),
+            None => (Placeholder::All, length),
+        });
     }
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
     if digits > 0 {
@@ -105,8 +114,17 @@ fn read(after: &str, names: &[String]) -> Option<(Placeholder, usize)> {
         let number = after.get(..digits)?.parse().ok()?;
         return Some((Placeholder::Word(number), digits));
     }
-    let position = names.iter().position(|name| name == word)?;
-    Some((Placeholder::Word(position), word.len()))
+    let position = names.get(word)?;
+    Some((Placeholder::Word(*position), word.len()))
+}
+
+/// The number in `[12]` at the beginning of a text, and the length of that.
+fn index(text: &str) -> Option<(usize, usize)> {
+    let inside = text.strip_prefix('[')?;
+    let digits = inside.bytes().take_while(u8::is_ascii_digit).count();
+    let number = inside.get(..digits)?.parse().ok()?;
+    let is_closed = inside.get(digits..)?.starts_with(']');
+    is_closed.then_some((number, digits.checked_add(2)?))
 }
 
 /// What stands for a placeholder: `None` where that is not certain, `Some(None)` where nothing does
@@ -139,18 +157,24 @@ fn words(arguments: &str) -> Option<Vec<&str>> {
     })
 }
 
-/// The names that the front matter gives to the arguments, in order.
-fn names(text: &str) -> Vec<String> {
+/// The names that the front matter gives to the arguments, with their places; of two with one name the
+/// first counts.
+fn names(text: &str) -> BTreeMap<String, usize> {
     let front = front_matter(text).unwrap_or_default();
     let members = serde_saphyr::from_str::<Value>(front).unwrap_or_default();
-    match members.get("arguments") {
-        Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
+    let named: Vec<&str> = match members.get("arguments") {
+        Some(Value::String(text)) => text.split_whitespace().collect(),
         Some(Value::Array(items)) => {
             let named = items.iter().map(|item| item.as_str().unwrap_or_default());
-            named.map(str::to_owned).collect()
+            named.collect()
         }
         _ => Vec::new(),
+    };
+    let mut places = BTreeMap::new();
+    for (place, name) in named.into_iter().enumerate() {
+        places.entry(name.to_owned()).or_insert(place);
     }
+    places
 }
 
 #[cfg(test)]
@@ -167,6 +191,7 @@ mod tests {
                 folder: "/p/.claude/skills/x",
             },
         )
+        .unwrap()
     }
 
     #[test]
@@ -194,5 +219,33 @@ mod tests {
         assert!(made("cat \\\\$0", "x").contains(UNCERTAIN));
         assert_eq!(made("say $ARGUMENTS", "it's \"so\""), "say it's \"so\"");
         assert_eq!(made("a\0b", ""), "a b");
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_beginnings_is_read_as_any_other() {
+        for part in ["${", "${CLAUDE_PROJECT_DIR", "$ARGUMENT", "$name "] {
+            let text = part.repeat(1024 * 1024 / part.len());
+            assert_eq!(made(&text, "x"), text, "{part}");
+        }
+        let open = "$ARGUMENTS[1".repeat(80_000);
+        assert_eq!(made(&open, "x"), "x[1".repeat(80_000));
+        let many: String = (0..100_000).map(|number| format!("n{number} ")).collect();
+        let uses = "$n99999 ".repeat(60_000);
+        let text = format!("---\narguments: {many}\n---\n{uses}");
+        let words = format!("{}last", "w ".repeat(99_999));
+        assert!(made(&text, &words).ends_with("last last "));
+        assert_eq!(made("$ARGUMENTS[+0] $ARGUMENTS[]", "x y"), "x y[+0] x y[]");
+    }
+
+    #[test]
+    fn a_text_that_would_grow_beyond_measure_is_not_made() {
+        let values = Values {
+            arguments: &"x".repeat(1024),
+            session: "s-1",
+            project: "/p",
+            folder: "/p",
+        };
+        assert!(put_in(&"$ARGUMENTS".repeat(4_096), &values).is_some());
+        assert_eq!(put_in(&"$ARGUMENTS".repeat(4_097), &values), None);
     }
 }

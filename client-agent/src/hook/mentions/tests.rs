@@ -177,3 +177,28 @@ fn a_wall_of_mentions_ends_the_search() {
     let prompt = "@.".repeat(PROBES_MAX);
     assert_eq!(find(&prompt, "/", Path::new("/nohome"), Some(&[])), None);
 }
+
+#[test]
+fn a_prompt_of_one_word_is_read_as_any_other() {
+    let (folder, cwd) = scene();
+    let part = format!("@{}", "a".repeat(NAME_BYTES_MAX));
+    let prompt = format!("{} @key", part.repeat(2_000));
+    for servers in [None, Some(&[][..])] {
+        let found = find(&prompt, &cwd, folder.path(), servers).unwrap();
+        assert_eq!(found.files, [format!("{cwd}/key")]);
+    }
+}
+
+#[test]
+fn an_address_of_which_only_the_beginning_was_read_is_not_judged() {
+    let servers = ["docs".to_owned()];
+    let found = |address: usize| {
+        let prompt = format!("@docs:{} @docs:x", "é".repeat(address));
+        let known = find(&prompt, "/", Path::new("/nohome"), Some(&servers));
+        let open = find(&prompt, "/", Path::new("/nohome"), None);
+        assert_eq!(known, open);
+        known.map(|found| found.resources.len())
+    };
+    assert_eq!(found((NAME_BYTES_MAX - 5) / 2), Some(2));
+    assert_eq!(found(NAME_BYTES_MAX), None);
+}
