@@ -3,10 +3,14 @@
 use cairn_agent::hook::{CODEX, agent};
 
 /// The words that hooks are called for.
-const EVENTS: [&str; 10] = [
+const EVENTS: [&str; 14] = [
     "PreToolUse",
     "PostToolUse",
+    "PostToolUseFailure",
     "UserPromptSubmit",
+    "UserPromptExpansion",
+    "InstructionsLoaded",
+    "ConfigChange",
     "PermissionRequest",
     "SessionStart",
     "SessionEnd",

@@ -4,6 +4,21 @@ use cairn_event::Effect;
 use cairn_policy::{Bundle, Case, SettingsSource, compile, import_settings};
 use serde_json::{Value, json};
 
+/// The parser of shell lines, whose panics the engine catches.
+const CAUGHT: &str = "brush-parser";
+
+/// Lets a fuzzer go on after a panic that the engine catches and judges: a fuzzer aborts at every panic
+/// otherwise, and would find nothing behind the first. Called once, before the first input.
+pub fn leave_caught_panics() {
+    let found = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(std::panic::Location::file);
+        if !place.is_some_and(|file| file.contains(CAUGHT)) {
+            found(panic);
+        }
+    }));
+}
+
 /// A bundle is the same after it was written and read again, and compiling it never panics.
 pub fn bundle(data: &[u8]) {
     let Ok(bundle) = Bundle::parse(data) else {
