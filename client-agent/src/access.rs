@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// How long before its end a token is renewed: 60 s, the longest a call may take with its retry.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
+/// How long a token is used at most, whatever its server says: one day, far more than ours gives. A time that
+/// no clock can hold must not end whoever follows the policy.
+const LIFE_MOST: Duration = Duration::from_secs(86_400);
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
@@ -64,7 +68,8 @@ impl Access {
         let device = self.device.as_deref();
         let assertion = assert_key(&self.origin, device, now_ms(), random::bytes()?, key)?;
         let answer = self.client.token(assertion).await?;
-        let life = Duration::from_secs(answer.expires_in).saturating_sub(RENEW_BEFORE);
+        let life = Duration::from_secs(answer.expires_in).min(LIFE_MOST);
+        let life = life.saturating_sub(RENEW_BEFORE);
         let client = self.client.with_token(&answer.access_token);
         self.token = Some((client.clone(), Instant::now() + life));
         Ok(client)

@@ -7,6 +7,8 @@
     reason = "what a test builds on must be there; clippy sees only the test functions themselves"
 )]
 
+mod answers;
+mod between;
 mod brought;
 mod closed;
 mod codex;

@@ -1,5 +1,11 @@
 //! The typed client: one method a call, problems as errors, bounded bodies.
 
+mod answer;
+
+pub use answer::{MAX_ANSWER_BYTES, MAX_NEWS_BYTES, MAX_PROBLEM_BYTES};
+
+use answer::{not_understood, unreachable_server};
+
 use crate::access::{EnrollRequest, EnrollStarted, EnrollStatus, TokenAnswer, TokenRequest};
 use crate::distribution::{GenesisAnswer, LONGEST_WAIT_S, NewsAnswer, PolicyAnswer, RosterAnswer};
 use crate::event_stream::{EventReader, StreamItem};
@@ -19,9 +25,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for a page of the roster or for a policy: as long as the server lets a slow reader take for
 /// its answer. On a morning on which a whole fleet starts at once, patience costs less than asking again.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Largest answer body accepted: a full bundle of largest entries, decoded, twice.
-pub const MAX_ANSWER_BYTES: usize = 64 * 1_048_576;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -170,13 +173,13 @@ impl Client {
     ///
     /// Errors: as everywhere; a 404 is a problem with status 404.
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        self.send(path, self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT))
-            .await
+        let request = self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT);
+        self.send(path, request, MAX_ANSWER_BYTES).await
     }
 
     /// `GET` of text.
     pub async fn text(&self, path: &str) -> Result<String, ClientError> {
-        String::from_utf8(self.bytes(path).await?).map_err(|error| answer(path, &error))
+        String::from_utf8(self.bytes(path).await?).map_err(|error| not_understood(path, &error))
     }
 
     /// The genesis entry.
@@ -219,8 +222,8 @@ impl Client {
             path.push_str(&format!("&policy={index}"));
         }
         let patience = Duration::from_secs(LONGEST_WAIT_S) + ANSWER_TIMEOUT;
-        self.json(&path, self.http.get(self.url(&path)).timeout(patience))
-            .await
+        let request = self.http.get(self.url(&path)).timeout(patience);
+        parsed(&path, &self.send(&path, request, MAX_NEWS_BYTES).await?)
     }
 
     async fn page<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -237,7 +240,8 @@ impl Client {
             .put(self.url(&path))
             .body(bytes)
             .timeout(ANSWER_TIMEOUT);
-        self.send(&path, request).await.map(|_| digest)
+        let stored = self.send(&path, request, MAX_ANSWER_BYTES).await;
+        stored.map(|_| digest)
     }
 
     /// A blob by digest; checked against it.
@@ -247,7 +251,7 @@ impl Client {
         if Sha256::of(&bytes) == *digest {
             Ok(bytes)
         } else {
-            Err(answer(
+            Err(not_understood(
                 &path,
                 &"the bytes do not hash to the digest asked for",
             ))
@@ -286,9 +290,7 @@ impl Client {
             .await
             .map_err(unreachable_server)?;
         if !response.status().is_success() {
-            let (status, pause) = (response.status().as_u16(), retry_after(&response));
-            let body = response.bytes().await.unwrap_or_default();
-            return Err(problem(status, pause, &body));
+            return Err(answer::refusal(response).await);
         }
         let path = path.to_owned();
         let mut reader = EventReader::default();
@@ -300,7 +302,7 @@ impl Client {
                         .into_iter()
                         .map(|event| Ok(StreamItem::Event(event)))
                         .collect(),
-                    Err(error) => vec![Err(answer(&path, &error))],
+                    Err(error) => vec![Err(not_understood(&path, &error))],
                 },
                 Err(error) => vec![Err(unreachable_server(error))],
             };
@@ -324,82 +326,25 @@ impl Client {
         path: &str,
         request: reqwest::RequestBuilder,
     ) -> Result<T, ClientError> {
-        let body = self.send(path, request).await?;
-        serde_json::from_slice(&body).map_err(|error| answer(path, &error))
+        let body = self.send(path, request, MAX_ANSWER_BYTES).await?;
+        parsed(path, &body)
     }
 
     async fn send(
         &self,
         path: &str,
         request: reqwest::RequestBuilder,
+        bytes_max: usize,
     ) -> Result<Vec<u8>, ClientError> {
         let response = self
             .authorised(request)
             .send()
             .await
             .map_err(unreachable_server)?;
-        let (status, pause) = (response.status(), retry_after(&response));
-        let mut body = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(unreachable_server)?;
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(answer(
-                    path,
-                    &format!("longer than {MAX_ANSWER_BYTES} bytes"),
-                ));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            Ok(body)
-        } else {
-            Err(problem(status.as_u16(), pause, &body))
-        }
+        answer::body(path, response, bytes_max).await
     }
 }
 
-/// The seconds of `Retry-After`; a date is not what our server sends, and a proxy's is not waited for.
-fn retry_after(response: &reqwest::Response) -> Option<u64> {
-    let value = response.headers().get("retry-after")?;
-    value.to_str().ok()?.parse().ok()
-}
-
-fn problem(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> ClientError {
-    let read: Problem = serde_json::from_slice(body).unwrap_or_else(|_| {
-        let family = if status == 429 || status >= 500 {
-            Family::Retry
-        } else {
-            Family::Refused
-        };
-        Problem::new(
-            "http",
-            "The server answered with an error",
-            status,
-            family,
-            String::new(),
-        )
-    });
-    ClientError::Problem(Box::new(Problem {
-        retry_after_s,
-        ..read
-    }))
-}
-
-fn answer(path: &str, detail: &dyn std::fmt::Display) -> ClientError {
-    ClientError::Answer {
-        path: path.to_owned(),
-        detail: detail.to_string(),
-    }
-}
-
-fn unreachable_server(error: reqwest::Error) -> ClientError {
-    // reqwest's own text stops at "error sending request"; its source says what happened.
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    ClientError::Unreachable(text)
+fn parsed<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| not_understood(path, &error))
 }
