@@ -7,6 +7,7 @@
 //! Source: architecture of record, section 5; endpoint findings 6.2 and 6.3 (activation checks,
 //! rollback, staleness).
 
+mod activation;
 mod basis;
 mod effective;
 mod news;
@@ -15,18 +16,19 @@ mod stream;
 mod sync;
 mod sync_error;
 
+pub use activation::activate;
 pub use basis::{Basis, BasisError, VerifiedPolicy};
 pub use effective::{is_file_rule, second_line};
 pub use news::News;
 pub use stored::{Stored, StoredError};
 pub use stream::{Following, Patience, follow};
-pub use sync::{Syncer, activate};
+pub use sync::Syncer;
 pub use sync_error::SyncError;
 
+use crate::clock::Uptime;
 use cairn_event::Sha256;
 use cairn_policy::{CompiledBundle, Freshness, Staleness, Subject};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
 
 /// How far this machine's clock may go back before it is not believed: 5 minutes, more than it is ever
 /// corrected by. Whoever sets it back further could otherwise keep an old policy young.
@@ -56,15 +58,18 @@ pub struct InForce {
     pub roster_index: Option<u64>,
     /// Index of the entry that revoked this device.
     pub revoked_at: Option<u64>,
-    /// Why the server refuses this device, in its words, until it answers again.
+    /// Whether the roster on this device is not whole, so that nobody can say which teams and roles hold.
+    pub roster_lost: bool,
+    /// Why the server refuses this device, until it answers again.
     ///
     /// A revoked device is told so instead of being given the roster entry that says it.
     pub refused: Option<String>,
     /// From when on this is known to be the newest policy, milliseconds since 1970: when the witnesses
     /// vouched for the checkpoint that the server proved it with, without witnesses when it said so.
     pub checked_ms: u64,
-    /// When this run of the daemon last learned that, by a clock that nobody can set.
-    pub confirmed: Option<Instant>,
+    /// When this device last learned that, by a clock that nobody can set; `None` where the machine was
+    /// started again since.
+    pub confirmed: Option<Uptime>,
 }
 
 /// Why nothing may be decided.
@@ -73,6 +78,11 @@ pub enum NotInForce {
     /// No bundle was ever verified here.
     #[error("this device has no verified policy yet")]
     NoPolicy,
+    /// The stored roster is missing, damaged or too long to be read.
+    ///
+    /// Without it the rules for teams and roles would not hold, the denying ones among them.
+    #[error("the roster on this device is damaged or missing; it is read from the server again")]
+    NoRoster,
     /// The last check is too long ago.
     #[error("the policy was last checked {} ago, more than {} are allowed", span(*.age_ms), span(*.limit_ms))]
     Stale {
@@ -104,6 +114,9 @@ impl InForce {
             return Err(NotInForce::Refused(reason.clone()));
         }
         let active = self.active.clone().ok_or(NotInForce::NoPolicy)?;
+        if self.roster_lost {
+            return Err(NotInForce::NoRoster);
+        }
         let age_ms = self.age_ms(now_ms);
         let limit_ms = active.compiled.bundle().ages().refuse_ms;
         if age_ms > limit_ms {
@@ -114,8 +127,8 @@ impl InForce {
 
     /// How long ago the policy was last known to be the newest.
     ///
-    /// The machine's clock says so, and the time that the daemon has been running since where that is
-    /// longer. A clock that went back makes the policy at least old enough to be restricted.
+    /// The machine's clock says so, and the time that the machine has been up since, asleep or not, where
+    /// that is longer. A clock that went back makes the policy at least old enough to be restricted.
     pub fn age_ms(&self, now_ms: u64) -> u64 {
         let told_ms = now_ms.saturating_sub(self.checked_ms);
         let ran = self.confirmed.map(|at| at.elapsed().as_millis());

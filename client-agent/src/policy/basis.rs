@@ -154,6 +154,11 @@ impl Basis {
         self.roster.indices.last().copied()
     }
 
+    /// Whether the roster names this device: one that does not is not whole.
+    pub fn is_in_roster(&self) -> bool {
+        self.roster.devices.contains_key(&self.device)
+    }
+
     /// Index at which this device was revoked.
     pub fn revoked_at(&self) -> Option<u64> {
         self.roster

@@ -2,6 +2,7 @@
 //!
 //! Owns the two files. What is read back is verified as if the server had just sent it.
 
+use crate::clock::KeptUptime;
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
 use cairn_durable::file::{CreateDirError, ReadFileError, WriteFileError};
@@ -10,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Largest file: a roster of 50,000 statements with receipts of about 1 KiB, or the largest bundle.
+/// Largest file: a roster of 50,000 statements with receipts of about 1 KiB, or the largest bundle. A longer
+/// roster counts as none at a start: until the server has given it again nothing is decided.
 const FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// What is stored about the newest policy.
@@ -21,6 +23,9 @@ pub struct StoredPolicy {
     pub policy: Option<PolicyAnswer>,
     /// From when on it is known to be the newest, milliseconds since 1970.
     pub checked_ms: u64,
+    /// When this device learned that, by a clock that nobody can set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<KeptUptime>,
     /// Why the server refuses this device, until it answers again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,

@@ -37,8 +37,15 @@ const CONFIRM_LEAST: Duration = Duration::from_secs(15);
 /// An answer that was waited for less than this and brings nothing new was not waited for.
 const WAITED: Duration = Duration::from_secs(1);
 
-/// Problem codes that say this device's key is not good (any more), and not only its token.
-const GONE: [&str; 2] = ["device-revoked", "unknown-key"];
+/// Problem codes that say this device's key is not good (any more), and not only its token, with what is told
+/// of each: whoever stands between must not put a sentence of theirs before a model.
+const GONE: [(&str, &str); 2] = [
+    ("device-revoked", "it says that the device was revoked"),
+    (
+        "unknown-key",
+        "it says that it does not know the device's key",
+    ),
+];
 
 /// How long a silent server is believed to be there.
 #[derive(Clone, Copy, Debug)]
@@ -232,8 +239,9 @@ impl Follower {
             .send_modify(|shown| shown.problem = Some(error.to_string()));
         if let Some(refused) = error.key_refused() {
             self.access.forget();
-            if GONE.contains(&refused.code())
-                && let Err(error) = self.syncer.refuse(refused)
+            let gone = GONE.iter().find(|(code, _)| *code == refused.code());
+            if let Some((_, reason)) = gone
+                && let Err(error) = self.syncer.refuse(reason)
             {
                 tracing::error!(%error, "the refusal is not on disk");
             }

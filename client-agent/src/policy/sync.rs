@@ -4,6 +4,7 @@
 //! newest is the log's signed word, and counts from when the witnesses vouched for the checkpoint that it
 //! is about: whoever shows an old state for ever makes the policy stale, not current.
 
+use super::activation::activate;
 use super::basis::{Basis, BasisError};
 use super::stored::{Stored, StoredError, StoredPolicy};
 use super::sync_error::SyncError;
@@ -11,19 +12,16 @@ use super::{Active, Enforcement, InForce, News};
 use crate::access::Access;
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
-use crate::clock::now_ms;
+use crate::clock::{KeptUptime, Uptime, now_ms};
 use crate::enrolment::Identity;
 use crate::key::DeviceKey;
 use crate::recorder::Recorder;
 use crate::state::StateDir;
+use cairn_api::Client;
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
-use cairn_api::{Client, Problem};
-use cairn_event::Sha256;
 use cairn_event::body::{Body, PolicyActivated};
-use cairn_event::encoding::from_base64url;
-use cairn_policy::{Bundle, Staleness, compile};
+use cairn_policy::Staleness;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How often an unchanged policy's check is written to disk: every 10 minutes.
 ///
@@ -35,20 +33,25 @@ const CHECKED_WRITE_INTERVAL_MS: u64 = 600_000;
 pub struct Syncer {
     basis: Basis,
     entries: Vec<ReceiptedFrame>,
+    /// How many of the entries are on disk.
+    kept: usize,
+    /// Whether the roster on disk could not be read whole and the server has not given the rest yet.
+    roster_lost: bool,
     policy: StoredPolicy,
     stored: Stored,
     enforcement: Arc<Enforcement>,
     circumstances: Arc<Circumstances>,
     written_ms: u64,
-    /// When the policy was last confirmed by a newer proof, in this run.
-    confirmed: Option<Instant>,
+    /// When the policy was last confirmed by a newer proof.
+    confirmed: Option<Uptime>,
 }
 
 impl Syncer {
     /// Loads what is on disk, verifies it again and puts it in force.
     ///
     /// Errors: [`SyncError`] when nothing can be loaded at all. A damaged file counts as empty: the
-    /// server sends it again, and until then nothing is decided.
+    /// server sends it again, and until then nothing is decided. So does a roster of which a part is good:
+    /// the part that is not may have given this person to a team whose rules deny.
     pub fn load(
         state: &StateDir,
         identity: &Identity,
@@ -56,25 +59,41 @@ impl Syncer {
         circumstances: Arc<Circumstances>,
     ) -> Result<Self, SyncError> {
         let stored = Stored::open(state)?;
-        let entries = stored.roster().unwrap_or_default();
+        let (entries, roster_lost) = match stored.roster() {
+            Ok(entries) => (entries, false),
+            Err(error) => {
+                tracing::warn!(%error, "stored roster is not used");
+                (Vec::new(), true)
+            }
+        };
         let policy = stored.policy().unwrap_or_default();
+        let confirmed = policy.confirmed.as_ref().and_then(KeptUptime::still);
         let mut syncer = Self {
             basis: Basis::new(identity)?,
             entries: Vec::new(),
+            kept: 0,
+            roster_lost,
             policy: StoredPolicy::default(),
             stored,
             enforcement,
             circumstances,
             written_ms: policy.checked_ms,
-            confirmed: None,
+            confirmed,
         };
         for entry in entries {
             if let Err(error) = syncer.basis.apply_roster(&entry) {
                 tracing::warn!(%error, "stored roster is not used from here on");
+                syncer.roster_lost = true;
                 break;
             }
             syncer.entries.push(entry);
         }
+        // A file of which a part is bad is written again, also where nothing more is known than that part.
+        syncer.kept = if syncer.roster_lost {
+            0
+        } else {
+            syncer.entries.len()
+        };
         let active = match &policy.policy {
             Some(answer) => match activate(&mut syncer.basis, answer) {
                 Ok((active, _)) => Some(Arc::new(active)),
@@ -172,13 +191,29 @@ impl Syncer {
 
     /// Reads the roster to its end, page by page; what was taken over of it stays, whatever follows.
     async fn roster_pages(&mut self, client: &Client) -> Result<bool, SyncError> {
-        let mut changed = false;
+        let before = self.entries.len();
         loop {
-            let page = client.roster(self.roster_revision()).await?;
+            let page = match client.roster(self.roster_revision()).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.keep_roster()?;
+                    return Err(error.into());
+                }
+            };
             let is_empty = page.entries.is_empty();
-            changed |= self.take_roster(page.entries)?;
-            if is_empty || self.roster_revision() >= page.newest {
-                return Ok(changed);
+            let taken = self.apply_roster(page.entries);
+            let is_last = is_empty || self.roster_revision() >= page.newest;
+            // The file is written whole. Written at each page, a long roster would cost the square of its
+            // length; what a crash loses is asked for again.
+            if is_last || taken.is_err() || self.entries.len() >= self.kept.saturating_mul(2) {
+                self.keep_roster()?;
+            }
+            taken?;
+            if is_last {
+                if std::mem::take(&mut self.roster_lost) {
+                    self.publish(self.enforcement.now().active.clone());
+                }
+                return Ok(self.entries.len() > before);
             }
         }
     }
@@ -257,6 +292,7 @@ impl Syncer {
         self.policy = StoredPolicy {
             policy: Some(answer),
             checked_ms,
+            confirmed: self.confirmed.map(KeptUptime::of),
             refused: None,
         };
         self.stored.save_policy(&self.policy)?;
@@ -284,7 +320,8 @@ impl Syncer {
         }
         self.check_newest(answer)?;
         self.policy.checked_ms = self.newest_at(verified.witnessed_ms, now_ms);
-        if self.policy.checked_ms.saturating_sub(self.written_ms) >= CHECKED_WRITE_INTERVAL_MS {
+        self.policy.confirmed = self.confirmed.map(KeptUptime::of);
+        if self.policy.checked_ms.abs_diff(self.written_ms) >= CHECKED_WRITE_INTERVAL_MS {
             self.stored.save_policy(&self.policy)?;
             self.written_ms = self.policy.checked_ms;
         }
@@ -316,10 +353,15 @@ impl Syncer {
     /// From when on a policy is known to be the newest. Where no witness says, the server's word and
     /// this machine's clock must do.
     fn newest_at(&mut self, witnessed_ms: Option<u64>, now_ms: u64) -> u64 {
-        let seen_ms = witnessed_ms.unwrap_or(now_ms).min(now_ms);
+        let Some(witnessed_ms) = witnessed_ms else {
+            // Also where this clock was ahead before: it would else be the past until that time comes.
+            self.confirmed = Some(Uptime::now());
+            return now_ms;
+        };
+        let seen_ms = witnessed_ms.min(now_ms);
         if seen_ms > self.policy.checked_ms {
             // What the proof's own age was is counted by the clock; from here on time is measured.
-            self.confirmed = Some(Instant::now());
+            self.confirmed = Some(Uptime::now());
         }
         self.policy.checked_ms.max(seen_ms)
     }
@@ -331,26 +373,37 @@ impl Syncer {
     ///
     /// Errors: [`SyncError`] for the first entry that is not believed, or the disk.
     pub fn take_roster(&mut self, offered: Vec<ReceiptedFrame>) -> Result<bool, SyncError> {
-        let mut refused = None;
         let before = self.entries.len();
+        let taken = self.apply_roster(offered);
+        self.keep_roster()?;
+        taken?;
+        Ok(self.entries.len() > before)
+    }
+
+    /// Puts roster entries in force, up to the first that is not believed.
+    fn apply_roster(&mut self, offered: Vec<ReceiptedFrame>) -> Result<(), BasisError> {
+        let before = self.entries.len();
+        let mut taken = Ok(());
         for entry in offered {
-            match self.basis.apply_roster(&entry) {
-                Ok(()) => self.entries.push(entry),
-                Err(error) => {
-                    refused = Some(error);
-                    break;
-                }
+            taken = self.basis.apply_roster(&entry);
+            if taken.is_err() {
+                break;
             }
+            self.entries.push(entry);
         }
-        let changed = self.entries.len() > before;
-        if changed {
+        if self.entries.len() > before {
             self.publish(self.enforcement.now().active.clone());
+        }
+        taken
+    }
+
+    /// Writes the roster where the disk has less of it.
+    fn keep_roster(&mut self) -> Result<(), StoredError> {
+        if self.kept < self.entries.len() {
             self.stored.save_roster(&self.entries)?;
+            self.kept = self.entries.len();
         }
-        match refused {
-            Some(error) => Err(error.into()),
-            None => Ok(changed),
-        }
+        Ok(())
     }
 
     /// Stops every decision because the server refuses this device; survives a restart.
@@ -359,11 +412,11 @@ impl Syncer {
     /// proves a revocation is not given to a revoked device.
     ///
     /// Errors: [`StoredError`]; decisions have stopped for this run all the same.
-    pub fn refuse(&mut self, problem: &Problem) -> Result<(), StoredError> {
+    pub fn refuse(&mut self, reason: &str) -> Result<(), StoredError> {
         if self.policy.refused.is_some() {
             return Ok(());
         }
-        self.policy.refused = Some(problem.to_string());
+        self.policy.refused = Some(reason.to_owned());
         self.publish(self.enforcement.now().active.clone());
         self.stored.save_policy(&self.policy)
     }
@@ -384,46 +437,11 @@ impl Syncer {
             active,
             subject,
             roster_index: self.basis.roster_index(),
+            roster_lost: self.roster_lost || !self.basis.is_in_roster(),
             revoked_at: self.basis.revoked_at(),
             refused: self.policy.refused.clone(),
             checked_ms: self.policy.checked_ms,
             confirmed: self.confirmed,
         });
     }
-}
-
-/// Verifies a policy entry and its bundle and compiles it; gives when witnesses vouched for it, too.
-///
-/// Errors: [`SyncError`]; the policy in force stays.
-pub fn activate(
-    basis: &mut Basis,
-    answer: &PolicyAnswer,
-) -> Result<(Active, Option<u64>), SyncError> {
-    let verified = basis.policy(answer)?;
-    let statement = verified.statement;
-    let (revision, index) = (statement.revision, answer.index);
-    if revision > index {
-        return Err(SyncError::FastForward { revision, index });
-    }
-    let bytes = from_base64url(&answer.bundle).ok_or(SyncError::Encoding)?;
-    let (found, named) = (Sha256::of(&bytes), statement.bundle);
-    if found != named {
-        return Err(SyncError::OtherBundle { found, named });
-    }
-    let bundle = Bundle::parse(&bytes)?;
-    let circumstances = (bundle.origin.clone(), bundle.version);
-    let expected = (basis.origin().to_owned(), statement.version);
-    if circumstances != expected {
-        let words = |(origin, version): &(String, u64)| format!("{origin} version {version}");
-        let (found, named) = (words(&circumstances), words(&expected));
-        return Err(SyncError::Mismatch { found, named });
-    }
-    let compiled = compile(&bundle).map_err(SyncError::Compile)?;
-    let active = Active {
-        compiled,
-        index,
-        revision,
-        bundle: found,
-    };
-    Ok((active, verified.witnessed_ms))
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use cairn_policy::{Bundle, compile};
-use std::time::Duration;
 
 const CHECKED_MS: u64 = 1_795_392_000_000;
 
@@ -32,6 +31,11 @@ fn without_a_fresh_policy_nothing_is_decided() {
     );
     let limit_ms = Staleness::default().refuse_ms;
     let known = in_force(None);
+    let lost = InForce {
+        roster_lost: true,
+        ..known.clone()
+    };
+    assert_eq!(lost.usable(CHECKED_MS).unwrap_err(), NotInForce::NoRoster);
     assert!(known.usable(CHECKED_MS + limit_ms).is_ok());
     let stale = known.usable(CHECKED_MS + limit_ms + 1).unwrap_err();
     let age_ms = limit_ms + 1;
@@ -92,8 +96,8 @@ fn a_clock_that_goes_back_makes_no_policy_younger() {
     assert_eq!(back(CLOCK_BACK_MS), Freshness::Fresh);
     assert_eq!(back(CLOCK_BACK_MS + 1), Freshness::Restricted);
     assert_eq!(back(CHECKED_MS), Freshness::Restricted);
-    // What the daemon itself has lived through counts whatever the clock says.
-    let Some(long_ago) = Instant::now().checked_sub(Duration::from_secs(1_200)) else {
+    // What the machine has been up since counts whatever the clock says.
+    let Some(long_ago) = Uptime::now().0.checked_sub(1_200).map(Uptime) else {
         // A machine that has not been up for twenty minutes cannot say so.
         return;
     };

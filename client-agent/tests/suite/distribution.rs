@@ -5,8 +5,8 @@
 use super::device::{Device, ORIGIN, administrative_of, bundle};
 use cairn_agent::circumstances::Circumstances;
 use cairn_agent::enrolment::Identity;
-use cairn_agent::policy::{Enforcement, SyncError, Syncer};
-use cairn_api::distribution::PolicyAnswer;
+use cairn_agent::policy::{Enforcement, Stored, SyncError, Syncer};
+use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
 use cairn_api::newest::Newest;
 use cairn_event::administrative::PolicyStatement;
 use cairn_event::body::Body;
@@ -88,6 +88,18 @@ impl Publisher {
         self.entries.len() as u64 - 1
     }
 
+    /// Appends the roster entry of this frame; gives it as the server would.
+    fn roster(&mut self, frame: &str) -> ReceiptedFrame {
+        self.entries.push(frame.trim_end_matches('~').to_owned());
+        self.bundles.push(vec![]);
+        let index = self.entries.len() as u64 - 1;
+        ReceiptedFrame {
+            index,
+            frame: frame.to_owned(),
+            receipt: self.answer(index, Some(WITNESSED_MS)).receipt,
+        }
+    }
+
     /// The answer about the entry at `index`, with a checkpoint cosigned at `at_ms`, if at all.
     fn answer(&self, index: u64, at_ms: Option<u64>) -> PolicyAnswer {
         let mut nodes = MemoryNodes::new();
@@ -147,7 +159,10 @@ const WITNESSED_MS: u64 = NOW_MS - 3_600_000;
 impl Stand {
     fn new() -> Self {
         let device = Device::new(&bundle(json!({})));
-        std::fs::remove_file(device.state.policy().join("policy.json")).unwrap();
+        let roster = Stored::open(&device.state).unwrap().roster().unwrap();
+        for file in ["policy.json", "roster.json"] {
+            std::fs::remove_file(device.state.policy().join(file)).unwrap();
+        }
         let mut publisher = Publisher::of(&device);
         let mut identity = Identity::load(&device.state).unwrap();
         identity.trust_policy = publisher.trust_policy();
@@ -166,6 +181,8 @@ impl Stand {
         let answer = publisher.answer(index, Some(WITNESSED_MS));
         assert!(syncer.take_policy(answer, NOW_MS).unwrap().is_some());
         assert_eq!(enforcement.now().checked_ms, WITNESSED_MS);
+        let roster = publisher.roster(&roster[0].frame);
+        assert!(syncer.take_roster(vec![roster]).unwrap());
         Self {
             _device: device,
             publisher,

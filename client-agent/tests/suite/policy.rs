@@ -8,6 +8,7 @@ use cairn_agent::policy::{Enforcement, Stored, SyncError, Syncer};
 use cairn_event::PersonRole;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::encoding::{from_base64url, to_base64url};
+use cairn_policy::Freshness;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -123,4 +124,31 @@ fn a_removal_is_in_force_although_a_later_entry_is_refused() {
     assert!(circumstances.now().teams.is_empty());
     let kept = Stored::open(&device.state).unwrap().roster().unwrap();
     assert_eq!(kept.len(), 2);
+}
+
+/// Without witnesses the server's word of now counts, also where this clock was ahead when it was heard before.
+#[test]
+fn a_clock_that_was_ahead_does_not_make_a_confirmed_policy_old() {
+    let device = Device::new(&two_rules());
+    let path = device.state.policy().join("policy.json");
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let now_ms = cairn_agent::clock::now_ms();
+    stored["checked_ms"] = json!(now_ms + 1_000 * STALE_AFTER_MS);
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let answer = serde_json::from_value(stored["policy"].clone()).unwrap();
+    let identity = Identity::load(&device.state).unwrap();
+    let enforcement = Arc::new(Enforcement::default());
+    let circumstances = Arc::new(Circumstances::new(&identity));
+    let syncer = Syncer::load(&device.state, &identity, enforcement.clone(), circumstances);
+    assert_eq!(enforcement.now().freshness(now_ms), Freshness::Restricted);
+    assert!(
+        syncer
+            .unwrap()
+            .take_policy(answer, now_ms)
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(enforcement.now().freshness(now_ms), Freshness::Fresh);
+    let kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(kept["checked_ms"], json!(now_ms));
 }

@@ -2,6 +2,7 @@
 //! What was decided at an age is replayed at that age. Source: endpoint findings 6.3.
 
 use super::device::{Daemon, Device, bundle, last_of, verdict};
+use cairn_agent::clock::{KeptUptime, Uptime};
 use cairn_event::Effect;
 use cairn_event::body::Body;
 use cairn_policy::{Bundle, Subject, compile, decide};
@@ -171,4 +172,30 @@ fn a_clock_set_back_gives_no_more_time() {
     let _daemon = device.start();
     assert_eq!(verdicts(&device), ["deny", "none", "allow"]);
     assert_eq!(status(&device)["daemon"]["policy_freshness"], "restricted");
+}
+
+/// The clock was set back while the machine slept, or before the daemon was started again: the policy is as
+/// old as the machine has been up since it was confirmed.
+#[test]
+fn neither_sleep_nor_a_new_daemon_makes_a_policy_young() {
+    let Some(long_ago) = Uptime::now().0.checked_sub(13 * 60) else {
+        // A machine that has not been up for so long cannot say so.
+        return;
+    };
+    let device = Device::new(&rules(None));
+    let path = device.state.policy().join("policy.json");
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    stored["checked_ms"] = json!(cairn_agent::clock::now_ms());
+    stored["confirmed"] = json!(KeptUptime::of(Uptime(long_ago)));
+    std::fs::write(&path, stored.to_string()).unwrap();
+    let _daemon = device.start();
+    assert_eq!(verdicts(&device), ["allow", "allow", "allow"]);
+    assert_eq!(status(&device)["daemon"]["policy_freshness"], "old");
+    let frames = device.spooled();
+    let age = last_of(&frames, "tool.decision")
+        .entry()
+        .payload()
+        .context
+        .policy_age_ms;
+    assert!(age.unwrap() >= 13 * MINUTE_MS);
 }
