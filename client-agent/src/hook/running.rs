@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 /// How long a session counts as alive after its last hook: ten minutes, as the heartbeat says.
 const SESSION_ALIVE: Duration = Duration::from_secs(600);
 
-/// Most sessions remembered: far more than one person can have open.
+/// Most sessions remembered: far more than one person can have open. A session is what a hook's input says it is,
+/// so whoever invents more has the ones forgotten whose process is not known, oldest first.
 const SESSIONS_MAX: usize = 4_096;
 
 /// How long an agent may take to end by itself: twice what its own last hooks may take.
@@ -59,8 +60,8 @@ impl Running {
     /// Notes a hook of a session.
     pub(super) fn alive(&self, session: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= SESSIONS_MAX {
-            known.retain(|_, one| one.last.elapsed() < SESSION_ALIVE);
+        if known.len() >= SESSIONS_MAX && !known.contains_key(session) {
+            forget_one(&mut known);
         }
         let new = || Session {
             last: Instant::now(),
@@ -133,6 +134,16 @@ impl Running {
             }
         }
         steps
+    }
+}
+
+/// Makes room: every session keeps its turn by its last hook, those that could be ended before all others.
+fn forget_one(known: &mut HashMap<String, Session>) {
+    let first = known
+        .iter()
+        .min_by_key(|(_, one)| (one.process().is_some(), one.last));
+    if let Some(session) = first.map(|(session, _)| session.clone()) {
+        known.remove(&session);
     }
 }
 
@@ -279,6 +290,23 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(15));
         assert!(running.steps(Some("another")).is_empty(), "it is gone");
         assert_eq!(running.count(), 1, "seen in the last ten minutes");
+    }
+
+    #[test]
+    fn invented_sessions_neither_fill_the_memory_nor_hide_a_real_one() {
+        let running = Running::default();
+        let (mut child, asker) = sleeper();
+        running.alive("real");
+        running.asked_by("real", &asker);
+        for number in 0..SESSIONS_MAX + 10 {
+            running.alive(&format!("invented-{number}"));
+        }
+        assert_eq!(running.count(), SESSIONS_MAX as u64);
+        let asked = running.steps(Some("why"));
+        let real = |step: &&Step| matches!(step, Step::Ask(session, Some(_)) if session == "real");
+        assert_eq!(asked.iter().filter(real).count(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
