@@ -1,9 +1,8 @@
 //! From a hook's input to its answer: decide on frozen inputs, record, then answer.
 //!
-//! Owns that order and the rule that without a durable record the answer is no, unless the policy
-//! itself says that work goes on when the spool is full.
+//! Owns that order. How one call is judged is in `judge`, what is recorded of it in `record`.
 
-use super::call::{blank, by_configured_name, in_view_of_age, mcp_call, refusal, why};
+use super::call::{blank, refusal};
 use super::directory::Directories;
 use super::executed::Judged;
 use super::observe::Observed;
@@ -11,25 +10,17 @@ use super::payload::{Beside, HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
 use super::running::Running;
 use super::verdicts::{Verdict, Verdicts};
-use super::{Answer, Ask, Gate, Hook, links};
-use crate::chain::Draft;
+use super::{Answer, Ask, Gate, Hook};
 use crate::circumstances::Circumstances;
-use crate::clock::now_ms;
-use crate::device::{Asker, Askers, Facts};
-use crate::policy::{Enforcement, InForce};
-use crate::recorder::{RecordError, Recorder};
+use crate::device::{Askers, Facts};
+use crate::policy::Enforcement;
+use crate::recorder::Recorder;
 use crate::telemetry::Joins;
-use crate::vigil::{self, Sight, Vigil};
-use cairn_event::body::{Body, ToolDecision};
-use cairn_event::disclosure::names;
-use cairn_event::{Context, Effect, Sha256};
-use cairn_policy::{ClosedGate, Request, RunningSessions, SpoolFull, decide, paths_to_resolve};
+use crate::vigil::Vigil;
+use cairn_event::{Effect, Sha256};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Age up to which posture is used where no policy says otherwise: two passes.
-const POSTURE_MAX_AGE_MS: u64 = 10_000;
+use std::time::Instant;
 
 /// What follows the identifier of a call in those of what it does besides.
 const BESIDE: &str = "-file";
@@ -58,21 +49,6 @@ pub struct Gatekeeper {
     directories: Directories,
     pub(super) judged: Judged,
     pub(super) running: Running,
-}
-
-/// A verdict with everything that is recorded about it.
-struct Judgement {
-    decision: ToolDecision,
-    sentence: String,
-    /// What the agent is told.
-    applied: Effect,
-    /// Whether nothing more can be done: the device does not pass a gate.
-    ends_turn: bool,
-    context: Context,
-    confidential: Vec<(&'static str, Value)>,
-    spool_full: SpoolFull,
-    policy: Option<u64>,
-    time_ms: u64,
 }
 
 impl Gatekeeper {
@@ -316,107 +292,6 @@ impl Gatekeeper {
         Ok(verdict)
     }
 
-    fn judge(
-        &self,
-        ask: &Ask,
-        hook: &Hook,
-        call: &ToolCall,
-        use_id: &str,
-        started: Instant,
-        sight: &Sight,
-    ) -> Judgement {
-        let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
-        let call = &by_configured_name(call, &asker);
-        let request = self.request(ask, hook, call, &asker);
-        let in_force = self.enforcement.now();
-        let time_ms = now_ms();
-        let usable = in_force.usable(time_ms);
-        let mut decision = blank(call, use_id, hook.subagent.clone());
-        let mut ends_turn = false;
-        let (sentence, applied, spool_full) = match &usable {
-            Ok(active) => {
-                let compiled = active.compiled.at_age(in_force.age_ms(time_ms));
-                let bundle = compiled.bundle();
-                let made = decide(
-                    &request,
-                    compiled,
-                    &in_force.subject,
-                    &sight.posture,
-                    time_ms,
-                );
-                decision.effect = made.effect;
-                decision.mode = made.mode;
-                decision.why = why(&made).to_owned();
-                let applied = made.applied();
-                let is_held = |gate: &ClosedGate| gate.running != RunningSessions::Restrict;
-                ends_turn = applied == Effect::Deny && made.gate.as_ref().is_some_and(is_held);
-                decision.rule = made.rule;
-                decision.lost = made.losing;
-                let sentence = in_view_of_age(made.sentence, applied, &in_force, time_ms);
-                (sentence, applied, bundle.spool_full)
-            }
-            Err(cause) => {
-                decision.why = "stale-policy".to_owned();
-                (refusal(&cause.to_string()), Effect::Deny, SpoolFull::Deny)
-            }
-        };
-        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut context = self.context(&in_force, &hook.session, &asker);
-        context.posture = Some(sight.posture.clone());
-        // The age that was decided with, and not the one a moment later.
-        context.policy_age_ms = in_force.recorded_age_ms(time_ms);
-        let mut confidential = self.confidential(asker.ancestry);
-        confidential.push((
-            names::REQUEST,
-            serde_json::to_value(&request).unwrap_or_default(),
-        ));
-        let policy = context.policy;
-        Judgement {
-            decision,
-            sentence,
-            applied,
-            ends_turn,
-            context,
-            confidential,
-            spool_full,
-            policy,
-            time_ms,
-        }
-    }
-
-    fn request(&self, ask: &Ask, hook: &Hook, call: &ToolCall, asker: &Asker) -> Request {
-        let home = self.facts.home.to_string_lossy().into_owned();
-        let paths = paths_to_resolve(&call.tool, &call.input, &hook.cwd, &home);
-        Request {
-            tool: call.tool.clone(),
-            input: call.input.clone(),
-            cwd: hook.cwd.clone(),
-            home,
-            resolved: links::resolve(paths),
-            interactive: ask.is_attended(),
-            permission_mode: hook.permission_mode.clone(),
-            mcp: mcp_call(call, asker),
-        }
-    }
-
-    /// Records a judgement; a sentence for the denial where that fails and the policy does not let
-    /// work go on.
-    async fn record(&self, judgement: Judgement) -> Result<(), String> {
-        let draft = Draft {
-            body: Body::ToolDecision(judgement.decision),
-            context: judgement.context,
-            confidential: judgement.confidential,
-            time_ms: judgement.time_ms,
-        };
-        match self.recorder.record(draft).await {
-            Ok(_) => Ok(()),
-            Err(RecordError::Full) if judgement.spool_full == SpoolFull::Allow => Ok(()),
-            Err(error) => Err(refusal(&format!(
-                "the action could not be recorded: {error}"
-            ))),
-        }
-    }
-
     /// Denies what could not be read, and records that it was.
     async fn unreadable(
         self: &Arc<Self>,
@@ -440,100 +315,5 @@ impl Gatekeeper {
             .unwrap_or_default();
         self.refused(ask, &session, decision, started).await;
         ask.agent.verdict(gate, Effect::Deny, &sentence)
-    }
-
-    /// Records a denial that no rule made.
-    pub(super) async fn refused(
-        self: &Arc<Self>,
-        ask: &Ask,
-        session: &str,
-        mut decision: ToolDecision,
-        started: Instant,
-    ) {
-        decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let observed = Observed::plain(Body::ToolDecision(decision));
-        let draft = self.draft(ask, session, observed).await;
-        if let Err(error) = self.recorder.record(draft).await {
-            tracing::error!(%error, "a refusal is not recorded");
-        }
-    }
-
-    /// An entry about something observed, with who asked and the usual confidential members.
-    pub(super) async fn draft(
-        self: &Arc<Self>,
-        ask: &Ask,
-        session: &str,
-        observed: Observed,
-    ) -> Draft {
-        let (this, pid, agent) = (Arc::clone(self), ask.pid, ask.agent_pid());
-        let name = ask.agent.name();
-        let asker = tokio::task::spawn_blocking(move || this.askers.who(pid, agent, name))
-            .await
-            .ok();
-        let in_force = self.enforcement.now();
-        let asker = asker.unwrap_or_else(|| Asker::unknown(name));
-        let context = self.context(&in_force, session, &asker);
-        let mut confidential = self.confidential(asker.ancestry);
-        confidential.extend(observed.confidential);
-        Draft {
-            body: observed.body,
-            context,
-            confidential,
-            time_ms: now_ms(),
-        }
-    }
-
-    pub(super) fn context(&self, in_force: &InForce, session: &str, asker: &Asker) -> Context {
-        self.running.asked_by(session, asker);
-        let mut context = self.circumstances.now();
-        // What the decision used, not what arrived since.
-        if let Some(active) = &in_force.active {
-            context.policy = Some(active.index);
-            context.policy_age_ms = in_force.recorded_age_ms(now_ms());
-        }
-        if in_force.roster_index.is_some() {
-            context.roster = in_force.roster_index;
-            context.teams = in_force.subject.teams.clone();
-        }
-        context.agent = Some(asker.agent.clone());
-        let plain = |word: &&str| {
-            !word.is_empty() && !word.chars().any(|c| c.is_control() || c.is_whitespace())
-        };
-        context.session = Some(session).filter(plain).map(str::to_owned);
-        context
-    }
-
-    pub(super) fn confidential(&self, ancestry: Value) -> Vec<(&'static str, Value)> {
-        let mut members = self.facts.confidential(&self.email);
-        members.push((names::ANCESTRY, ancestry));
-        members
-    }
-
-    /// Records posture changes before the decision that uses the new posture.
-    pub async fn record_changes(&self, sight: Sight) {
-        for (change, posture) in sight.changes {
-            let mut context = self.circumstances.now();
-            context.posture = Some(posture);
-            let confidential = self.facts.confidential(&self.email);
-            let body = Body::PostureChanged(change);
-            let draft = Draft {
-                body,
-                context,
-                confidential,
-                time_ms: now_ms(),
-            };
-            if let Err(error) = self.recorder.record(draft).await {
-                tracing::error!(%error, "a change of posture is not recorded");
-            }
-        }
-    }
-
-    /// How old posture may be under the policy in force.
-    pub fn posture_max_age(&self) -> Duration {
-        let active = self.enforcement.now().active.clone();
-        let limit = active.map_or(POSTURE_MAX_AGE_MS, |active| {
-            active.compiled.bundle().max_posture_age_ms
-        });
-        Duration::from_millis(limit).min(vigil::AGE_MAX)
     }
 }
