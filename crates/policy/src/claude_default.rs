@@ -5,7 +5,6 @@
 //! Source: Claude Code findings 1.4 and 2.2; observed rule cases.
 
 use crate::bash::{Access, builtin};
-use crate::glob::known_text;
 use crate::parts::{Part, Parts, What};
 use crate::paths;
 use crate::request::Request;
@@ -29,7 +28,7 @@ pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
             *plain
                 && forms
                     .iter()
-                    .all(|form| known_text(&form.path).is_some_and(|path| inside(&path, request)))
+                    .all(|form| form.path.known().is_some_and(|path| inside(path, request)))
         }
         What::Call => match request.tool.as_str() {
             "Read" => request

@@ -4,7 +4,7 @@
 //! Source: Claude Code findings 2.2 and 2.3; architecture section 4 (the spaced bar).
 
 use crate::bundle::Dialect;
-use crate::glob::{Glob, Match, Sym, syms};
+use crate::glob::{Glob, Match, Text};
 use crate::work::Work;
 use cairn_event::Effect;
 
@@ -26,18 +26,21 @@ pub(crate) struct CommandPattern {
 pub(crate) struct AllowText {
     /// As it stands on the line.
     pub text: String,
-    syms: Vec<Sym>,
+    syms: Text,
 }
 
 impl AllowText {
     /// Takes a text over.
     pub(crate) fn new(text: String) -> Self {
         Self {
-            syms: syms(&text),
+            syms: Text::known(&text),
             text,
         }
     }
 }
+
+/// Bytes of two texts that are compared in one step.
+const BYTES_A_STEP: usize = 16;
 
 /// The alternatives of a specifier: a spaced bar separates them in a deny or ask written for Cairn.
 pub(crate) fn alternatives(specifier: &str, effect: Effect, dialect: Dialect) -> Vec<&str> {
@@ -112,7 +115,7 @@ impl CommandPattern {
     }
 
     /// Deny and ask: the text may hold unknown stretches.
-    pub(crate) fn covers(&self, text: &[Sym], work: &Work) -> Match {
+    pub(crate) fn covers(&self, text: &Text, work: &Work) -> Match {
         let found = self.glob.matches(text, work);
         match &self.bare {
             Some(bare) if found != Match::Yes => found.max(bare.matches(text, work)),
@@ -133,8 +136,12 @@ impl CommandPattern {
     }
 
     /// Allow: a pattern with an operator covers only the identical line.
-    pub(crate) fn is_line(&self, source: &str) -> bool {
-        self.whole_line && self.exact.as_deref() == Some(source)
+    pub(crate) fn is_line(&self, source: &str, work: &Work) -> bool {
+        let Some(exact) = self.exact.as_deref().filter(|_| self.whole_line) else {
+            return false;
+        };
+        // Only a line as long as the pattern is read.
+        exact.len() == source.len() && work.spend(source.len() / BYTES_A_STEP) && exact == source
     }
 }
 

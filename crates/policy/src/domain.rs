@@ -38,11 +38,11 @@ impl DomainPattern {
     }
 
     /// A leading `*` stands for one or more labels, any other `*` for exactly one.
-    pub(crate) fn covers(&self, host: &str) -> bool {
+    pub(crate) fn covers(&self, host: &Host) -> bool {
         if self.is_everything() {
             return true;
         }
-        let host: Vec<&str> = host.split('.').collect();
+        let host = host.labels.as_slice();
         let (pattern, host) = match self.labels.split_first() {
             Some((first, rest)) if first == "*" => {
                 let Some(skip) = host.len().checked_sub(rest.len()).filter(|skip| *skip > 0) else {
@@ -50,7 +50,7 @@ impl DomainPattern {
                 };
                 (rest, host.get(skip..).unwrap_or_default())
             }
-            _ => (self.labels.as_slice(), host.as_slice()),
+            _ => (self.labels.as_slice(), host),
         };
         pattern.len() == host.len()
             && pattern
@@ -60,9 +60,25 @@ impl DomainPattern {
     }
 }
 
-/// The host of an address as a browser would read it; `None` where there is none.
-pub(crate) fn host_of(address: &str) -> Option<String> {
-    let url = Url::parse(address).ok()?;
-    let host = url.host_str()?.trim_end_matches('.').to_lowercase();
-    (!host.is_empty()).then_some(host)
+/// A host by its labels: patterns are compared with it one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    labels: Vec<String>,
+}
+
+impl Host {
+    /// The host of an address as a browser would read it; `None` where there is none.
+    pub(crate) fn of(address: &str) -> Option<Self> {
+        let url = Url::parse(address).ok()?;
+        let host = url.host_str()?.trim_end_matches('.').to_lowercase();
+        let labels = host.split('.').map(str::to_owned);
+        (!host.is_empty()).then(|| Self {
+            labels: labels.collect(),
+        })
+    }
+
+    /// Its labels, the last one is the widest domain.
+    pub(crate) fn labels(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.labels.iter().map(String::as_str)
+    }
 }

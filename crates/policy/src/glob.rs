@@ -6,6 +6,7 @@
 
 use crate::star;
 use crate::work::Work;
+use std::ops::Deref;
 
 /// One symbol of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +22,51 @@ pub(crate) enum Sym {
     },
     /// One character other than a slash: the file-name wildcards `?` and `[…]`.
     One,
+}
+
+/// A text, with what all patterns ask of it looked up once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    syms: Vec<Sym>,
+    /// Whether it has no unknown stretch.
+    known: bool,
+    /// How many characters are known at its beginning and at its end, where what follows them inwards
+    /// may be anything.
+    edges: Option<(usize, usize)>,
+}
+
+impl Text {
+    /// A text that may hold unknown stretches.
+    pub(crate) fn new(syms: Vec<Sym>) -> Self {
+        let is_known = |sym: &&Sym| matches!(sym, Sym::Char(_));
+        let first = syms.iter().take_while(is_known).count();
+        let last = syms.iter().rev().take_while(is_known).count();
+        let known = first == syms.len();
+        let is_any = |at: usize| syms.get(at) == Some(&Sym::Any);
+        let open = !known && is_any(first) && is_any(syms.len() - 1 - last);
+        Self {
+            edges: open.then_some((first, last)),
+            known,
+            syms,
+        }
+    }
+
+    /// A text all of which is known.
+    pub(crate) fn known(text: &str) -> Self {
+        Self {
+            syms: syms(text),
+            known: true,
+            edges: None,
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = [Sym];
+
+    fn deref(&self) -> &[Sym] {
+        &self.syms
+    }
 }
 
 /// Whether a pattern covers a text.
@@ -117,18 +163,40 @@ impl Glob {
 
     /// Matches text that may hold unknown stretches. Says no once the budget is exhausted: the caller
     /// must ask the budget before it believes that.
-    pub(crate) fn matches(&self, text: &[Sym], work: &Work) -> Match {
+    pub(crate) fn matches(&self, text: &Text, work: &Work) -> Match {
         work.spend(TEXT_STEPS);
-        if self.opening_differs(text) {
-            Match::No
-        } else if self.covers(text, work) {
+        if self.covers(text, work) {
             Match::Yes
-        } else if !text.iter().all(|sym| matches!(sym, Sym::Char(_))) && self.may_cover(text, work)
-        {
-            Match::Possible
-        } else {
+        } else if text.known || self.opening_differs(text) {
             Match::No
+        } else {
+            let by_edges = text
+                .edges
+                .and_then(|edges| self.fits_edges(text, edges, work));
+            match by_edges.unwrap_or_else(|| self.may_cover(text, work)) {
+                true => Match::Possible,
+                false => Match::No,
+            }
         }
+    }
+
+    /// As [`Self::may_cover`], for a pattern with a wildcard and a text that begins and ends with known
+    /// characters and may be anything between: what the unknown stretches lack of the pattern they
+    /// stand for, and the wildcard for what there is too much. `None` without a wildcard.
+    fn fits_edges(&self, text: &Text, edges: (usize, usize), work: &Work) -> Option<bool> {
+        let (first, last) = edges;
+        let literal = |tok: &&Tok| **tok != Tok::Star;
+        let fits = |(tok, sym): (&Tok, &Sym)| star::Token::accepts(tok, sym);
+        let opening = self.toks.iter().take_while(literal).count();
+        let closing = self.toks.iter().rev().take_while(literal).count();
+        work.spend(opening + closing);
+        if opening == self.toks.len() {
+            return None;
+        }
+        let mut begins = self.toks.iter().zip(text.iter()).take(opening.min(first));
+        let ends = self.toks.iter().rev().zip(text.iter().rev());
+        let mut ends = ends.take(closing.min(last));
+        Some(begins.all(fits) && ends.all(fits))
     }
 
     /// Whether every value of the unknown stretches is covered: only a wildcard takes one in.
@@ -176,7 +244,8 @@ impl Glob {
         reached.last().copied().unwrap_or(false)
     }
 
-    /// Most patterns begin with a command's name, and most commands with another one.
+    /// Whether what is known before the first wildcard and the first unknown stretch differs already. Costs
+    /// no more than [`Self::covers`] has counted for it.
     fn opening_differs(&self, text: &[Sym]) -> bool {
         self.toks
             .iter()
@@ -286,10 +355,9 @@ pub(crate) fn known_text(syms: &[Sym]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn unknown(text: &str) -> Vec<Sym> {
-        text.chars()
-            .map(|c| if c == '$' { Sym::Any } else { Sym::Char(c) })
-            .collect()
+    fn unknown(text: &str) -> Text {
+        let sym = |c| if c == '$' { Sym::Any } else { Sym::Char(c) };
+        Text::new(text.chars().map(sym).collect())
     }
 
     #[test]
@@ -327,9 +395,36 @@ mod tests {
     }
 
     #[test]
+    fn the_edges_of_a_text_say_the_same_as_walking_it() {
+        let work = Work::unbounded();
+        let symbols = [Sym::Char('a'), Sym::Char('b'), Sym::Any, Sym::One];
+        let patterns = [
+            "*", "a*", "*b", "a*b", "ab*a", "*a*", "b*a*b", "aa*", "*ab", "ab*ab", "a", "ab",
+        ];
+        let mut fitted = 0;
+        for number in 0..5_usize.pow(6) {
+            let syms = (0..6_u32).map(|place| number / 5_usize.pow(place) % 5);
+            let syms: Vec<Sym> = syms
+                .map_while(|symbol| symbols.get(symbol).copied())
+                .collect();
+            let text = Text::new(syms);
+            for pattern in patterns {
+                let glob = Glob::new(pattern);
+                let by_edges = text
+                    .edges
+                    .and_then(|edges| glob.fits_edges(&text, edges, &work));
+                let Some(by_edges) = by_edges else { continue };
+                assert_eq!(by_edges, glob.may_cover(&text, &work), "{pattern} {text:?}");
+                fitted += 1;
+            }
+        }
+        assert!(fitted > 1_000, "{fitted}");
+    }
+
+    #[test]
     fn file_name_wildcards_do_not_cross_segments_or_find_dot_files() {
         let env = Glob::new("/w/*.env");
-        let path = |lead| [syms("/w/"), vec![Sym::Segment { lead }]].concat();
+        let path = |lead| Text::new([syms("/w/"), vec![Sym::Segment { lead }]].concat());
         assert_eq!(
             env.matches(&path(false), &Work::unbounded()),
             Match::Possible

@@ -4,9 +4,10 @@
 //! It only leaves out rules that cannot match; whether one does is [`crate::matching`]'s question.
 //! Source: architecture section 4; the limits are those of [`crate::compile`].
 
+mod shelf;
+
 use crate::bundle::Scope;
 use crate::compile::CompiledRule;
-use crate::domain;
 use crate::glob::Sym;
 use crate::matching::{WRITING, denies_reading};
 use crate::parts::{Part, Parts, Target, What};
@@ -16,32 +17,11 @@ use crate::request::Request;
 use crate::subject::Subject;
 use cairn_event::Effect;
 use serde_json::Value;
+use shelf::{Keys, Shelf, Topic, Wanted};
 use std::collections::BTreeMap;
 
 /// Ends a key that stands for a whole name; no name holds it.
 const END: char = '\0';
-
-/// Keys of rules for tools, by the name's beginning.
-const TOOL: char = 't';
-
-/// Keys of denies and asks on commands, by the text's beginning.
-const COMMAND: char = 'c';
-
-/// Keys of allows of commands. They are held against the words as written only, so that a command that
-/// may run anything meets no allow by that.
-const ALLOWED_COMMAND: char = 'l';
-
-/// Keys of rules for files, by a segment that the path must have.
-const PATH: char = 'p';
-
-/// Keys of rules for hosts, by the labels from the last one on.
-const HOST: char = 'h';
-
-/// Keys of rules for subagents.
-const AGENT: char = 'a';
-
-/// Keys of rules for skills.
-const SKILL: char = 's';
 
 /// The rules of a bundle by what they need of a call, and by scope.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +29,7 @@ pub(crate) struct Index {
     teams: BTreeMap<String, u32>,
     roles: BTreeMap<String, u32>,
     people: BTreeMap<String, u32>,
-    shelf: Shelf,
+    shelves: BTreeMap<Topic, Shelf>,
 }
 
 /// The number of the scope that everybody is in.
@@ -60,7 +40,7 @@ impl Index {
     pub(crate) fn of(rules: &[CompiledRule]) -> Self {
         let mut index = Self::default();
         let mut scopes = GLOBAL;
-        let mut unsorted: BTreeMap<String, Vec<(u32, usize)>> = BTreeMap::new();
+        let mut unsorted: BTreeMap<Topic, Keys> = BTreeMap::new();
         for (position, rule) in rules.iter().enumerate() {
             let named = match &rule.rule.scope {
                 Scope::Global => None,
@@ -74,11 +54,15 @@ impl Index {
                     scopes
                 })
             });
-            for key in keys(rule) {
-                unsorted.entry(key).or_default().push((scope, position));
+            for (topic, key) in keys(rule) {
+                let keys = unsorted.entry(topic).or_default();
+                keys.entry(key).or_default().push((scope, position));
             }
         }
-        index.shelf = Shelf::of(unsorted);
+        let shelves = unsorted.into_iter();
+        index.shelves = shelves
+            .map(|(topic, keys)| (topic, Shelf::of(keys)))
+            .collect();
         index
     }
 
@@ -136,11 +120,13 @@ impl Index {
         parts.parts.iter().map_while(slate_of).collect()
     }
 
-    fn look_up(&self, scopes: &[u32], wanted: &[Wanted], parts: &Parts) -> Vec<usize> {
+    fn look_up(&self, scopes: &[u32], wanted: &[Wanted<'_>], parts: &Parts) -> Vec<usize> {
         let mut found = Vec::new();
         for key in wanted {
-            let looked_at = self.shelf.find(key, scopes, &mut found);
-            if !parts.work.spend(LOOK_UP_STEPS + looked_at) {
+            let shelf = self.shelves.get(&key.topic);
+            let looked_at = shelf.map_or(0, |shelf| shelf.find(key, scopes, &mut found));
+            let key = key.text.len() / KEY_BYTES_A_STEP;
+            if !parts.work.spend(LOOK_UP_STEPS + looked_at + key) {
                 break;
             }
         }
@@ -176,17 +162,11 @@ pub(crate) struct Slate {
 /// Steps of looking one key up.
 const LOOK_UP_STEPS: usize = 100;
 
-/// What a call has to offer to keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
-    /// The whole text is known: keys that it begins with.
-    Text(String),
-    /// What follows is not known: these keys, and all that go on from here.
-    Beginning(String),
-}
+/// Bytes of a key that are made and compared in one step.
+const KEY_BYTES_A_STEP: usize = 2;
 
 /// What every part of a call has to offer.
-fn about_the_tool(request: &Request) -> Vec<Wanted> {
+fn about_the_tool(request: &Request) -> Vec<Wanted<'_>> {
     let aliases: &[&str] = match request.tool.as_str() {
         "Monitor" => &["Bash"],
         "Task" => &["Agent"],
@@ -195,98 +175,113 @@ fn about_the_tool(request: &Request) -> Vec<Wanted> {
     };
     let tools = aliases.iter().copied().chain([request.tool.as_str()]);
     tools
-        .map(|tool| Wanted::Text(format!("{TOOL}{tool}{END}")))
+        .map(|tool| Wanted::text(Topic::Tool, format!("{tool}{END}")))
         .collect()
 }
 
-fn of_part(part: &Part, parts: &Parts, request: &Request, wanted: &mut Vec<Wanted>) {
+fn of_part<'a>(
+    part: &'a Part,
+    parts: &'a Parts,
+    request: &'a Request,
+    wanted: &mut Vec<Wanted<'a>>,
+) {
     match &part.what {
         What::Call => of_call(parts, request, wanted),
         What::Command(one) => {
             wanted.extend(one.deny.iter().map(|text| command(text)));
             if one.opaque {
-                wanted.push(Wanted::Beginning(COMMAND.to_string()));
+                wanted.push(Wanted::beginning(Topic::Command, ""));
             }
             let source = parts.line.as_ref().map(|line| line.source.as_str());
             let texts = one.allow.iter().map(|text| text.text.as_str());
             let allowed = texts.chain(source);
-            wanted.extend(allowed.map(|text| Wanted::Text(format!("{ALLOWED_COMMAND}{text}"))));
+            wanted.extend(allowed.map(|text| Wanted::text(Topic::AllowedCommand, text)));
         }
         What::File { forms, .. } => {
             for form in forms {
                 match &form.target {
                     Target::Known(path) => of_path(path, wanted),
-                    Target::Open(_) => wanted.push(Wanted::Beginning(PATH.to_string())),
+                    Target::Open(_) => wanted.push(Wanted::beginning(Topic::Path, "")),
                 }
             }
         }
         What::Line(text) => wanted.push(command(text)),
         What::Unreadable(_) => {
-            wanted.extend([COMMAND, PATH].map(|kind| Wanted::Beginning(kind.to_string())));
+            wanted.extend([Topic::Command, Topic::Path].map(|topic| Wanted::beginning(topic, "")));
         }
     }
 }
 
 /// A text of a command up to the first stretch that is not known.
-fn command(text: &[Sym]) -> Wanted {
-    let mut known = String::from(COMMAND);
+fn command(text: &[Sym]) -> Wanted<'static> {
+    let mut known = String::with_capacity(text.len());
     for sym in text {
         match sym {
             Sym::Char(c) => known.push(*c),
-            _ => return Wanted::Beginning(known),
+            _ => return Wanted::beginning(Topic::Command, known),
         }
     }
-    Wanted::Text(known)
+    Wanted::text(Topic::Command, known)
 }
 
-fn of_call(parts: &Parts, request: &Request, wanted: &mut Vec<Wanted>) {
+fn of_call<'a>(parts: &'a Parts, request: &'a Request, wanted: &mut Vec<Wanted<'a>>) {
     let member = |name: &str| request.input.get(name).and_then(Value::as_str);
     match request.tool.as_str() {
-        "WebFetch" => wanted.push(match member("url").and_then(domain::host_of) {
-            Some(host) => Wanted::Text(format!("{HOST}{}", from_the_last(host.split('.')))),
-            None => Wanted::Beginning(HOST.to_string()),
+        "WebFetch" => wanted.push(match parts.host(request) {
+            Some(host) => Wanted::text(Topic::Host, from_the_last(host.labels())),
+            None => Wanted::beginning(Topic::Host, ""),
         }),
         "Agent" | "Task" => {
             let name = member("subagent_type").unwrap_or_default();
-            wanted.push(Wanted::Text(format!("{AGENT}{name}{END}")));
+            wanted.push(Wanted::text(Topic::Agent, format!("{name}{END}")));
         }
         "Skill" => {
             let name = member("skill").unwrap_or_default().trim_start_matches('/');
-            wanted.push(Wanted::Text(format!("{SKILL}{name}")));
+            wanted.push(Wanted::text(Topic::Skill, name));
         }
         _ => of_path(parts.file(request), wanted),
     }
 }
 
 /// The segments of a path and of where its links lead.
-fn of_path(path: &KnownPath, wanted: &mut Vec<Wanted>) {
-    wanted.push(Wanted::Text(PATH.to_string()));
+fn of_path(path: &KnownPath, wanted: &mut Vec<Wanted<'_>>) {
+    wanted.push(Wanted::text(Topic::Path, ""));
+    let whole = |segment: &[char]| -> String { segment.iter().chain([&END]).collect() };
     let segments = path.all_segments();
-    wanted.extend(segments.map(|segment| Wanted::Text(format!("{PATH}{segment}{END}"))));
+    wanted.extend(segments.map(|segment| Wanted::text(Topic::Path, whole(segment))));
 }
 
 /// What a call must have so that the rule can match; the rule is found under each key.
-fn keys(rule: &CompiledRule) -> Vec<String> {
+fn keys(rule: &CompiledRule) -> Vec<(Topic, String)> {
     let one = match &rule.kind {
         Kind::Tool(name) if denies_reading(name, rule.rule.effect) => {
             let tools = WRITING.iter().copied().chain([name.as_str()]);
-            return tools.map(|tool| format!("{TOOL}{tool}{END}")).collect();
+            return tools
+                .map(|tool| (Topic::Tool, format!("{tool}{END}")))
+                .collect();
         }
-        Kind::Tool(name) | Kind::Parameter { tool: name, .. } => format!("{TOOL}{name}{END}"),
-        Kind::ToolGlob(glob) | Kind::Mcp(glob) => format!("{TOOL}{}", glob.opening()),
+        Kind::Tool(name) | Kind::Parameter { tool: name, .. } => {
+            (Topic::Tool, format!("{name}{END}"))
+        }
+        Kind::ToolGlob(glob) | Kind::Mcp(glob) => (Topic::Tool, glob.opening()),
         Kind::Command(patterns) => {
             let allow = rule.rule.effect == Effect::Allow;
-            let kind = if allow { ALLOWED_COMMAND } else { COMMAND };
+            let topic = if allow {
+                Topic::AllowedCommand
+            } else {
+                Topic::Command
+            };
             let openings = patterns.iter().map(|pattern| pattern.opening(allow));
-            return openings.map(|text| format!("{kind}{text}")).collect();
+            return openings.map(|text| (topic, text)).collect();
         }
-        Kind::ReadPath(path) | Kind::EditPath(path) => match path.needed_segment() {
-            Some(segment) => format!("{PATH}{segment}{END}"),
-            None => PATH.to_string(),
-        },
-        Kind::Domain(pattern) => format!("{HOST}{}", from_the_last(pattern.last_labels())),
-        Kind::Agent(name) => format!("{AGENT}{name}{END}"),
-        Kind::Skill { name, .. } => format!("{SKILL}{name}"),
+        Kind::ReadPath(path) | Kind::EditPath(path) => {
+            let segment = path.needed_segment();
+            let key = segment.map_or_else(String::new, |segment| format!("{segment}{END}"));
+            (Topic::Path, key)
+        }
+        Kind::Domain(pattern) => (Topic::Host, from_the_last(pattern.last_labels())),
+        Kind::Agent(name) => (Topic::Agent, format!("{name}{END}")),
+        Kind::Skill { name, .. } => (Topic::Skill, name.clone()),
     };
     vec![one]
 }
@@ -294,83 +289,6 @@ fn keys(rule: &CompiledRule) -> Vec<String> {
 /// Labels in reverse, so that hosts of one domain begin alike.
 fn from_the_last<'a>(labels: impl DoubleEndedIterator<Item = &'a str>) -> String {
     labels.rev().flat_map(|label| [label, "."]).collect()
-}
-
-/// All keys, in order.
-#[derive(Clone, Debug, Default)]
-struct Shelf {
-    places: Vec<Place>,
-}
-
-/// One key, the rules under it with their scopes, in order, and the longest other key that it begins
-/// with.
-#[derive(Clone, Debug)]
-struct Place {
-    key: String,
-    rules: Vec<(u32, usize)>,
-    shorter: Option<usize>,
-}
-
-impl Shelf {
-    fn of(unsorted: BTreeMap<String, Vec<(u32, usize)>>) -> Self {
-        let mut places: Vec<Place> = Vec::with_capacity(unsorted.len());
-        let mut open: Vec<usize> = Vec::new();
-        for (key, mut rules) in unsorted {
-            let begins_with = |at: usize| {
-                let shorter = places.get(at);
-                shorter.is_some_and(|shorter| key.starts_with(&shorter.key))
-            };
-            while open.last().is_some_and(|at| !begins_with(*at)) {
-                open.pop();
-            }
-            let shorter = open.last().copied();
-            open.push(places.len());
-            rules.sort_unstable();
-            places.push(Place {
-                key,
-                rules,
-                shorter,
-            });
-        }
-        Self { places }
-    }
-
-    /// Adds the rules of these scopes under every key that fits; says how many places and rules it saw.
-    fn find(&self, wanted: &Wanted, scopes: &[u32], found: &mut Vec<usize>) -> usize {
-        let (Wanted::Text(text) | Wanted::Beginning(text)) = wanted;
-        // Every key that the text begins with is the last one not after it, or one that this one
-        // begins with: whatever stands between begins with the longest of them too.
-        let after = self.places.partition_point(|place| place.key <= *text);
-        let mut next = after.checked_sub(1);
-        let mut seen = 0;
-        while let Some(place) = next.and_then(|at| self.places.get(at)) {
-            seen += 1;
-            if text.starts_with(&place.key) {
-                seen += place.of(scopes, found);
-            }
-            next = place.shorter;
-        }
-        if let Wanted::Beginning(text) = wanted {
-            let longer = self.places.iter().skip(after);
-            for place in longer.take_while(|place| place.key.starts_with(text)) {
-                seen += 1 + place.of(scopes, found);
-            }
-        }
-        seen
-    }
-}
-
-impl Place {
-    fn of(&self, scopes: &[u32], found: &mut Vec<usize>) -> usize {
-        let before = found.len();
-        for scope in scopes {
-            let first = self.rules.partition_point(|(of, _)| of < scope);
-            let rules = self.rules.iter().skip(first);
-            let own = rules.take_while(|(of, _)| of == scope);
-            found.extend(own.map(|(_, position)| *position));
-        }
-        scopes.len() + found.len() - before
-    }
 }
 
 #[cfg(test)]

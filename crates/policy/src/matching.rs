@@ -8,7 +8,6 @@ use crate::bash::Access;
 use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
-use crate::domain;
 use crate::glob::{Glob, Match};
 use crate::parts::{CommandPart, Form, Part, Parts, Target, What};
 use crate::paths::PathPattern;
@@ -40,11 +39,10 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
     let found = match &rule.kind {
         Kind::Tool(tool) => yes(is_tool(tool, &request.tool)
             || (denies_reading(tool, effect) && WRITING.contains(&request.tool.as_str()))),
-        Kind::ToolGlob(glob) => yes(glob.matches_text(&request.tool, work)
+        Kind::ToolGlob(glob) => yes(glob.matches(parts.tool(request), work) == Match::Yes
             || (request.tool == "Monitor" && glob.matches_text("Bash", work))),
-        Kind::Mcp(glob) => {
-            yes(request.tool.starts_with("mcp__") && glob.matches_text(&request.tool, work))
-        }
+        Kind::Mcp(glob) => yes(request.tool.starts_with("mcp__")
+            && glob.matches(parts.tool(request), work) == Match::Yes),
         Kind::Parameter { tool, name, value } => {
             yes(is_tool(tool, &request.tool) && parameter_is(&request.input, name, value, work))
         }
@@ -60,17 +58,10 @@ pub(crate) fn matches(rule: &CompiledRule, part: &Part, parts: &Parts, request: 
         }
         Kind::ReadPath(path) => file(path, Access::Read, effect, part, parts, request),
         Kind::EditPath(path) => file(path, Access::Write, effect, part, parts, request),
-        Kind::Domain(pattern) if request.tool == "WebFetch" => {
-            match request
-                .input
-                .get("url")
-                .and_then(Value::as_str)
-                .and_then(domain::host_of)
-            {
-                Some(host) => yes(pattern.covers(&host)),
-                None => Match::Possible,
-            }
-        }
+        Kind::Domain(pattern) if request.tool == "WebFetch" => match parts.host(request) {
+            Some(host) => yes(pattern.covers(host)),
+            None => Match::Possible,
+        },
         Kind::Agent(name) if matches!(request.tool.as_str(), "Agent" | "Task") => {
             yes(text_is(&request.input, "subagent_type", |kind| {
                 kind == name
@@ -102,7 +93,7 @@ pub(crate) fn reads_as_written(rule: &CompiledRule, pieces: &[usize], parts: &Pa
         let is_covered = |one: &CommandPattern| one.covers(piece, &parts.work) == Match::Yes;
         patterns.iter().any(is_covered)
     };
-    rule.rule.effect != Effect::Allow && pieces.into_iter().any(|piece| covers(piece))
+    rule.rule.effect != Effect::Allow && pieces.into_iter().any(covers)
 }
 
 /// A rule for a whole tool is answered on the line's commands, where a narrower allow can meet it.
@@ -188,7 +179,7 @@ fn command(pattern: &CommandPattern, effect: Effect, part: &Part, parts: &Parts)
 
 fn allows(pattern: &CommandPattern, command: &CommandPart, parts: &Parts) -> Match {
     let source = parts.line.as_ref().map_or("", |line| line.source.as_str());
-    if pattern.is_line(source) {
+    if pattern.is_line(source, &parts.work) {
         return Match::Yes;
     }
     if pattern.whole_line {

@@ -4,13 +4,15 @@
 //! rules are compared with, made once for all of them.
 //! Source: architecture section 4, item 1.
 
-use crate::bash::{self, Access, Command, Line, Unreadable, access, strip};
+use crate::bash::{self, Absolute, Access, Command, Line, Unreadable, access, strip};
 use crate::command_pattern::AllowText;
-use crate::glob::{Sym, known_text, lower, syms};
+use crate::domain::Host;
+use crate::glob::{Sym, Text, known_text, lower};
 use crate::paths::{self, KnownPath, Roots};
 use crate::protected;
 use crate::request::{Request, ResolvedPath};
 use crate::work::Work;
+use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -42,7 +44,7 @@ pub(crate) enum What {
         plain: bool,
     },
     /// The whole line, for patterns that hold operators.
-    Line(Vec<Sym>),
+    Line(Text),
     /// A line that could not be read.
     Unreadable(Unreadable),
 }
@@ -53,7 +55,7 @@ pub(crate) struct CommandPart {
     /// Index into the line's commands.
     pub index: usize,
     /// Every text the command may run as, for denies and asks.
-    pub deny: Vec<Vec<Sym>>,
+    pub deny: Vec<Text>,
     /// Whether it may run anything.
     pub opaque: bool,
     /// The texts an allow is compared with.
@@ -74,7 +76,7 @@ pub(crate) struct CommandPart {
 #[derive(Clone, Debug)]
 pub(crate) struct Form {
     /// As it is.
-    pub path: Vec<Sym>,
+    pub path: Absolute,
     /// Whether no allow approves writing there.
     pub protected: bool,
     /// What path patterns are compared with.
@@ -87,7 +89,7 @@ pub(crate) enum Target {
     /// All of it is known.
     Known(KnownPath),
     /// Some of it is not; in lower case.
-    Open(Vec<Sym>),
+    Open(Text),
 }
 
 /// A call taken apart.
@@ -100,7 +102,9 @@ pub(crate) struct Parts {
     /// Whether commands are among the parts.
     pub has_commands: bool,
     /// A line that could not be read, and its pieces between operators, each once.
-    pub unread: Vec<Vec<Sym>>,
+    pub unread: Vec<Text>,
+    tool: OnceCell<Text>,
+    host: OnceCell<Option<Host>>,
     file: OnceCell<KnownPath>,
     /// Whether a file tool writes where no allow approves it.
     pub writes_protected: bool,
@@ -120,6 +124,8 @@ pub(crate) fn of(request: &Request) -> Parts {
         parts: Vec::new(),
         has_commands: false,
         unread: Vec::new(),
+        tool: OnceCell::new(),
+        host: OnceCell::new(),
         file: OnceCell::new(),
         writes_protected: writes_protected(request),
         roots: OnceCell::new(),
@@ -200,7 +206,7 @@ impl<'a> Maker<'a> {
         let words = self.line.source.split_whitespace();
         let collapsed = words.collect::<Vec<_>>().join(" ");
         parts.push(Part {
-            what: What::Line(syms(&collapsed)),
+            what: What::Line(Text::known(&collapsed)),
             required: false,
         });
         Ok(parts)
@@ -225,7 +231,7 @@ impl<'a> Maker<'a> {
         for file in access::checked(command) {
             part.changes |= file.access == Access::Write;
             for form in self.absolute_forms(&file.path)? {
-                part.leaves |= known_text(&form).is_none_or(|path| !self.is_inside(&path));
+                part.leaves |= form.known().is_none_or(|path| !self.is_inside(path));
             }
         }
         Ok(part)
@@ -282,23 +288,22 @@ impl<'a> Maker<'a> {
         Ok(Part { what, required })
     }
 
-    fn form(&self, path: Vec<Sym>, access: Access) -> Form {
+    fn form(&self, path: Absolute, access: Access) -> Form {
         let writes = access == Access::Write;
-        let target = match known_text(&path) {
-            Some(text) => {
-                let resolved = self.resolved.get(text.as_str()).copied();
-                Target::Known(KnownPath::new(&text, resolved))
-            }
-            None => Target::Open(lower(&path)),
-        };
         Form {
             protected: writes && protected::is_protected(&path, &self.request.cwd),
+            target: match &path {
+                Absolute::Known(text) => {
+                    let resolved = self.resolved.get(text.as_str()).copied();
+                    Target::Known(KnownPath::new(text, resolved))
+                }
+                Absolute::Open(path) => Target::Open(Text::new(lower(path))),
+            },
             path,
-            target,
         }
     }
 
-    fn absolute_forms(&self, path: &[Sym]) -> Result<Vec<Vec<Sym>>, Unreadable> {
+    fn absolute_forms(&self, path: &[Sym]) -> Result<Vec<Absolute>, Unreadable> {
         let bases = self.line.directories.iter().map(String::len);
         // Each form is looked at again and again: as text, in lower case, by segments.
         self.afford(FORM_STEPS * bases.map(|base| base + path.len()).sum::<usize>())?;
@@ -317,7 +322,7 @@ impl<'a> Maker<'a> {
 const FORM_STEPS: usize = 8;
 
 /// What a line that is no valid shell text may be meant as: itself, and what stands between operators.
-fn pieces(source: &str) -> Vec<Vec<Sym>> {
+fn pieces(source: &str) -> Vec<Text> {
     let pieces = source.split(['\n', ';', '|', '&']).chain([source]);
     let mut texts: Vec<String> = pieces
         .map(|piece| piece.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -325,7 +330,7 @@ fn pieces(source: &str) -> Vec<Vec<Sym>> {
         .collect();
     texts.sort_unstable();
     texts.dedup();
-    texts.iter().map(|text| syms(text)).collect()
+    texts.iter().map(|text| Text::known(text)).collect()
 }
 
 fn writes_protected(request: &Request) -> bool {
@@ -362,6 +367,18 @@ impl Parts {
             let path = named.as_deref().unwrap_or(&request.cwd);
             KnownPath::new(path, request.resolution(path))
         })
+    }
+
+    /// The tool's name.
+    pub(crate) fn tool(&self, request: &Request) -> &Text {
+        self.tool.get_or_init(|| Text::known(&request.tool))
+    }
+
+    /// The host that a fetch is from; `None` where its address names none.
+    pub(crate) fn host(&self, request: &Request) -> Option<&Host> {
+        let address = || request.input.get("url").and_then(Value::as_str);
+        let host = self.host.get_or_init(|| address().and_then(Host::of));
+        host.as_ref()
     }
 
     /// Where path patterns start.

@@ -4,7 +4,7 @@
 //! needs the link or its target to match while an allow needs both.
 //! Source: Claude Code findings 2.5; gitignore(5).
 
-use crate::glob::{Glob, Match, Sym, fold, folded};
+use crate::glob::{Glob, Match, Sym, Text, fold, folded};
 use crate::request::{Request, ResolvedPath};
 use crate::segment::Segment;
 use crate::work::Work;
@@ -15,6 +15,9 @@ pub const MAX_SEGMENTS: usize = 63;
 
 /// Steps of each character of a pattern that is held against a path of which not all is known.
 const LOOSE_STEPS: usize = 8;
+
+/// Characters of a directory that patterns start from which are compared in one step.
+const ROOT_CHARS_A_STEP: usize = 16;
 
 /// Where a pattern starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +148,8 @@ impl PathPattern {
     }
 
     /// Whether some value of the unknown stretches of a path in lower case is covered.
-    pub(crate) fn may_cover(&self, lower: &[Sym], roots: &Roots, work: &Work) -> bool {
-        if lower == [Sym::Any] {
+    pub(crate) fn may_cover(&self, lower: &Text, roots: &Roots, work: &Work) -> bool {
+        if **lower == [Sym::Any] {
             return true;
         }
         let mut loose = self.root(roots).text.clone();
@@ -173,11 +176,9 @@ impl PathPattern {
     /// more than one. The pattern matches the path or one of the directories that it is in.
     fn covers_lexical(&self, path: &Segments, roots: &Roots, effect: Effect, work: &Work) -> bool {
         let mut below = path.iter();
-        let root = self.root(roots).segments.iter();
-        if !root
-            .into_iter()
-            .all(|segment| below.next() == Some(segment))
-        {
+        let root = &self.root(roots).segments;
+        work.spend(root.bounds.len() + root.chars.len() / ROOT_CHARS_A_STEP);
+        if !root.iter().all(|segment| below.next() == Some(segment)) {
             return false;
         }
         let by_name = self.tree_of_one && effect != Effect::Allow;
@@ -291,25 +292,38 @@ impl KnownPath {
     }
 
     /// Every segment of the path and of where its links lead.
-    pub(crate) fn all_segments(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn all_segments(&self) -> impl Iterator<Item = &[char]> {
         let target = self.target.iter().flat_map(Segments::iter);
-        let segments = self.segments.iter().chain(target);
-        segments.map(|segment| segment.iter().collect())
+        self.segments.iter().chain(target)
     }
 }
 
-/// The segments of a path in lower case: paths are compared without regard to case.
+/// The segments of a path in lower case: paths are compared without regard to case. Where each of them
+/// stands is looked up once, so that a pattern that is not about a long path does not read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Segments(Vec<char>);
+struct Segments {
+    chars: Vec<char>,
+    bounds: Vec<(usize, usize)>,
+}
 
 impl Segments {
     fn of(path: &str) -> Self {
-        Self(path.chars().flat_map(fold).collect())
+        let chars: Vec<char> = path.chars().flat_map(fold).collect();
+        let mut bounds = Vec::new();
+        let mut start = 0;
+        for segment in chars.split(|c| *c == '/') {
+            let end = start + segment.len();
+            if !segment.is_empty() {
+                bounds.push((start, end));
+            }
+            start = end + 1;
+        }
+        Self { chars, bounds }
     }
 
     fn iter(&self) -> impl Iterator<Item = &[char]> {
-        let segments = self.0.split(|c| *c == '/');
-        segments.filter(|segment| !segment.is_empty())
+        let bounds = self.bounds.iter();
+        bounds.map(|(start, end)| self.chars.get(*start..*end).unwrap_or_default())
     }
 }
 

@@ -4,9 +4,9 @@
 //! Owns the two lists as Claude Code has them, so that an allow here never allows what it would not.
 //! Source: Claude Code findings 1.4.
 
-use crate::bash::Command;
 use crate::bash::command::basename;
 use crate::bash::scan::Word;
+use crate::bash::{Absolute, Command};
 use crate::glob::{Sym, known_text, syms};
 use crate::paths;
 use crate::request::Request;
@@ -82,11 +82,11 @@ pub(crate) fn path_is_protected(path: &str) -> bool {
 
 /// As [`path_is_protected`] for a path that may hold unknown stretches; those count as protected
 /// only where they could be.
-pub(crate) fn is_protected(path: &[Sym], cwd: &str) -> bool {
-    match known_text(path) {
-        Some(path) => path_is_protected(&path),
+pub(crate) fn is_protected(path: &Absolute, cwd: &str) -> bool {
+    match path {
+        Absolute::Known(path) => path_is_protected(path),
         // An unknown path below the project may be any of them.
-        None => path.first() == Some(&Sym::Any) || path.starts_with(&syms(cwd)),
+        Absolute::Open(path) => path.first() == Some(&Sym::Any) || path.starts_with(&syms(cwd)),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Source: architecture section 4, items 3 to 5.
 
 use crate::bundle::{Rule, Scope};
-use crate::glob::{Match, Sym};
+use crate::glob::{Match, Sym, Text};
 use crate::lint::{Lint, LintKind};
 use crate::pattern::{self, Kind};
 use crate::work::Work;
@@ -100,11 +100,9 @@ fn covers(winner: &Kind, own: &Kind, rule: &Rule) -> bool {
                     Some(prefix) => (prefix, " *"),
                     None => (one, ""),
                 };
-                let text: Vec<Sym> = format!("{prefix}{tail}")
-                    .trim()
-                    .chars()
-                    .map(|c| if c == '*' { Sym::Any } else { Sym::Char(c) })
-                    .collect();
+                let text = format!("{prefix}{tail}");
+                let sym = |c| if c == '*' { Sym::Any } else { Sym::Char(c) };
+                let text = Text::new(text.trim().chars().map(sym).collect());
                 winners.iter().any(|winner| {
                     !winner.whole_line && winner.covers(&text, &Work::unbounded()) == Match::Yes
                 })

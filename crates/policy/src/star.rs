@@ -54,3 +54,58 @@ pub(crate) fn covers<S, T: Token<S>>(pattern: &[T], text: &[S], work: &Work) -> 
     work.spend(steps);
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A character, or any number of them; counts how often it is asked.
+    struct Counting<'a>(char, &'a Cell<u64>);
+
+    impl Token<char> for Counting<'_> {
+        fn is_star(&self) -> bool {
+            self.0 == '*'
+        }
+
+        fn accepts(&self, symbol: &char) -> bool {
+            self.1.set(self.1.get() + 1);
+            self.0 == *symbol
+        }
+    }
+
+    #[test]
+    fn no_symbol_is_looked_at_without_a_step() {
+        for (pattern, text) in [
+            ("*a*a*a*a*b", "a".repeat(3_000)),
+            ("*aaaaaaaaaaaaaaaaaaaab", "a".repeat(3_000)),
+            ("*ab*ab*ab*c", "ab".repeat(2_000)),
+            ("aaaa", "a".repeat(3_000)),
+            ("b*", "a".repeat(3_000)),
+            ("*", "a".repeat(3_000)),
+            ("*a", String::new()),
+        ] {
+            let asked = Cell::new(0);
+            let pattern: Vec<_> = pattern.chars().map(|c| Counting(c, &asked)).collect();
+            let text: Vec<char> = text.chars().collect();
+            let work = Work::unbounded();
+            covers(&pattern, &text, &work);
+            assert!(
+                asked.get() <= work.spent(),
+                "{} of {}",
+                asked.get(),
+                work.spent()
+            );
+            asked.set(0);
+            let work = Work::comparing();
+            let whole = work.left();
+            work.spend(whole - 100);
+            assert!(!covers(&pattern, &text, &work) || work.spent() <= 200 + whole as u64);
+            assert!(
+                asked.get() <= 101,
+                "{} of 100 steps that are left",
+                asked.get()
+            );
+        }
+    }
+}

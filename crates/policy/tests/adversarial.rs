@@ -181,6 +181,30 @@ fn parentheses_cannot_make_the_parser_read_for_ever() {
     }
 }
 
+/// Some shapes are read twice or more for each level, or take a stack that grows with each: twenty `case`
+/// inside each other would be read until the daemon is ended, and a thousand `if` would end it.
+#[test]
+fn nothing_makes_the_parser_read_for_ever_or_use_up_its_stack() {
+    let bundle = compiled(&policy());
+    let lines = hostile::deep();
+    let judged = lines
+        .iter()
+        .map(|line| within_the_budgets(line, line, &bundle));
+    let refused = judged.filter(|(effect, _)| *effect != Effect::Allow);
+    // A few levels of brackets are an argument like any other.
+    assert!(refused.count() > lines.len() * 3 / 4);
+    for honest in [
+        "case \"$1\" in a) case \"$2\" in b) npm x;; esac;; *) npm y; esac",
+        "declare -A m; m[\"a b\"]=1; m[${#m[@]}]=\"$(npm \"${x}\")\"; m[$((i + 1))]+=x",
+        "for f in *; do if a; then while b; do case $f in x) npm;; esac; done; fi; done",
+        "npm run test[0] a[1] -- --filter 'a[b]' if while case",
+    ] {
+        let line = format!("{honest}\n").repeat(20);
+        let (_, exhausted) = within_the_budgets(honest, &line, &bundle);
+        assert!(!exhausted, "{honest}");
+    }
+}
+
 #[test]
 fn numbers_that_overflow_the_parser_are_not_allowed() {
     let bundle = compiled(&policy());

@@ -188,9 +188,9 @@ pub(crate) fn checked(command: &Command) -> Vec<FileAccess> {
         return Vec::new();
     };
     let edits = name == "sed" && arguments.iter().any(edits_in_place);
-    let access = if CHECKED_WRITERS.contains(&name.as_str()) || edits {
+    let access = if CHECKED_WRITERS.contains(&name) || edits {
         Access::Write
-    } else if CHECKED_READERS.contains(&name.as_str()) {
+    } else if CHECKED_READERS.contains(&name) {
         Access::Read
     } else {
         return Vec::new();

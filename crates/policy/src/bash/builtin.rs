@@ -7,7 +7,7 @@
 use super::command::Command;
 use super::scan::Word;
 use super::{Line, strip};
-use crate::glob::{Sym, known_text};
+use crate::glob::Sym;
 use crate::paths;
 
 /// Programs that only show things, whatever their options, if their files stay inside the project.
@@ -96,7 +96,7 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
     let Some(name) = program.literal() else {
         return false;
     };
-    let shows = match name.as_str() {
+    let shows = match name {
         "find" => {
             strip::only_exact(command).is_none() && rest.iter().all(|word| word.literal().is_some())
         }
@@ -177,8 +177,8 @@ fn git_shows(rest: &[Word]) -> bool {
     }
     let harmless = arguments.iter().all(|word| {
         let option = word.literal().unwrap_or_default();
-        let option = option.split('=').next().unwrap_or_default().to_owned();
-        !word.wild && (!is_option(word) || GIT_OPTIONS.contains(&option.as_str()))
+        let option = option.split('=').next().unwrap_or_default();
+        !word.wild && (!is_option(word) || GIT_OPTIONS.contains(&option))
     });
     // A name after `branch` makes one.
     let makes = subcommand.is("branch") && arguments.iter().any(|word| !is_option(word));
@@ -226,7 +226,7 @@ fn stays_inside(word: &Word, line: &Line, cwd: &str, home: &str) -> bool {
     }
     line.absolute_forms(&word.path, home)
         .iter()
-        .all(|form| known_text(form).is_none_or(|path| paths::is_within(&path, cwd)) || word.wild)
+        .all(|form| form.known().is_none_or(|path| paths::is_within(path, cwd)) || word.wild)
 }
 
 /// A variable that programs do not look at by convention: short or in lower case.

@@ -8,8 +8,9 @@ use super::escapes;
 use super::guard::Unreadable;
 use super::launch;
 use super::scan::Word;
-use crate::glob::{Sym, known_text, syms};
+use crate::glob::{Sym, Text, known_text, syms};
 use crate::work::Work;
+use std::rc::Rc;
 
 /// Longest label of a command in a decision, in characters: the full text is in the request.
 const MAX_LABEL_CHARS: usize = 200;
@@ -57,6 +58,9 @@ const SUBCOMMAND_PROGRAMS: &[&str] = &[
     "vault",
     "nix",
 ];
+
+/// Steps of comparing a word of one command with that of another.
+const COMPARED_WORD_STEPS: usize = 4;
 
 /// How a file is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +121,7 @@ pub(crate) struct Command {
     /// Why it may run anything: then every deny on a command possibly matches.
     pub opaque: Option<&'static str>,
     /// The argument vectors it runs as: itself, and what its launchers start.
-    pub views: Vec<Vec<Word>>,
+    pub views: Vec<Rc<[Word]>>,
 }
 
 impl Command {
@@ -136,7 +140,7 @@ impl Command {
     }
 
     /// The command word's value, if known.
-    pub(crate) fn program(&self) -> Option<String> {
+    pub(crate) fn program(&self) -> Option<&str> {
         self.words.first().and_then(Word::literal)
     }
 
@@ -153,8 +157,16 @@ impl Command {
         Ok(found.scripts)
     }
 
-    /// Whether both run the same in every way that a rule can look at.
-    pub(crate) fn runs_as(&self, other: &Self) -> bool {
+    /// Whether both run the same in every way that a rule can look at. Says no once the budget is
+    /// exhausted.
+    pub(crate) fn runs_as(&self, other: &Self, work: &Work) -> bool {
+        if !work.spend(1 + self.words.len()) || self.words != other.words {
+            return false;
+        }
+        let words = self.views.iter().map(|view| view.len()).sum::<usize>();
+        if !work.spend(COMPARED_WORD_STEPS * (words + self.redirects.len())) {
+            return false;
+        }
         let files = |command: &Self| -> Vec<_> {
             let redirects = command.redirects.iter();
             redirects
@@ -165,8 +177,7 @@ impl Command {
             let assigns = command.assigns.iter();
             assigns.map(|one| one.whole.clone()).collect()
         };
-        self.words == other.words
-            && self.views == other.views
+        self.views == other.views
             && self.opaque == other.opaque
             && self.redirections == other.redirections
             && files(self) == files(other)
@@ -176,7 +187,7 @@ impl Command {
     /// Every text a deny or ask pattern is compared with.
     ///
     /// Errors: [`Unreadable::TooMuch`].
-    pub(crate) fn deny_texts(&self, work: &Work) -> Result<Vec<Vec<Sym>>, Unreadable> {
+    pub(crate) fn deny_texts(&self, work: &Work) -> Result<Vec<Text>, Unreadable> {
         let mut texts = Vec::new();
         for view in &self.views {
             let size = view.iter().map(|word| word.value.len() + 1).sum::<usize>();
@@ -207,7 +218,7 @@ impl Command {
         }
         texts.sort_unstable_by_key(Vec::len);
         texts.dedup();
-        Ok(texts)
+        Ok(texts.into_iter().map(Text::new).collect())
     }
 
     /// What forbids an allow pattern to trust the text.
@@ -225,26 +236,28 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
     };
     let base = basename(&program.value);
     texts.push(join(view.iter().map(|word| word.value.as_slice())));
-    texts.push(join(
-        view.iter()
-            .map(raw_unless_unknown)
-            .collect::<Vec<_>>()
+    let is_written_otherwise = |word: &Word| word.literal().is_some_and(|text| text != word.raw);
+    if view.iter().any(is_written_otherwise) {
+        let raw: Vec<_> = view.iter().map(raw_unless_unknown).collect();
+        texts.push(join(raw.iter().map(Vec::as_slice)));
+    }
+    if view.iter().any(|word| word.value.contains(&Sym::Any)) {
+        // A word that expands to nothing is no word at all; and Claude Code denies what stands before the
+        // first one that it cannot read.
+        let present = view.iter().filter(|word| word.value != [Sym::Any]);
+        texts.push(join(present.map(|word| word.value.as_slice())));
+        let read = view
             .iter()
-            .map(Vec::as_slice),
-    ));
-    // A word that expands to nothing is no word at all; and Claude Code denies what stands before the
-    // first one that it cannot read.
-    let present = view.iter().filter(|word| word.value != [Sym::Any]);
-    texts.push(join(present.map(|word| word.value.as_slice())));
-    let read = view
-        .iter()
-        .take_while(|word| !word.value.contains(&Sym::Any));
-    texts.push(join(read.map(|word| word.value.as_slice())));
+            .take_while(|word| !word.value.contains(&Sym::Any));
+        texts.push(join(read.map(|word| word.value.as_slice())));
+    }
     let with_base = |arguments: &[Word]| {
         let rest = arguments.iter().map(|word| word.value.as_slice());
         join(std::iter::once(base.as_slice()).chain(rest))
     };
-    texts.push(with_base(arguments));
+    if base.len() < program.value.len() {
+        texts.push(with_base(arguments));
+    }
     let has_subcommands =
         known_text(&base).is_some_and(|name| SUBCOMMAND_PROGRAMS.contains(&name.as_str()));
     if has_subcommands {

@@ -227,12 +227,11 @@ pub(super) fn look(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut La
     for (programs, options, before) in COMMAND_OPTIONS {
         if programs.contains(&name) {
             for value in values(arguments, options) {
-                if name == "rsync" && value.as_deref().is_some_and(is_plain_ssh) {
+                if name == "rsync" && value.is_some_and(is_plain_ssh) {
                     continue;
                 }
-                found.script(
-                    value.map(|value| value.strip_prefix(before).unwrap_or(&value).to_owned()),
-                );
+                let script = value.map(|value| value.strip_prefix(before).unwrap_or(value));
+                found.script(script.map(str::to_owned));
             }
         }
     }
@@ -268,7 +267,7 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'
             }
         }
         "source" | "." if arguments.first().is_some_and(is_device) => match stdin {
-            Stdin::Text(text) => found.script(text.literal()),
+            Stdin::Text(text) => found.script_in(Some(text)),
             _ => found.hide("a script from input"),
         },
         "sudo" | "doas" if fed && arguments.iter().any(|word| word.is("-s") || word.is("-i")) => {
@@ -277,7 +276,7 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'
         "su" if fed => found.hide("a shell that reads its script from input"),
         "capsh" => after(arguments, "--", |rest| {
             let script = values(rest, &["-c"]).into_iter().next();
-            found.script(script.unwrap_or_else(|| Some(String::new())));
+            found.script(script.unwrap_or(Some("")).map(str::to_owned));
         }),
         "gdb" => after(arguments, "--args", |rest| found.view(rest)),
         "jobs" => after(arguments, "-x", |rest| found.view(rest)),
@@ -288,7 +287,7 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'
         "let" | "test" | "[" | "printf" | "read" | "unset" => indexed(arguments, found),
         "git" if arguments.iter().any(|word| word.is("clone")) => {
             for command in values(arguments, &["-u"]) {
-                found.script(command);
+                found.script(command.map(str::to_owned));
             }
         }
         "cp" | "ln" | "install" | "mv" | "cat" | "dd" => copies(arguments, found),
@@ -298,12 +297,9 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'
         }
         _ if name.starts_with("python") || name.starts_with("pypy") => {
             let modules = values(arguments, &["-m"]);
-            let runs_code = |module: &Option<String>| {
-                module
-                    .as_ref()
-                    .is_none_or(|module| CODE_MODULES.contains(&module.as_str()))
-            };
-            if modules.iter().any(runs_code) {
+            let runs_code =
+                |module: Option<&str>| module.is_none_or(|module| CODE_MODULES.contains(&module));
+            if modules.into_iter().any(runs_code) {
                 found.hide("interpreter code on the line");
             }
         }
@@ -320,7 +316,8 @@ pub(super) fn assignment(word: &Word, found: &mut Launched<'_>) {
     let Some(name) = word.value.get(..at).and_then(known_text) else {
         return;
     };
-    let value = word.tail(at + 1).literal();
+    let value = word.tail(at + 1);
+    let value = value.literal();
     if name == "BASH_ENV" || name == "ENV" {
         if value.is_none() {
             found.hide("a start file made at run time");
@@ -329,14 +326,14 @@ pub(super) fn assignment(word: &Word, found: &mut Launched<'_>) {
         found.hide("a variable that holds code");
     } else if names_a_command(&name) {
         // Prompts and pagers hold text with substitutions, or `|command`.
-        let value = value.map(|value| value.trim_start_matches('|').to_owned());
+        let value = value.map(|value| value.trim_start_matches('|'));
         if name.starts_with("PS") {
             match value {
                 Some(text) if !text.contains(['$', '`']) => {}
                 _ => found.hide("a prompt that runs commands"),
             }
         } else {
-            found.script(value);
+            found.script(value.map(str::to_owned));
         }
     }
 }
@@ -392,14 +389,14 @@ fn sed_scripts(arguments: &[Word], found: &mut Launched<'_>) {
         scripts.extend(first.map(Word::literal));
     }
     for script in scripts {
-        if script.is_none_or(|script| sed::runs_commands(&script)) {
+        if script.is_none_or(sed::runs_commands) {
             found.hide("a sed script that may run commands");
         }
     }
 }
 
 /// The values of options, separate or attached; `None` for one that is not known.
-pub(super) fn values(arguments: &[Word], options: &[&str]) -> Vec<Option<String>> {
+pub(super) fn values<'a>(arguments: &'a [Word], options: &[&str]) -> Vec<Option<&'a str>> {
     let mut found = Vec::new();
     for (position, word) in arguments.iter().enumerate() {
         let Some(text) = word.literal() else {
@@ -425,8 +422,8 @@ pub(super) fn values(arguments: &[Word], options: &[&str]) -> Vec<Option<String>
                 if let Some(value) = arguments.get(position + 1) {
                     found.push(value.literal());
                 }
-            } else if let Some(value) = attached(&text, option) {
-                found.push(Some(value.to_owned()));
+            } else if let Some(value) = attached(text, option) {
+                found.push(Some(value));
             }
         }
     }

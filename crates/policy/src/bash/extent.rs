@@ -9,16 +9,21 @@ use super::guard::Unreadable;
 /// Deepest nesting of quotes and substitutions inside one word.
 pub(super) const MAX_NESTING: usize = 24;
 
+/// How a string that is written as a here-document begins.
+const OPENING: &str = "$(cat <<";
+
+/// Whether what begins here may be such a string: everything up to its end is then read.
+pub(super) fn opens_cat_heredoc(chars: &[char], at: usize) -> bool {
+    let here = chars.iter().skip(at).take(OPENING.len());
+    OPENING.chars().eq(here.copied())
+}
+
 /// `$(cat <<'EOF' … EOF)` is only a way to write a long string.
 pub(super) fn cat_heredoc(chars: &[char], at: usize) -> Option<(String, usize)> {
-    const OPENING: &str = "$(cat <<";
-    let chars = chars.get(at..)?;
-    if !OPENING
-        .chars()
-        .eq(chars.iter().copied().take(OPENING.len()))
-    {
+    if !opens_cat_heredoc(chars, at) {
         return None;
     }
+    let chars = chars.get(at..)?;
     let rest: String = chars.iter().collect();
     let after_cat = rest.strip_prefix(OPENING)?;
     let quote = after_cat

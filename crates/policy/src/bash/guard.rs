@@ -6,8 +6,9 @@
 //! exponential time on nested quotes.
 //! Source: Claude Code findings 5.2 and 5.3.
 
+use super::{nesting, plain};
 use crate::work::Work;
-use brush_parser::{ParserOptions, Token, ast, parse_tokens, uncached_tokenize_str};
+use brush_parser::{ParserOptions, ast, parse_tokens, uncached_tokenize_str};
 
 /// Longest line in bytes, as Claude Code's own parser: longer ones it never allows either.
 pub(crate) const MAX_LINE_BYTES: usize = 10_000;
@@ -59,9 +60,6 @@ pub enum Unreadable {
 const PARSE_STEPS: usize = 2_000;
 const PARSE_BYTE_STEPS: usize = 40;
 
-/// Steps of reading one token once more.
-const TOKEN_STEPS: usize = 4;
-
 /// Parses one line or script.
 ///
 /// Errors: [`Unreadable`]; the caller never allows it and treats denies as possibly matching.
@@ -70,50 +68,25 @@ pub(crate) fn parse(text: &str, work: &Work) -> Result<ast::Program, Unreadable>
     if !work.spend(PARSE_STEPS + PARSE_BYTE_STEPS * text.len()) {
         return Err(Unreadable::TooMuch);
     }
+    match plain::parse(text) {
+        Some(program) => Ok(program),
+        None => parse_all(text, work),
+    }
+}
+
+/// Parses a line of whatever kind.
+pub(super) fn parse_all(text: &str, work: &Work) -> Result<ast::Program, Unreadable> {
     // The crate has unwraps of its own; a panic there must not take the daemon's answer away.
     let options = ParserOptions::default();
     let tokens = std::panic::catch_unwind(|| {
         uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|_| Unreadable::Syntax)
     });
     let tokens = tokens.unwrap_or(Err(Unreadable::Syntax))?;
-    afford_parentheses(&tokens, work)?;
+    nesting::afford(&tokens, work)?;
     let parsed = std::panic::catch_unwind(|| parse_tokens(&tokens, &options));
     match parsed {
         Ok(Ok(program)) => Ok(program),
         Ok(Err(_)) | Err(_) => Err(Unreadable::Syntax),
-    }
-}
-
-/// Counts what the parser spends on parentheses. Inside two of them it tries everything as arithmetic
-/// first, where one that it finds no end for is tried again as a token like any other: what follows is
-/// read twice for each that is open.
-fn afford_parentheses(tokens: &[Token], work: &Work) -> Result<(), Unreadable> {
-    let (mut open, mut deepest) = (0_usize, 0_usize);
-    for token in tokens {
-        match token {
-            Token::Operator(operator, _) if operator == "(" => open += 1,
-            Token::Operator(operator, _) if operator == ")" => open = open.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(open);
-    }
-    // A parenthesis that nothing closes is no valid text, and the only kind that is read to the end.
-    if open > 0 {
-        return Err(Unreadable::Syntax);
-    }
-    if deepest < 2 {
-        return Ok(());
-    }
-    let times =
-        u32::try_from(deepest).map_or(usize::MAX, |deepest| 2_usize.saturating_pow(deepest));
-    let steps = tokens
-        .len()
-        .saturating_mul(TOKEN_STEPS)
-        .saturating_mul(times);
-    // Nothing of it is done where it is too much.
-    match work.spend(steps.min(work.left().saturating_add(1))) {
-        true => Ok(()),
-        false => Err(Unreadable::TooMuch),
     }
 }
 

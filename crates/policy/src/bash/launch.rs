@@ -13,6 +13,7 @@ use super::scan::Word;
 use crate::glob::{Sym, known_text};
 use crate::work::Work;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// Most argument vectors one command is followed into: deeper launcher chains count as opaque.
 const MAX_VIEWS: usize = 48;
@@ -24,7 +25,7 @@ const VIEW_STEPS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Launched<'a> {
     /// Argument vectors, the command's own first.
-    pub views: Vec<Vec<Word>>,
+    pub views: Vec<Rc<[Word]>>,
     /// Scripts in shell syntax.
     pub scripts: Vec<String>,
     /// Why it may run something that is in none of them.
@@ -74,15 +75,20 @@ impl<'a> Launched<'a> {
         }
     }
 
+    /// The script that a word is; without a word an empty one.
+    pub(super) fn script_in(&mut self, word: Option<&Word>) {
+        self.script(word.map_or(Some(""), Word::literal).map(str::to_owned));
+    }
+
     pub(super) fn view(&mut self, argv: &[Word]) {
-        if argv.is_empty() || self.views.iter().any(|view| view == argv) {
+        if argv.is_empty() || self.views.iter().any(|view| **view == *argv) {
             return;
         }
         if self.is_full() {
             return self.hide("too many launchers");
         }
         if self.afford(argv, VIEW_STEPS) {
-            self.views.push(argv.to_vec());
+            self.views.push(argv.into());
         }
     }
 }
@@ -132,14 +138,12 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     }
     match name {
         "eval" => found.script(join(arguments)),
-        "trap" => found.script(arguments.first().map_or(Some(String::new()), Word::literal)),
+        "trap" => found.script_in(arguments.first()),
         "alias" => {
             for word in arguments {
                 let value = word.literal();
-                found.script(value.map(|v| {
-                    v.split_once('=')
-                        .map_or_else(String::new, |p| p.1.to_owned())
-                }));
+                let value = value.map(|text| text.split_once('=').map_or("", |(_, value)| value));
+                found.script(value.map(str::to_owned));
             }
         }
         "source" | "."
@@ -154,7 +158,7 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
         "git" => git(arguments, found),
         "awk" | "gawk" | "mawk" | "nawk" => awk(arguments, found),
         "at" | "batch" => match stdin {
-            Stdin::Text(text) => found.script(text.literal()),
+            Stdin::Text(text) => found.script_in(Some(text)),
             _ => found.hide("a job read from input"),
         },
         _ => {}
@@ -173,13 +177,13 @@ fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched<'_>) {
         found.hide("a command run somewhere else");
     }
     for value in escapes::values(arguments, known.script_options) {
-        found.script(value);
+        found.script(value.map(str::to_owned));
     }
     for (position, word) in arguments.iter().enumerate() {
         let text = word.literal();
         let takes_script = known.script_options.iter().any(|option| {
             // The last letter of a cluster such as `-qc`.
-            text.as_deref().is_some_and(|text| {
+            text.is_some_and(|text| {
                 option.len() == 2
                     && text.len() > 2
                     && text.starts_with('-')
@@ -188,7 +192,7 @@ fn launch(known: &Launcher, arguments: &[Word], found: &mut Launched<'_>) {
             })
         });
         if takes_script && let Some(script) = arguments.get(position + 1) {
-            found.script(script.literal());
+            found.script_in(Some(script));
         }
     }
     for start in starts(known, arguments) {
@@ -234,7 +238,7 @@ fn starts(known: &Launcher, arguments: &[Word]) -> Vec<usize> {
                 begins.push(at);
             }
         };
-        match text.as_deref() {
+        match text {
             None => {
                 as_operand(&mut open, &mut begins);
                 open.push((at + 1, positionals));
@@ -273,12 +277,12 @@ fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
                 .unwrap_or_default()
                 .iter()
                 .find(|word| !matches!(word.value.first(), Some(Sym::Char('-' | '+'))));
-            return found.script(script.map_or(Some(String::new()), Word::literal));
+            return found.script_in(script);
         }
         if short && text.contains('s') {
             break;
         }
-        match text.as_str() {
+        match text {
             "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file" => at += 2,
             "-" | "--" => at += 1,
             option if option.starts_with(['-', '+']) => at += 1,
@@ -288,7 +292,7 @@ fn shell(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     }
     match stdin {
         Stdin::Inherited => {}
-        Stdin::Text(text) => found.script(text.literal()),
+        Stdin::Text(text) => found.script_in(Some(text)),
         Stdin::Unknown => found.hide("a shell that reads its script from input"),
     }
 }
@@ -298,8 +302,8 @@ fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     for word in arguments {
         match word.literal() {
             None => return found.hide("interpreter code made at run time"),
-            Some(text) if text == "-" => return found.hide("interpreter code from input"),
-            Some(text) if text == "eval" => return found.hide("interpreter code on the line"),
+            Some("-") => return found.hide("interpreter code from input"),
+            Some("eval") => return found.hide("interpreter code on the line"),
             Some(text) if text.starts_with("--") => {
                 if ["--eval", "--print", "--exec", "--run"]
                     .iter()
@@ -362,11 +366,11 @@ fn xargs(name: &str, arguments: &[Word], found: &mut Launched<'_>) {
     let Some(known) = launcher("xargs", arguments) else {
         return;
     };
-    let mut placeholders: Vec<String> = escapes::values(arguments, &["-I", "--replace"])
+    let mut placeholders: Vec<&str> = escapes::values(arguments, &["-I", "--replace"])
         .into_iter()
         .flatten()
         .collect();
-    placeholders.push("{}".to_owned());
+    placeholders.push("{}");
     placeholders.retain(|text| !text.is_empty());
     placeholders.sort_unstable();
     placeholders.dedup();
@@ -405,18 +409,18 @@ fn git(arguments: &[Word], found: &mut Launched<'_>) {
     for (position, word) in arguments.iter().enumerate() {
         let after = arguments.get(position + 1..).unwrap_or_default();
         let Some(text) = word.literal() else { continue };
-        let reads_on = matches!(text.as_str(), "foreach" | "config" | "run");
+        let reads_on = matches!(text, "foreach" | "config" | "run");
         if reads_on && !found.afford(after, 1) {
             return;
         }
-        match text.as_str() {
+        match text {
             "-c" | "--config-env" => match after.first().map(Word::literal) {
                 Some(Some(setting)) => {
                     if let Some((_, command)) = setting.split_once("=!") {
                         found.script(Some(command.to_owned()));
                     } else if setting.to_lowercase().starts_with("alias.") {
                         found.hide("a git alias made on the line");
-                    } else if runs_a_program(&setting) {
+                    } else if runs_a_program(setting) {
                         found.hide("a program named by a git setting");
                     }
                 }
@@ -425,17 +429,19 @@ fn git(arguments: &[Word], found: &mut Launched<'_>) {
             text if text.starts_with("--config-env=") => {
                 found.hide("a git setting made at run time");
             }
-            "-x" | "--exec" => found.script(after.first().and_then(Word::literal)),
+            "-x" | "--exec" => {
+                found.script(after.first().and_then(Word::literal).map(str::to_owned));
+            }
             "foreach" => found.script(join(after)),
             "config" => match after.iter().map(Word::literal).collect::<Option<Vec<_>>>() {
                 Some(words) => {
                     if let Some(command) = words.iter().find_map(|word| word.strip_prefix('!')) {
                         found.script(Some(command.to_owned()));
                     } else if words.iter().any(|word| word.starts_with("alias.")) {
-                        let command = words.last().cloned().unwrap_or_default();
+                        let command = words.last().copied().unwrap_or_default();
                         found.script(Some(format!("git {command}")));
                     } else if words.len() > 1 && words.iter().any(|word| runs_a_program(word)) {
-                        found.script(words.last().cloned());
+                        found.script(words.last().map(|word| (*word).to_owned()));
                     }
                 }
                 None => found.hide("a git setting made at run time"),
@@ -510,6 +516,6 @@ fn is_version_of(name: &str, known: &str) -> bool {
 }
 
 fn join(words: &[Word]) -> Option<String> {
-    let texts: Option<Vec<String>> = words.iter().map(Word::literal).collect();
+    let texts: Option<Vec<&str>> = words.iter().map(Word::literal).collect();
     texts.map(|texts| texts.join(" "))
 }

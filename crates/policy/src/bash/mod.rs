@@ -12,6 +12,8 @@ mod extent;
 mod guard;
 mod launch;
 mod launchers;
+mod nesting;
+mod plain;
 pub(crate) mod scan;
 mod sed;
 pub(crate) mod strip;
@@ -64,11 +66,15 @@ pub(crate) fn read(source: &str, cwd: &str, home: &str, work: &Work) -> Result<L
                 line.directories.push(directory);
             }
         }
-        if !work.spend(line.commands.len() * again.commands.len()) {
-            return Err(Unreadable::TooMuch);
-        }
-        for mut command in again.commands {
-            if !line.commands.iter().any(|known| known.runs_as(&command)) {
+        for (position, mut command) in again.commands.into_iter().enumerate() {
+            // Most of them stand where they stood before.
+            let same_place = line.commands.get(position);
+            let mut known = same_place.into_iter().chain(&line.commands);
+            let is_known = known.any(|known| known.runs_as(&command, work));
+            if work.is_exhausted() {
+                return Err(Unreadable::TooMuch);
+            }
+            if !is_known {
                 command.required = false;
                 line.commands.push(command);
             }
@@ -79,29 +85,50 @@ pub(crate) fn read(source: &str, cwd: &str, home: &str, work: &Work) -> Result<L
 
 impl Line {
     /// The absolute forms of a path named on the line: one per directory it may be relative to.
-    pub(crate) fn absolute_forms(&self, path: &[Sym], home: &str) -> Vec<Vec<Sym>> {
+    pub(crate) fn absolute_forms(&self, path: &[Sym], home: &str) -> Vec<Absolute> {
         if let Some(text) = known_text(path) {
             let bases = if text.starts_with('/') {
                 1
             } else {
                 self.directories.len()
             };
-            let absolute = |base: &String| syms(&paths::absolute(&text, base, home));
+            let absolute = |base: &String| Absolute::Known(paths::absolute(&text, base, home));
             let mut forms: Vec<_> = self.directories.iter().take(bases).map(absolute).collect();
             if self.unknown_directory && !text.starts_with('/') {
-                forms.push([vec![Sym::Any, Sym::Char('/')], syms(&text)].concat());
+                let open = [vec![Sym::Any, Sym::Char('/')], syms(&text)].concat();
+                forms.push(Absolute::Open(open));
             }
             return forms;
         }
         match path.first() {
-            Some(Sym::Char('/') | Sym::Any) => vec![path.to_vec()],
+            Some(Sym::Char('/') | Sym::Any) => vec![Absolute::Open(path.to_vec())],
             _ => {
                 let path = path
                     .strip_prefix(&[Sym::Char('.'), Sym::Char('/')])
                     .unwrap_or(path);
                 let below = |base: &String| [&syms(base), &[Sym::Char('/')][..], path].concat();
-                self.directories.iter().map(below).collect()
+                let bases = self.directories.iter();
+                bases.map(|base| Absolute::Open(below(base))).collect()
             }
+        }
+    }
+}
+
+/// An absolute path that a line names.
+#[derive(Clone, Debug)]
+pub(crate) enum Absolute {
+    /// All of it is known; without `.` and `..`.
+    Known(String),
+    /// It has unknown stretches.
+    Open(Vec<Sym>),
+}
+
+impl Absolute {
+    /// The path, if all of it is known.
+    pub(crate) fn known(&self) -> Option<&str> {
+        match self {
+            Self::Known(path) => Some(path),
+            Self::Open(_) => None,
         }
     }
 }
@@ -132,11 +159,8 @@ pub(crate) fn file_paths(source: &str, cwd: &str, home: &str) -> Vec<String> {
             if found.len() > MAX_FILE_PATHS || !work.spend(each * line.directories.len()) {
                 return found;
             }
-            found.extend(
-                line.absolute_forms(&path, home)
-                    .iter()
-                    .filter_map(|f| known_text(f)),
-            );
+            let forms = line.absolute_forms(&path, home);
+            found.extend(forms.iter().filter_map(Absolute::known).map(str::to_owned));
         }
     }
     found

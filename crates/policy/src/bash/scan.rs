@@ -4,7 +4,7 @@
 //! what code it runs, and whether its plain text can be trusted. Does not run or expand anything.
 //! Source: Claude Code findings 2.2, 2.3 and 5.3; bash(1) "EXPANSION".
 
-use super::extent::{MAX_NESTING, balanced, cat_heredoc, is_doubtful};
+use super::extent::{MAX_NESTING, balanced, cat_heredoc, is_doubtful, opens_cat_heredoc};
 use super::guard::Unreadable;
 use super::vars::Variables;
 use crate::glob::{Sym, known_text, syms};
@@ -27,6 +27,8 @@ pub(crate) struct Word {
     pub quoted: bool,
     /// Scripts that expanding the word runs.
     pub scripts: Vec<String>,
+    /// The value as text, if all of it is known.
+    text: Option<String>,
 }
 
 impl Word {
@@ -40,6 +42,7 @@ impl Word {
             wild: false,
             quoted: false,
             scripts: Vec::new(),
+            text: Some(text.to_owned()),
         }
     }
 
@@ -49,27 +52,32 @@ impl Word {
             value: vec![Sym::Any],
             path: vec![Sym::Any],
             blocker: Some("an unknown argument"),
+            text: None,
             ..Self::known(raw)
         }
     }
 
     /// The value, if all of it is known.
-    pub(crate) fn literal(&self) -> Option<String> {
-        known_text(&self.value)
+    pub(crate) fn literal(&self) -> Option<&str> {
+        self.text.as_deref()
     }
 
     /// Whether the value is exactly `text`.
     pub(crate) fn is(&self, text: &str) -> bool {
-        self.literal().as_deref() == Some(text)
+        self.literal() == Some(text)
     }
 
     /// The word without its first `skip` symbols, for example the value of `--file=x`.
     pub(crate) fn tail(&self, skip: usize) -> Self {
         let cut = |syms: &[Sym]| syms.get(skip..).unwrap_or_default().to_vec();
+        let value = cut(&self.value);
         Self {
-            value: cut(&self.value),
+            raw: self.raw.clone(),
+            text: known_text(&value),
+            value,
             path: cut(&self.path),
-            ..self.clone()
+            scripts: self.scripts.clone(),
+            ..*self
         }
     }
 }
@@ -134,6 +142,7 @@ impl<'a> Scanner<'a> {
 
     fn finish(mut self, raw: &str) -> Word {
         raw.clone_into(&mut self.out.raw);
+        self.out.text = known_text(&self.out.value);
         self.out
     }
 
@@ -410,6 +419,9 @@ impl<'a> Scanner<'a> {
 
     /// `$(…)` or `$((…))`.
     fn parenthesised(&mut self, depth: usize) -> Result<(), Unreadable> {
+        if opens_cat_heredoc(&self.chars, self.at) {
+            self.afford(self.chars.len() - self.at)?;
+        }
         if let Some((text, after)) = cat_heredoc(&self.chars, self.at) {
             self.at = after;
             self.out.quoted = true;

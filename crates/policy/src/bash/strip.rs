@@ -76,7 +76,7 @@ fn unwrapped(words: &[Word]) -> impl Iterator<Item = &[Word]> {
 pub(crate) fn only_exact(command: &Command) -> Option<&'static str> {
     let words = innermost(command);
     let program = words.first().and_then(Word::literal)?;
-    if ONLY_EXACT.contains(&program.as_str()) {
+    if ONLY_EXACT.contains(&program) {
         return Some("what it starts cannot be checked");
     }
     let unknown_option = |word: &Word| {
@@ -107,27 +107,26 @@ pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
     }
     let program = innermost.first().and_then(Word::literal)?;
     NEVER_BY_PATTERN
-        .contains(&program.as_str())
+        .contains(&program)
         .then_some("a command that evaluates its arguments as code")
 }
 
 /// What a wrapper starts, where its own arguments are of a known shape.
 fn unwrap(words: &[Word]) -> Option<&[Word]> {
     let (program, rest) = words.split_first()?;
-    let text = |word: &Word| word.literal().unwrap_or_default();
-    let at = |at: usize| rest.get(at).map(text).unwrap_or_default();
-    let skip = match program.literal()?.as_str() {
+    let at = |at: usize| rest.get(at).and_then(Word::literal).unwrap_or_default();
+    let skip = match program.literal()? {
         "nohup" | "builtin" | "noglob" | "time" => 0,
         "command" => usize::from(at(0) == "-p"),
-        "nice" => match at(0).as_str() {
-            "-n" if is_number(&at(1)) => 2,
+        "nice" => match at(0) {
+            "-n" if is_number(at(1)) => 2,
             option if option.strip_prefix('-').is_some_and(is_number) => 1,
             _ => 0,
         },
         "stdbuf" => {
             let options = rest
                 .iter()
-                .take_while(|word| is_stdbuf_option(&text(word)))
+                .take_while(|word| word.literal().is_some_and(is_stdbuf_option))
                 .count();
             if options == 0 {
                 return None;
@@ -136,7 +135,7 @@ fn unwrap(words: &[Word]) -> Option<&[Word]> {
         }
         "timeout" => timeout_arguments(rest)?,
         // Behind it Claude Code looks at the program itself, not at another wrapper.
-        "xargs" if WRAPPERS.contains(&at(0).as_str()) => return None,
+        "xargs" if WRAPPERS.contains(&at(0)) => return None,
         "xargs" => 0,
         _ => return None,
     };
@@ -152,7 +151,7 @@ fn timeout_arguments(words: &[Word]) -> Option<usize> {
     let mut at = 0;
     loop {
         let text = words.get(at)?.literal().unwrap_or_default();
-        at += match text.as_str() {
+        at += match text {
             "--foreground" | "--preserve-status" | "-v" | "--verbose" => 1,
             "-s" | "-k" | "--signal" | "--kill-after" => 2,
             option if option.starts_with("--signal=") || option.starts_with("--kill-after=") => 1,
@@ -194,8 +193,8 @@ fn join(words: &[Word]) -> String {
     let Some((program, rest)) = words.split_first() else {
         return String::new();
     };
-    let first = program.literal().unwrap_or_else(|| program.raw.clone());
-    let rest = rest.iter().map(|word| word.raw.clone());
+    let first = program.literal().unwrap_or(&program.raw);
+    let rest = rest.iter().map(|word| word.raw.as_str());
     std::iter::once(first)
         .chain(rest)
         .collect::<Vec<_>>()

@@ -189,19 +189,14 @@ pub(super) fn alters(command: &Command) -> bool {
             return true;
         };
         let texts: Vec<_> = arguments.iter().map(super::scan::Word::literal).collect();
-        let is_option = |text: &Option<String>| {
-            text.as_deref()
-                .is_none_or(|text| text.starts_with(['-', '+']))
-        };
-        match program.as_str() {
-            "set" => !texts
-                .iter()
-                .all(|text| text.as_deref().is_some_and(is_plain_set)),
-            "printf" => texts.first().is_some_and(is_option),
+        let is_option = |text: Option<&str>| text.is_none_or(|text| text.starts_with(['-', '+']));
+        match program {
+            "set" => !texts.iter().all(|text| text.is_some_and(is_plain_set)),
+            "printf" => texts.first().copied().is_some_and(is_option),
             name if ALTERING.contains(&name) => true,
             name if DECLARING.contains(&name) => texts.iter().zip(arguments).any(|(text, word)| {
                 let name = word.raw.split('=').next().unwrap_or_default();
-                (is_option(text) && !is_name(name)) || !is_name(name.trim_end_matches('+'))
+                (is_option(*text) && !is_name(name)) || !is_name(name.trim_end_matches('+'))
             }),
             _ => false,
         }
@@ -212,13 +207,13 @@ pub(super) fn alters(command: &Command) -> bool {
 pub(super) fn odd_declaration(words: &[super::scan::Word]) -> Option<&'static str> {
     let (program, arguments) = words.split_first()?;
     let program = program.literal()?;
-    if !DECLARING.contains(&program.as_str()) {
+    if !DECLARING.contains(&program) {
         return None;
     }
     let is_option = |word: &&super::scan::Word| word.raw.starts_with(['-', '+']);
     let (options, operands): (Vec<_>, Vec<_>) = arguments.iter().partition(is_option);
     let is_plain = |word: &super::scan::Word| {
-        let text = word.literal().unwrap_or_else(|| word.raw.clone());
+        let text = word.literal().unwrap_or(&word.raw);
         let name = text.split('=').next().unwrap_or_default();
         is_name(name.trim_end_matches('+'))
     };

@@ -22,6 +22,9 @@ pub(super) const MAX_SCRIPT_DEPTH: usize = 12;
 /// Most directories a line can change to before its relative paths count as unknown.
 const MAX_DIRECTORIES: usize = 16;
 
+/// Steps of each byte of a directory that a line changes to, from each that it may be in.
+const DIRECTORY_STEPS: usize = 2;
+
 /// What surrounds a command.
 #[derive(Clone, Copy)]
 pub(super) struct Around {
@@ -315,7 +318,7 @@ impl<'a> Walker<'a> {
         self.note_assignments(&command, around);
         let changes = command
             .program()
-            .is_some_and(|name| name == "cd" || name == "pushd");
+            .is_some_and(|name| matches!(name, "cd" | "pushd"));
         let target = changes.then(|| directory_of(&command)).flatten();
         self.commands.push(command);
         self.nested(&scripts, around)?;
@@ -326,6 +329,10 @@ impl<'a> Walker<'a> {
             {
                 let home = self.variables.home();
                 let from: Vec<String> = self.directories.clone();
+                let each = from.iter().map(|one| one.len() + target.len());
+                if !self.work.spend(DIRECTORY_STEPS * each.sum::<usize>()) {
+                    return Err(Unreadable::TooMuch);
+                }
                 for directory in from {
                     let next = paths::absolute(&target, &directory, home);
                     if !self.directories.contains(&next) && self.directories.len() < MAX_DIRECTORIES
@@ -350,7 +357,8 @@ impl<'a> Walker<'a> {
         let bare = command.words.is_empty().then_some(&command.assigns);
         for assign in bare.into_iter().flatten() {
             let skip = assign.name.chars().count() + 1;
-            let value = assign.whole.tail(skip).literal();
+            let value = assign.whole.tail(skip);
+            let value = value.literal().map(str::to_owned);
             // Of `X+=1` only the end is known.
             let is_whole = assign.whole.raw.chars().nth(skip - 1) == Some('=');
             self.variables
@@ -361,10 +369,10 @@ impl<'a> Walker<'a> {
         }
         let program = command.program().unwrap_or_default();
         let arguments = command.words.iter().skip(1);
-        if vars::DECLARING.contains(&program.as_str()) {
+        if vars::DECLARING.contains(&program) {
             for word in arguments {
                 let text = word.literal();
-                match text.as_deref().and_then(|text| text.split_once('=')) {
+                match text.and_then(|text| text.split_once('=')) {
                     Some((name, value)) if vars::is_name(name) => {
                         self.variables.assign(name, Some(value.to_owned()), sure);
                     }
@@ -375,9 +383,9 @@ impl<'a> Walker<'a> {
                     }
                 }
             }
-        } else if ["read", "mapfile", "getopts", "printf"].contains(&program.as_str()) {
+        } else if ["read", "mapfile", "getopts", "printf"].contains(&program) {
             for name in arguments.filter_map(Word::literal) {
-                self.variables.assign(&name, None, false);
+                self.variables.assign(name, None, false);
             }
         }
     }

@@ -221,26 +221,3 @@ fn only_the_subjects_own_shelves_are_looked_at() {
     assert_eq!(found("p_cid", &["red", "blue"], &[]), [0, 1, 2]);
     assert_eq!(found("p_ben", &["green"], &[]), [0, 5]);
 }
-
-#[test]
-fn keys_that_begin_with_one_another_are_all_found() {
-    let keys = ["", "a", "ab", "abc", "abd", "b", "ba"];
-    let numbered = keys.iter().enumerate();
-    let unsorted = numbered.map(|(number, key)| ((*key).to_owned(), vec![(1, 99), (0, number)]));
-    let shelf = Shelf::of(unsorted.collect());
-    for text in ["", "a", "ab", "aba", "abcx", "abe", "b", "bb", "c", "abz"] {
-        for wanted in [
-            Wanted::Text(text.to_owned()),
-            Wanted::Beginning(text.to_owned()),
-        ] {
-            let mut found = Vec::new();
-            shelf.find(&wanted, &[GLOBAL], &mut found);
-            found.sort_unstable();
-            let open = matches!(wanted, Wanted::Beginning(_));
-            let expected: Vec<usize> = (0..keys.len())
-                .filter(|at| text.starts_with(keys[*at]) || (open && keys[*at].starts_with(text)))
-                .collect();
-            assert_eq!(found, expected, "{wanted:?}");
-        }
-    }
-}
