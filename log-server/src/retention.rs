@@ -88,7 +88,7 @@ pub enum PruneError {
         least: u64,
     },
     /// Nothing is old enough, or the index asked for is not. Refused.
-    #[error("no whole bundle of entries from index {from} to {to} was published {days} days ago")]
+    #[error("no whole bundle of 256 entries {} was published {days} days ago or earlier", between(*.from, *.to))]
     TooYoung {
         /// First index.
         from: u64,
@@ -139,6 +139,15 @@ pub enum PruneError {
     /// Confidential members could not be dropped. Fatal.
     #[error(transparent)]
     Disclosures(#[from] DisclosureStoreError),
+}
+
+/// A range in words; an empty one has only a beginning.
+fn between(from: u64, to: u64) -> String {
+    if from < to {
+        format!("from index {from} to {to}")
+    } else {
+        format!("from index {from} on")
+    }
 }
 
 /// A store to be pruned, and by which rules.
