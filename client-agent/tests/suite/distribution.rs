@@ -148,6 +148,8 @@ impl Publisher {
 
 /// A device with revision 2 in force, at index 3 of the publisher's log, witnessed an hour ago.
 struct Stand {
+    /// The roster entry that names the device; not published yet.
+    roster: String,
     _device: Device,
     publisher: Publisher,
     enforcement: Arc<Enforcement>,
@@ -181,9 +183,8 @@ impl Stand {
         let answer = publisher.answer(index, Some(WITNESSED_MS));
         assert!(syncer.take_policy(answer, NOW_MS).unwrap().is_some());
         assert_eq!(enforcement.now().checked_ms, WITNESSED_MS);
-        let roster = publisher.roster(&roster[0].frame);
-        assert!(syncer.take_roster(vec![roster]).unwrap());
         Self {
+            roster: roster[0].frame.clone(),
             _device: device,
             publisher,
             enforcement,
@@ -223,6 +224,8 @@ fn rollback_is_refused() {
 #[test]
 fn a_frozen_server_makes_the_policy_stale_and_not_current() {
     let mut stand = Stand::new();
+    let roster = stand.publisher.roster(&stand.roster);
+    assert!(stand.syncer.take_roster(vec![roster]).unwrap());
     let index = 3;
     let shown_again = stand.publisher.answer(index, Some(WITNESSED_MS));
     let later = WITNESSED_MS + STALE_AFTER_MS;
