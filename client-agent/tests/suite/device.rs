@@ -8,6 +8,7 @@ use cairn_agent::key::DeviceKey;
 use cairn_agent::policy::Stored;
 use cairn_agent::state::StateDir;
 use cairn_api::distribution::{PolicyAnswer, ReceiptedFrame};
+use cairn_api::newest::Newest;
 use cairn_event::administrative::{
     Administrators, Genesis, PolicyStatement, RosterChange, RosterStatement,
 };
@@ -402,12 +403,18 @@ fn store(state: &StateDir, log: &SignerKey, entries: &[String], bundle: Option<&
         }])
         .unwrap();
     let Some(bundle) = bundle else { return };
+    let newest = Newest {
+        origin: ORIGIN.to_owned(),
+        size: entries.len() as u64,
+        policy: Some(2),
+        roster: 1,
+    };
     let policy = PolicyAnswer {
         index: 2,
         entry: entries[2].clone(),
         receipt: receipts[2].clone(),
         bundle: to_base64url(&cairn_event::json::to_canonical(bundle)),
-        newest: String::new(),
+        newest: newest.sign(log).unwrap(),
     };
     let answer = json!({ "policy": policy, "checked_ms": cairn_agent::clock::now_ms() });
     let path = state.policy().join("policy.json");

@@ -134,14 +134,17 @@ impl Publisher {
         }
     }
 
-    /// The log's word about all of its entries; it has no roster, and nor has the device.
+    /// The log's word about all of its entries: each but the first has a bundle or is of the roster.
     fn newest(&self) -> Newest {
-        let size = self.entries.len() as u64;
+        let is_policy = |bundle: &Vec<u8>| !bundle.is_empty();
+        let newest = self.bundles.iter().rposition(is_policy);
+        let policies = self.bundles.iter().filter(|bundle| is_policy(bundle));
+        let others = self.entries.len() - 1 - policies.count();
         Newest {
             origin: self.origin.to_owned(),
-            size,
-            policy: (size > 1).then(|| size - 1),
-            roster: 0,
+            size: self.entries.len() as u64,
+            policy: newest.map(|index| index as u64),
+            roster: others as u64,
         }
     }
 }
