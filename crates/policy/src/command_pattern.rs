@@ -114,6 +114,11 @@ impl CommandPattern {
         }
     }
 
+    /// What every text that matches has somewhere behind what it begins with.
+    pub(crate) fn inner_runs(&self) -> Vec<String> {
+        self.bare.as_ref().unwrap_or(&self.glob).inner_runs()
+    }
+
     /// Deny and ask: the text may hold unknown stretches.
     pub(crate) fn covers(&self, text: &Text, work: &Work) -> Match {
         let found = self.glob.matches(text, work);

@@ -11,7 +11,7 @@ use crate::condition::Truth;
 use crate::decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
 use crate::evaluate::{Contender, Verdict, evaluate};
 use crate::explain;
-use crate::index::Slate;
+use crate::index::{Slate, Slates};
 use crate::mcp::{self, McpServer};
 use crate::parts::{self, Parts};
 use crate::request::{MAX_RESOLVED_PATHS, Request};
@@ -163,10 +163,10 @@ impl Inputs<'_> {
         }
         let parts = parts::of(self.request);
         let index = &self.bundle.index;
-        let slates = index.slates(self.subject, &parts, self.request);
-        let (mut ruling, has_monitored) = self.combine(&slates, &parts, false);
+        let mut slates = index.slates(self.subject, &parts, self.request);
+        let (mut ruling, has_monitored) = self.combine(&mut slates, &parts, false);
         if has_monitored {
-            let (all, _) = self.combine(&slates, &parts, true);
+            let (all, _) = self.combine(&mut slates, &parts, true);
             ruling.would = (all.effect != ruling.effect).then_some(all.effect);
         }
         if parts.work.is_exhausted() {
@@ -263,11 +263,14 @@ impl Inputs<'_> {
 
     /// Combines the parts: deny > ask > unmatched default > allow. Also tells whether a rule in monitor
     /// mode is among those that may match.
-    fn combine(&self, slates: &[Slate], parts: &Parts, monitored: bool) -> (Ruling, bool) {
+    fn combine(&self, slates: &mut Slates<'_>, parts: &Parts, monitored: bool) -> (Ruling, bool) {
         let mut ruling = Ruling::deny(None, &self.request.tool);
         let mut strictest: Option<Effect> = None;
         let mut matched = Vec::new();
-        for (part, slate) in parts.parts.iter().zip(slates) {
+        for (position, part) in parts.parts.iter().enumerate() {
+            let Some(slate) = slates.of(position) else {
+                break;
+            };
             if parts.work.is_exhausted() {
                 break;
             }
@@ -305,20 +308,22 @@ impl Inputs<'_> {
             let rule = self.bundle.rules.get(*position);
             rule.is_some_and(CompiledRule::is_monitored)
         };
-        let mut positions = slates.iter().flat_map(|slate| &slate.rules);
+        let mut positions = slates.made().iter().flat_map(|slate| &slate.rules);
         (ruling, positions.any(is_monitored))
     }
 
-    /// The rules at these positions but the one that decided, each once.
+    /// The first rules at these positions but the one that decided, each once, by effect and id. The
+    /// positions are in the order of ids.
     fn losing(&self, mut matched: Vec<usize>, decided: Option<&RuleRef>) -> Vec<RuleRef> {
-        matched.sort_unstable();
+        // It is one list in order after another.
+        matched.sort();
         matched.dedup();
         let rules = matched.iter().filter_map(|at| self.bundle.rules.get(*at));
-        let mut losing: Vec<RuleRef> = rules.map(CompiledRule::reference).collect();
-        losing.sort();
-        losing.retain(|rule| Some(rule) != decided);
-        losing.truncate(MAX_LISTED_LOSING);
-        losing
+        let lost = rules.filter(|rule| decided.is_none_or(|one| one.id != rule.rule.id));
+        let mut lost: Vec<&CompiledRule> = lost.collect();
+        lost.sort_by_key(|rule| rule.rule.effect);
+        let listed = lost.into_iter().take(MAX_LISTED_LOSING);
+        listed.map(CompiledRule::reference).collect()
     }
 
     /// The effect of one part; `None` for a part that only had to be not denied, and was not.

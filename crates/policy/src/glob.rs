@@ -151,6 +151,20 @@ impl Glob {
         literals.collect()
     }
 
+    /// What every text that matches has somewhere behind its opening: what stands between wildcards, and
+    /// behind the last.
+    pub(crate) fn inner_runs(&self) -> Vec<String> {
+        let runs = self.toks.split(|tok| *tok == Tok::Star).skip(1);
+        let text = |run: &[Tok]| -> String {
+            let literals = run.iter().filter_map(|tok| match tok {
+                Tok::Lit(c) => Some(*c),
+                Tok::Star => None,
+            });
+            literals.collect()
+        };
+        runs.map(text).filter(|run| !run.is_empty()).collect()
+    }
+
     /// Number of wildcards; neighbouring ones count once.
     pub(crate) fn stars(&self) -> usize {
         self.toks.iter().filter(|tok| **tok == Tok::Star).count()

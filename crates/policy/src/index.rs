@@ -5,8 +5,10 @@
 //! Source: architecture section 4; the limits are those of [`crate::compile`].
 
 mod shelf;
+mod slate;
 
 use crate::bundle::Scope;
+use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
 use crate::glob::Sym;
 use crate::matching::{WRITING, denies_reading};
@@ -17,7 +19,8 @@ use crate::request::Request;
 use crate::subject::Subject;
 use cairn_event::Effect;
 use serde_json::Value;
-use shelf::{Keys, Shelf, Topic, Wanted};
+use shelf::{Entry, Shelf, Topic, Wanted};
+pub(crate) use slate::{Slate, Slates};
 use std::collections::BTreeMap;
 
 /// Ends a key that stands for a whole name; no name holds it.
@@ -40,7 +43,7 @@ impl Index {
     pub(crate) fn of(rules: &[CompiledRule]) -> Self {
         let mut index = Self::default();
         let mut scopes = GLOBAL;
-        let mut unsorted: BTreeMap<Topic, Keys> = BTreeMap::new();
+        let mut entries: BTreeMap<Topic, Vec<Entry>> = BTreeMap::new();
         for (position, rule) in rules.iter().enumerate() {
             let named = match &rule.rule.scope {
                 Scope::Global => None,
@@ -54,14 +57,18 @@ impl Index {
                     scopes
                 })
             });
-            for (topic, key) in keys(rule) {
-                let keys = unsorted.entry(topic).or_default();
-                keys.entry(key).or_default().push((scope, position));
+            for Need { topic, key, runs } in needs(rule) {
+                entries.entry(topic).or_default().push(Entry {
+                    key,
+                    runs,
+                    scope,
+                    rule: position,
+                });
             }
         }
-        let shelves = unsorted.into_iter();
+        let shelves = entries.into_iter();
         index.shelves = shelves
-            .map(|(topic, keys)| (topic, Shelf::of(keys)))
+            .map(|(topic, entries)| (topic, Shelf::of(entries)))
             .collect();
         index
     }
@@ -78,92 +85,37 @@ impl Index {
         scopes
     }
 
-    /// For each part of the call, in their order, the rules that may match it for this subject.
+    /// For each part of the call the rules that may match it for this subject.
     ///
-    /// Ends early, with rules missing, once the budget of comparing is exhausted.
-    pub(crate) fn slates(&self, subject: &Subject, parts: &Parts, request: &Request) -> Vec<Slate> {
-        self.slates_in(&self.scopes(subject), parts, request)
+    /// Rules are missing once the budget of comparing is exhausted.
+    pub(crate) fn slates<'a>(
+        &'a self,
+        subject: &Subject,
+        parts: &'a Parts,
+        request: &'a Request,
+    ) -> Slates<'a> {
+        Slates::new(self, self.scopes(subject), parts, request)
     }
 
     /// The positions of the rules that may match some part of the call for somebody, ascending.
     ///
-    /// Ends early, as [`Self::slates`] does.
+    /// Some are missing once the budget of comparing is exhausted.
     pub(crate) fn for_anybody(&self, parts: &Parts, request: &Request) -> Vec<usize> {
         let named = self.teams.values().chain(self.roles.values());
         let mut scopes: Vec<u32> = named.chain(self.people.values()).copied().collect();
         scopes.push(GLOBAL);
         scopes.sort_unstable();
-        let slates = self.slates_in(&scopes, parts, request);
-        let mut rules: Vec<usize> = slates.into_iter().flat_map(|slate| slate.rules).collect();
-        rules.sort_unstable();
+        let mut slates = Slates::new(self, scopes, parts, request);
+        let mut rules = Vec::new();
+        for position in 0..parts.parts.len() {
+            let slate = slates.of(position);
+            rules.extend(slate.into_iter().flat_map(|slate| &slate.rules));
+        }
+        rules.sort();
         rules.dedup();
         rules
     }
-
-    fn slates_in(&self, scopes: &[u32], parts: &Parts, request: &Request) -> Vec<Slate> {
-        let for_all = self.look_up(scopes, &about_the_tool(request), parts);
-        let slate_of = |part| {
-            let mut wanted = Vec::new();
-            of_part(part, parts, request, &mut wanted);
-            wanted.sort_unstable();
-            wanted.dedup();
-            let mut rules = self.look_up(scopes, &wanted, parts);
-            rules.extend_from_slice(&for_all);
-            rules.sort_unstable();
-            rules.dedup();
-            let slate = Slate {
-                rules,
-                pieces: self.pieces_of(part, scopes, parts),
-            };
-            parts.work.spend(slate.rules.len()).then_some(slate)
-        };
-        parts.parts.iter().map_while(slate_of).collect()
-    }
-
-    fn look_up(&self, scopes: &[u32], wanted: &[Wanted<'_>], parts: &Parts) -> Vec<usize> {
-        let mut found = Vec::new();
-        for key in wanted {
-            let shelf = self.shelves.get(&key.topic);
-            let looked_at = shelf.map_or(0, |shelf| shelf.find(key, scopes, &mut found));
-            let key = key.text.len() / KEY_BYTES_A_STEP;
-            if !parts.work.spend(LOOK_UP_STEPS + looked_at + key) {
-                break;
-            }
-        }
-        found
-    }
-
-    fn pieces_of(&self, part: &Part, scopes: &[u32], parts: &Parts) -> BTreeMap<usize, Vec<usize>> {
-        let mut rules: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        if !matches!(part.what, What::Unreadable(_)) {
-            return rules;
-        }
-        for (piece, text) in parts.unread.iter().enumerate() {
-            if parts.work.is_exhausted() {
-                break;
-            }
-            for rule in self.look_up(scopes, &[command(text)], parts) {
-                rules.entry(rule).or_default().push(piece);
-            }
-        }
-        rules
-    }
 }
-
-/// The rules that may match one part.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Slate {
-    /// Their positions, ascending.
-    pub rules: Vec<usize>,
-    /// For a line that could not be read: by rule, the pieces of it that the rule may be about.
-    pub pieces: BTreeMap<usize, Vec<usize>>,
-}
-
-/// Steps of looking one key up.
-const LOOK_UP_STEPS: usize = 100;
-
-/// Bytes of a key that are made and compared in one step.
-const KEY_BYTES_A_STEP: usize = 2;
 
 /// What every part of a call has to offer.
 fn about_the_tool(request: &Request) -> Vec<Wanted<'_>> {
@@ -251,19 +203,39 @@ fn of_path(path: &KnownPath, wanted: &mut Vec<Wanted<'_>>) {
     wanted.extend(segments.map(|segment| Wanted::text(Topic::Path, whole(segment))));
 }
 
-/// What a call must have so that the rule can match; the rule is found under each key.
-fn keys(rule: &CompiledRule) -> Vec<(Topic, String)> {
+/// What a call must have so that a rule can match.
+struct Need {
+    topic: Topic,
+    /// What something in it begins with.
+    key: String,
+    /// What else is in the same thing, somewhere.
+    runs: Vec<String>,
+}
+
+impl Need {
+    fn of(topic: Topic, key: String) -> Self {
+        let runs = Vec::new();
+        Self { topic, key, runs }
+    }
+}
+
+/// What a call must have so that the rule can match; the rule is found by each.
+fn needs(rule: &CompiledRule) -> Vec<Need> {
     let one = match &rule.kind {
         Kind::Tool(name) if denies_reading(name, rule.rule.effect) => {
             let tools = WRITING.iter().copied().chain([name.as_str()]);
             return tools
-                .map(|tool| (Topic::Tool, format!("{tool}{END}")))
+                .map(|tool| Need::of(Topic::Tool, format!("{tool}{END}")))
                 .collect();
         }
         Kind::Tool(name) | Kind::Parameter { tool: name, .. } => {
-            (Topic::Tool, format!("{name}{END}"))
+            Need::of(Topic::Tool, format!("{name}{END}"))
         }
-        Kind::ToolGlob(glob) | Kind::Mcp(glob) => (Topic::Tool, glob.opening()),
+        Kind::ToolGlob(glob) | Kind::Mcp(glob) => Need {
+            topic: Topic::Tool,
+            key: glob.opening(),
+            runs: glob.inner_runs(),
+        },
         Kind::Command(patterns) => {
             let allow = rule.rule.effect == Effect::Allow;
             let topic = if allow {
@@ -271,17 +243,24 @@ fn keys(rule: &CompiledRule) -> Vec<(Topic, String)> {
             } else {
                 Topic::Command
             };
-            let openings = patterns.iter().map(|pattern| pattern.opening(allow));
-            return openings.map(|text| (topic, text)).collect();
+            let need = |pattern: &CommandPattern| Need {
+                topic,
+                key: pattern.opening(allow),
+                runs: pattern.inner_runs(),
+            };
+            return patterns.iter().map(need).collect();
         }
-        Kind::ReadPath(path) | Kind::EditPath(path) => {
-            let segment = path.needed_segment();
-            let key = segment.map_or_else(String::new, |segment| format!("{segment}{END}"));
-            (Topic::Path, key)
-        }
-        Kind::Domain(pattern) => (Topic::Host, from_the_last(pattern.last_labels())),
-        Kind::Agent(name) => (Topic::Agent, format!("{name}{END}")),
-        Kind::Skill { name, .. } => (Topic::Skill, name.clone()),
+        Kind::ReadPath(path) | Kind::EditPath(path) => match path.needed_segment() {
+            Some(segment) => Need::of(Topic::Path, format!("{segment}{END}")),
+            None => Need {
+                topic: Topic::Path,
+                key: String::new(),
+                runs: path.needed_runs(),
+            },
+        },
+        Kind::Domain(pattern) => Need::of(Topic::Host, from_the_last(pattern.last_labels())),
+        Kind::Agent(name) => Need::of(Topic::Agent, format!("{name}{END}")),
+        Kind::Skill { name, .. } => Need::of(Topic::Skill, name.clone()),
     };
     vec![one]
 }

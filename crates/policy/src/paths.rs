@@ -127,6 +127,11 @@ impl PathPattern {
         plain.max_by_key(|one| one.len())
     }
 
+    /// What some segment of every covered path has in it, in lower case.
+    pub(crate) fn needed_runs(&self) -> Vec<String> {
+        self.segments.iter().flat_map(Segment::runs).collect()
+    }
+
     /// Whether the pattern covers a path that may be a link.
     ///
     /// Where nobody followed the links it is enough to deny, never to allow.

@@ -45,6 +45,19 @@ impl Segment {
         plain.then_some(self.text.as_str())
     }
 
+    /// What every name that it covers has in it.
+    pub(crate) fn runs(&self) -> Vec<String> {
+        let runs = self.toks.split(|tok| !matches!(tok, Tok::Lit(_)));
+        let text = |run: &[Tok]| -> String {
+            let literals = run.iter().filter_map(|tok| match tok {
+                Tok::Lit(c) => Some(*c),
+                _ => None,
+            });
+            literals.collect()
+        };
+        runs.map(text).filter(|run| !run.is_empty()).collect()
+    }
+
     /// Appends a superset of the pattern in which every wildcard is `*`.
     pub(crate) fn loosen(&self, loose: &mut String) {
         if self.is_double_star() {

@@ -1,10 +1,7 @@
-//! The calls that are decided: what an agent does all day, and lines that are made to hurt.
+//! The calls that are decided: what an agent does all day. Those that are made to hurt are in [`super::hostile`].
 
 use cairn_policy::{Request, ResolvedPath, paths_to_resolve};
 use serde_json::{Value, json};
-
-/// Longest line that is read at all; longer ones are refused unread.
-const LINE_MAX: usize = 10_000;
 
 /// What an agent does all day.
 pub fn ordinary() -> Vec<Request> {
@@ -57,38 +54,8 @@ pub fn alike() -> Vec<Request> {
     numbers.map(|number| request("Bash", line(number))).to_vec()
 }
 
-/// Lines that nest, that cannot be read, and that may run anything, up to the longest there are.
-pub fn hostile() -> Vec<Request> {
-    let shapes = [
-        ("$(", ")"),
-        ("${x:-", "}"),
-        ("$((", "))"),
-        ("`", "`"),
-        ("<(cat ", ")"),
-        ("{a,", "}"),
-        ("; if true; then ", "; fi"),
-        ("; f() { ", "; }"),
-        ("eval \"", "\""),
-        ("bash -c '", "'"),
-        ("sudo env timeout 5 xargs ", " "),
-        ("A=$A$A; ", " "),
-        ("> $x ", " "),
-        ("<<EOF\n", "\nEOF\n"),
-        ("&& git push $X ", " "),
-        ("\"", ""),
-    ];
-    let mut calls = Vec::new();
-    for (open, close) in shapes {
-        for length in [60, 400, LINE_MAX - 100] {
-            let times = length / (open.len() + close.len());
-            let line = format!("npm {}x $Y{}", open.repeat(times), close.repeat(times));
-            calls.push(request("Bash", json!({ "command": line })));
-        }
-    }
-    calls
-}
-
-fn request(tool: &str, input: Value) -> Request {
+/// A call from a developer's project, with every path of it resolved.
+pub fn request(tool: &str, input: Value) -> Request {
     let (cwd, home) = ("/home/ann/app", "/home/ann");
     let resolved = paths_to_resolve(tool, &input, cwd, home);
     let resolved = resolved.into_iter().map(|path| ResolvedPath {

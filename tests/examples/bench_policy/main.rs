@@ -10,6 +10,7 @@
 //! Source: `docs/performance.md`.
 
 mod calls;
+mod hostile;
 mod rules;
 
 use std::hint::black_box;
@@ -17,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use cairn_event::{Effect, Posture, PostureValue};
-use cairn_policy::{Bundle, CompiledBundle, Request, Subject, compile, decide};
+use cairn_policy::{
+    Bundle, CompiledBundle, Request, Subject, compile, cost, decide, paths_to_resolve,
+};
 use cairn_tests::figures::{percentile, print};
 
 /// Rounds when the command line names no number.
@@ -26,8 +29,8 @@ const ROUNDS: usize = 1_000;
 /// The most rounds: a run ends by itself within minutes.
 const ROUNDS_MAX: usize = 100_000;
 
-/// Rounds over the hostile lines; each of them may take milliseconds.
-const HOSTILE_ROUNDS: usize = 5;
+/// Rounds over the hostile calls; each of them may take milliseconds.
+const HOSTILE_ROUNDS: usize = 4;
 
 fn main() -> Result<()> {
     let rounds = match std::env::args().nth(1) {
@@ -55,16 +58,15 @@ fn main() -> Result<()> {
 
     let mut times = parse_bare(&calls, rounds)?;
     report("primitive.json_parse", &mut times)?;
-    let hostile = calls::hostile();
-    let mut times = time(&hostile, HOSTILE_ROUNDS, &compiled, &subject, &posture);
-    must_not_be_allowed(&hostile, &compiled, &subject, &posture)?;
-    report("policy.hostile", &mut times)?;
+    hurt("mixed", &compiled, &subject, &posture)?;
     drop(compiled);
 
     let alike = load(&rules::alike())?;
     let calls = calls::alike();
     let mut times = time(&calls, rounds, &alike, &subject, &posture);
-    report("policy.decision.alike", &mut times)
+    report("policy.decision.alike", &mut times)?;
+    drop(alike);
+    hurt("wild", &load(&rules::wild())?, &subject, &posture)
 }
 
 fn load(bundle: &Bundle) -> Result<CompiledBundle> {
@@ -135,17 +137,43 @@ fn parse_bare(calls: &[Request], rounds: usize) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-fn must_not_be_allowed(
-    calls: &[Request],
-    bundle: &CompiledBundle,
-    subject: &Subject,
-    posture: &Posture,
-) -> Result<()> {
-    for call in calls {
-        let effect = decide(call, bundle, subject, posture, 1).effect;
+/// The CPU time that each hostile call takes, once its paths are resolved and with finding them; nothing
+/// of it may be allowed.
+fn hurt(rules: &str, bundle: &CompiledBundle, subject: &Subject, posture: &Posture) -> Result<()> {
+    let mut worst = (0.0, 0.0);
+    for (kind, call) in hostile::all() {
+        let before = cpu()?;
+        for _ in 0..HOSTILE_ROUNDS {
+            black_box(decide(black_box(&call), bundle, subject, posture, 1));
+        }
+        let decided = (cpu()? - before) / HOSTILE_ROUNDS as f64;
+        let before = cpu()?;
+        for _ in 0..HOSTILE_ROUNDS {
+            let input = black_box(&call.input);
+            black_box(paths_to_resolve(&call.tool, input, &call.cwd, &call.home));
+        }
+        let found = (cpu()? - before) / HOSTILE_ROUNDS as f64;
+        worst = (decided.max(worst.0), found.max(worst.1));
+        if decided + found >= WORTH_NAMING_MS {
+            let cost = cost(&call, bundle, subject, posture, 1);
+            eprintln!("{rules}: {kind}: {decided:.1} ms, {found:.1} ms for its paths, {cost:?}");
+        }
+        let effect = decide(&call, bundle, subject, posture, 1).effect;
         ensure!(effect != Effect::Allow, "allowed: {}", call.input);
     }
+    print(&format!("policy.hostile.{rules}.max"), worst.0, "ms");
+    print(&format!("policy.hostile.{rules}.paths.max"), worst.1, "ms");
     Ok(())
+}
+
+/// Hostile calls from so many milliseconds on are named among the diagnostics.
+const WORTH_NAMING_MS: f64 = 10.0;
+
+/// The CPU time of this thread in milliseconds, as fresh as the scheduler's last tick.
+fn cpu() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split(' ').next().context("no time in `schedstat`")?;
+    Ok(nanoseconds.parse::<f64>()? / 1e6)
 }
 
 /// Percentiles in microseconds, and the longest.

@@ -60,6 +60,30 @@ pub fn mixed() -> Bundle {
     bundle((0..RULES).map(mixed_rule).collect())
 }
 
+/// Rules that an index helps little with: wildcards first, wildcards many, and paths without a plain name.
+pub fn wild() -> Bundle {
+    let effects = [Effect::Deny, Effect::Ask, Effect::Allow];
+    let rule = |number: usize| {
+        let (effect, pattern) = match number % 8 {
+            0 | 1 => (
+                effects[number % 3],
+                format!("Bash(*tool{number}* --force *)"),
+            ),
+            2 => (effects[number % 3], format!("Bash(*a*a*a*a*a*b{number})")),
+            3 => (effects[number % 3], format!("Edit(sub{number}*/**)")),
+            4 => (effects[number % 3], format!("Read(**/*{number}*/*a*a*b)")),
+            5 => (Effect::Deny, format!("*a*a*a*b{number}")),
+            6 => (Effect::Deny, format!("WebFetch(domain:*.a{number}.*)")),
+            _ => (effects[number % 3], format!("Bash(git * branch{number} *)")),
+        };
+        Rule {
+            pattern,
+            ..self::rule(number, effect)
+        }
+    };
+    bundle((0..RULES).map(rule).collect())
+}
+
 /// Rules for everybody that all begin with the same words: what is looked for stands at the end.
 pub fn alike() -> Bundle {
     let rule = |number| Rule {

@@ -9,6 +9,13 @@ use crate::parts;
 use crate::request::{ResolvedPath, paths_to_resolve};
 use std::collections::BTreeSet;
 
+fn all(mut slates: Slates<'_>) -> Vec<Slate> {
+    let last = (0..)
+        .take_while(|position| slates.of(*position).is_some())
+        .count();
+    slates.made().iter().take(last).cloned().collect()
+}
+
 const CASES: &str = include_str!("../../testdata/rule_cases.jsonl");
 const WAYS_ROUND: &str = include_str!("../../testdata/ways_round.jsonl");
 
@@ -165,7 +172,7 @@ fn no_rule_that_matches_is_left_out() {
     let calls = every_call();
     for request in &calls {
         let parts = parts::of(request);
-        let slates = bundle.index.slates(&Subject::default(), &parts, request);
+        let slates = all(bundle.index.slates(&Subject::default(), &parts, request));
         assert_eq!(slates.len(), parts.parts.len());
         looked_at += slates.iter().map(|slate| slate.rules.len()).sum::<usize>();
         looked_past += slates.len() * bundle.rules.len();
@@ -214,7 +221,7 @@ fn only_the_subjects_own_shelves_are_looked_at() {
             teams: owned(teams),
             roles: owned(roles),
         };
-        let slates = bundle.index.slates(&subject, &parts, &request);
+        let slates = all(bundle.index.slates(&subject, &parts, &request));
         slates.into_iter().next().unwrap().rules
     };
     assert_eq!(found("p_ann", &["red"], &["developer"]), [0, 1, 3, 4]);
