@@ -34,7 +34,8 @@ const MANY: u32 = 120;
 /// Submissions under the fault.
 const BATCHES: usize = 6;
 
-fn soak() -> Option<Duration> {
+/// How long a long run goes on; `None` in an ordinary one.
+pub fn soak() -> Option<Duration> {
     let seconds = std::env::var("CAIRN_SOAK_SECONDS").ok()?;
     seconds.parse().ok().map(Duration::from_secs)
 }
