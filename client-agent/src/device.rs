@@ -107,7 +107,8 @@ pub struct Asker {
     pub ancestry: Value,
     /// The agent, as far as it could be identified.
     pub agent: Agent,
-    /// The agent's process, where it was found above the one that asked.
+    /// The agent's process, where it was found above the one that asked: the one that it says it is, or else
+    /// the one whose launch was announced.
     pub process: Option<Process>,
     /// The MCP servers it was started with; `None` where that is not known, because the launch was not
     /// announced to this run of the daemon.
@@ -261,10 +262,7 @@ impl Askers {
             .iter()
             .find(|found| Some(found.pid) == process);
         agent.sha256 = found.and_then(|process| process.exe_digest.sha256());
-        let process = found.map(|found| Process {
-            pid: found.pid,
-            start: found.start_time,
-        });
+        let process = running(&chain.processes, claimed, launch.as_ref());
         let launch = launch.map(|(_, launch)| launch);
         let version = launch.as_ref().map(|launch| launch.version.clone());
         agent.version = version.filter(|version| !version.is_empty());
@@ -323,6 +321,30 @@ impl Askers {
     }
 }
 
+/// The process that is the agent, of those above the one that asked.
+///
+/// It is what it says it is, but not one above the process whose launch was announced: an agent that names
+/// the first process of the machine, or the terminal, is not ended by a signal to that one.
+fn running(
+    above: &[ProcessRecord],
+    claimed: Option<u32>,
+    launch: Option<&(u32, Launch)>,
+) -> Option<Process> {
+    let claimed = above.iter().position(|one| Some(one.pid) == claimed);
+    let launched = launch.and_then(|(pid, launch)| {
+        let is_it = |one: &ProcessRecord| one.pid == *pid && one.start_time == launch.start;
+        above.iter().position(is_it)
+    });
+    let nearest = match (claimed, launched) {
+        (Some(claimed), Some(launched)) => Some(claimed.min(launched)),
+        (claimed, launched) => claimed.or(launched),
+    };
+    above.get(nearest?).map(|found| Process {
+        pid: found.pid,
+        start: found.start_time,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,6 +368,16 @@ mod tests {
         assert_eq!(silent.agent.version.as_deref(), Some("0.169.0"));
         let stranger = askers.who(me, Some(u32::MAX), "codex");
         assert_eq!(stranger.agent.sha256, None);
+        // A false claim does not keep a session from being ended.
+        let start = started(me).unwrap();
+        assert_eq!(stranger.process, Some(Process { pid: me, start }));
+        assert_eq!(stranger.process, silent.process);
+        assert_eq!(askers.who(me, Some(1), "codex").process, silent.process);
+        // What was announced of a process that had the number before says nothing.
+        let before = Launch::default();
+        let above = walk(me, &askers.digests, SystemTime::now(), None).unwrap();
+        let found = running(&above.processes, None, Some(&(me, before)));
+        assert_eq!(found, None);
         // Another agent inside a launched one is not that one.
         let inside = askers.who(me, Some(me), "claude-code");
         assert_eq!((inside.agent.version, inside.servers), (None, None));
