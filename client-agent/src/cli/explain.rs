@@ -10,6 +10,7 @@ use crate::receipts::read_all;
 use crate::state::StateDir;
 use anyhow::Context as _;
 use cairn_durable::SegmentReader;
+use cairn_durable::segment::OpenSegmentError;
 use cairn_event::body::Body;
 use cairn_event::frame::Unopened;
 use cairn_event::{DecisionMode, Disclosure, Effect, Entry, Sha256};
@@ -18,6 +19,7 @@ use cairn_policy::recorded::Judged;
 use cairn_policy::{Again, Explanation, NamedRule, explain_recorded};
 use inputs::Inputs;
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// A recorded decision of this device.
@@ -47,7 +49,12 @@ struct Shown {
 
 pub(super) async fn run(state: &StateDir, what: &str, json: bool) -> anyhow::Result<ExitCode> {
     let identity = Identity::load(state)?;
-    let found = find(state, what)?.with_context(|| {
+    let mut found = find(state, what)?;
+    if found.is_none() {
+        // It may have got its receipt, and left the spool, between the two looks.
+        found = find(state, what)?;
+    }
+    let found = found.with_context(|| {
         format!("no recorded decision `{what}` on this device; see `cairn log` and `cairn status`")
     })?;
     let inputs = Inputs::gather(state, &identity, found).await?;
@@ -132,14 +139,21 @@ fn is_called(entry: &Entry, what: &str) -> bool {
 fn each_spooled(state: &StateDir, mut take: impl FnMut(&str)) -> anyhow::Result<()> {
     let listing = match std::fs::read_dir(state.spool()) {
         Ok(listing) => listing,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).context("the spool cannot be listed"),
     };
     let mut files: Vec<_> = listing.flatten().map(|file| file.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "seg"));
     files.sort();
     for file in files {
-        for record in SegmentReader::open(&file)?.map_while(Result::ok) {
+        let reader = match SegmentReader::open(&file) {
+            // All of a file that is gone has receipts by now.
+            Err(OpenSegmentError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                continue;
+            }
+            opened => opened?,
+        };
+        for record in reader.map_while(Result::ok) {
             if let Ok(line) = std::str::from_utf8(&record.payload) {
                 take(line);
             }

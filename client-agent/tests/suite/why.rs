@@ -22,6 +22,17 @@ fn why(device: &Device, what: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// The daemon takes files away while they are read.
+#[test]
+fn a_file_of_the_spool_that_is_gone_is_passed_over() {
+    let device = device();
+    let _daemon = device.start();
+    device.bash("rm -r build", "toolu_1");
+    let gone = device.state.spool().join("99999999999999999999.seg");
+    std::os::unix::fs::symlink(device.dir.join("nothing"), gone).unwrap();
+    assert_eq!(why(&device, "toolu_1")["effect"], "deny");
+}
+
 #[test]
 fn a_spooled_decision_is_judged_again_offline() {
     let device = device();
