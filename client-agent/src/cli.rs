@@ -160,6 +160,12 @@ fn block_on_any<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
         .block_on(task)
 }
 
+/// A time for people, in UTC and to the second; `None` for one that no calendar has.
+fn moment(ms: u64) -> Option<String> {
+    let moment = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(format!("{moment:.0}"))
+}
+
 /// Prints a value as indented JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);

@@ -203,7 +203,7 @@ pub enum ConfigError {
     #[error("the configuration is not UTF-8")]
     NotText,
     /// It is not TOML of the known members.
-    #[error("the configuration is refused: {0}")]
+    #[error("`config.toml` is refused")]
     Toml(#[source] Box<toml::de::Error>),
     /// Values contradict each other or a limit.
     #[error("the configuration has {} problems: {}", .0.len(), join(.0))]
@@ -409,6 +409,14 @@ mod tests {
         };
         assert_eq!(problems.len(), 5, "{problems:?}");
         let misspelt = Config::parse("listen = \"127.0.0.1:1\"\npublicurl = \"\"\n");
-        assert!(matches!(misspelt, Err(ConfigError::Toml(_))));
+        let misspelt = misspelt.unwrap_err();
+        assert!(matches!(misspelt, ConfigError::Toml(_)));
+        // Its cause names the member, so the sentence itself does not.
+        let told = format!("{:#}", anyhow::Error::from(misspelt));
+        assert_eq!(
+            told.matches("unknown field `publicurl`").count(),
+            1,
+            "{told}"
+        );
     }
 }

@@ -147,7 +147,8 @@ fn check_folder(args: &CheckArgs) -> anyhow::Result<()> {
         let report = backup::examine_store(&view.store(), view.signed()?, &keys)?;
         return print(&report);
     }
-    let _lock = FolderLock::acquire(&args.data)?;
+    let lock = FolderLock::acquire(&args.data);
+    let _lock = lock.context("a served folder is checked with `--live`")?;
     let folder = args.data.join(STORE_FOLDER);
     if !folder.is_dir() {
         bail!("`{}` holds no log yet", args.data.display());

@@ -12,6 +12,7 @@ use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use std::io::IsTerminal as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::filter::Targets;
@@ -55,6 +56,8 @@ pub fn init(config: Option<&TraceConfig>) -> Result<Traces, TracesError> {
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        // Diagnostics usually go to a file or a journal.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_filter(filter);
     let registry = tracing_subscriber::registry().with(lines);
     let Some(config) = config else {

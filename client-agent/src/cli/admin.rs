@@ -20,6 +20,7 @@ use cairn_event::disclosure::Disclosure;
 use cairn_event::encoding::from_base64url;
 use cairn_event::frame::present;
 use cairn_event::{Context, EntrySigner, Frame, Payload, Sha256, SoftwareKey, freeze};
+use cairn_identity::Roster;
 use cairn_tlog::TrustPolicy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -139,6 +140,16 @@ impl Administrator {
             .with_context(|| format!("no person `{given}` in the roster"))
     }
 
+    /// Refuses an address that somebody has already: whose it is decides who may enrol.
+    pub(super) fn check_unused(&self, email: &str) -> anyhow::Result<()> {
+        match holder(&self.emails, self.basis.roster(), email) {
+            Some(person) => bail!(
+                "`{email}` belongs to `{person}`; change that person with `cairn org person-update`"
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// The trust policy that receipts are judged by.
     pub(super) fn trust_policy(&self) -> &TrustPolicy {
         &self.trust_policy
@@ -157,7 +168,7 @@ impl Administrator {
             &self.keys,
             self.threshold,
         )?;
-        for _ in 0..RECEIPT_ATTEMPTS {
+        for attempt in 1..=RECEIPT_ATTEMPTS {
             let answer = self
                 .client
                 .submit(std::slice::from_ref(&line), Wait::Witnessed, RECEIPT_WAIT)
@@ -177,6 +188,11 @@ impl Administrator {
                 );
             }
             let (Some(index), Some(receipt)) = (result.index, result.receipt) else {
+                if attempt == 1 {
+                    eprintln!(
+                        "cairn: the log has the entry; waiting for the witnesses to cosign it"
+                    );
+                }
                 continue;
             };
             let entry = line.split('~').next().unwrap_or_default().to_owned();
@@ -198,8 +214,26 @@ impl Administrator {
                 Err(error) => eprintln!("cairn: waiting for a complete receipt: {error}"),
             }
         }
-        bail!("the entry is in the log, but no witnessed receipt for it came in time");
+        bail!(
+            "the log has the entry, but too few witnesses have cosigned it so far; it counts as soon as they \
+             do, so do not repeat the command. Look at `/readyz` of the server, and at the witnesses"
+        );
     }
+}
+
+/// Who has an address, of those who have not been taken out.
+fn holder<'a>(
+    emails: &'a BTreeMap<String, String>,
+    roster: &Roster,
+    email: &str,
+) -> Option<&'a str> {
+    let is_here = |person: &str| {
+        let known = roster.people.get(person);
+        known.is_some_and(|known| known.removed_at.is_none())
+    };
+    let mut known = emails.iter();
+    let found = known.find(|(person, known)| known.eq_ignore_ascii_case(email) && is_here(person));
+    found.map(|(person, _)| person.as_str())
 }
 
 /// What administrators sign.
@@ -295,5 +329,44 @@ async fn replay(client: &Client, basis: &mut Basis) -> anyhow::Result<BTreeMap<S
         if page.entries.is_empty() || basis.roster().revision >= page.newest {
             return Ok(emails);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cairn_event::PersonRole;
+    use cairn_event::administrative::{RosterChange, RosterStatement};
+
+    #[test]
+    fn an_address_has_one_person_at_a_time() {
+        let (ann, bob) = (format!("p_{:032x}", 1), format!("p_{:032x}", 2));
+        let emails = [
+            (ann.clone(), "ann@example.com"),
+            (bob.clone(), "bob@example.com"),
+        ];
+        let emails = emails.map(|(person, email)| (person, email.to_owned()));
+        let emails = BTreeMap::from(emails);
+        let add = |person: &str| RosterChange::AddPerson {
+            person: person.to_owned(),
+            roles: vec![PersonRole::Developer],
+            teams: vec![],
+        };
+        let then = |roster: Roster, index, change| {
+            let statement = RosterStatement {
+                revision: index,
+                changes: vec![change],
+            };
+            roster.apply(index, &statement).unwrap()
+        };
+        let roster = then(Roster::default(), 1, add(&ann));
+        assert_eq!(
+            holder(&emails, &roster, "Ann@example.com"),
+            Some(ann.as_str())
+        );
+        // Somebody of whom no roster entry is left to read, and somebody who was taken out.
+        assert_eq!(holder(&emails, &roster, "bob@example.com"), None);
+        let gone = then(roster, 2, RosterChange::RemovePerson { person: ann });
+        assert_eq!(holder(&emails, &gone, "ann@example.com"), None);
     }
 }

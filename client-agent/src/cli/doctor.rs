@@ -41,13 +41,13 @@ pub(super) fn run(state: &StateDir) -> anyhow::Result<ExitCode> {
             Err(error) => Err((error.to_string(), "run `cairn enroll --server URL`")),
         },
     );
-    let key = DeviceKey::open(state);
-    report.check(
-        "device key",
-        key.map(|_| "opens".to_owned())
-            .map_err(|error| (error.to_string(), "run `cairn enroll --again --server URL`")),
-    );
     if let Ok(identity) = &identity {
+        let key = DeviceKey::open(state);
+        report.check(
+            "device key",
+            key.map(|_| "opens".to_owned())
+                .map_err(|error| (error.to_string(), "run `cairn enroll --again --server URL`")),
+        );
         report.check(
             "what was pinned",
             identity

@@ -1,7 +1,8 @@
 //! `cairn mcp list`.
 
-use super::print_json;
+use super::{moment, print_json};
 use crate::daemon::fingerprint;
+use crate::enrolment::Identity;
 use crate::policy::Stored;
 use crate::servers::Servers;
 use crate::state::StateDir;
@@ -13,12 +14,9 @@ use std::process::ExitCode;
 
 /// Since when a server with this definition is known here.
 fn since(first_seen_ms: Option<u64>) -> String {
-    let moment = first_seen_ms
-        .and_then(|ms| i64::try_from(ms).ok())
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    moment.map_or_else(
+    first_seen_ms.and_then(moment).map_or_else(
         || "never seen at a start of `cairn claude`".to_owned(),
-        |moment| format!("first seen {moment:.0}"),
+        |moment| format!("first seen {moment}"),
     )
 }
 
@@ -30,6 +28,8 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         .and_then(|stored| from_base64url(&stored.bundle))
         .and_then(|bytes| Bundle::parse(&bytes).ok());
     let Some(bundle) = bundle else {
+        // Where that is so, the reason is another one, and says what to do.
+        Identity::load(state)?;
         anyhow::bail!("this device has no verified policy yet, so no server would be started");
     };
     let mut rows = Vec::new();
@@ -69,6 +69,8 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
     }
     if as_json {
         print_json(&rows)?;
+    } else if rows.is_empty() {
+        println!("no MCP server is configured on this device");
     }
     for unread in &found.unread {
         eprintln!("cairn: {unread}");

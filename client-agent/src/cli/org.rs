@@ -10,6 +10,7 @@ use cairn_durable::write_atomic;
 use cairn_event::PersonRole;
 use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::body::Body;
+use cairn_identity::enrolment::Address;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::ExitCode;
@@ -87,7 +88,9 @@ fn wanted(command: OrgCommand) -> anyhow::Result<Option<(AdminArguments, Wanted)
             teams,
         } => {
             let person = random::identifier("p_")?;
-            confidential.push((format!("email:{person}"), Value::from(email)));
+            // What is in the log stays there, and nobody could enrol with what is no address.
+            let email = Address::parse(&email).with_context(|| format!("`{email}`"))?;
+            confidential.push((format!("email:{person}"), Value::from(email.as_str())));
             let (roles, teams) = (parse_roles(&roles)?, sorted(teams));
             (
                 admin,
@@ -155,6 +158,9 @@ async fn change_roster(
         &mut wanted.change
     {
         *person = administrator.person(person)?;
+    }
+    for (_, email) in &wanted.confidential {
+        administrator.check_unused(email.as_str().unwrap_or_default())?;
     }
     let subject = subject(&wanted.change);
     let roster = administrator.basis.roster();
@@ -264,4 +270,41 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
     words.sort();
     words.dedup();
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(email: &str) -> anyhow::Result<Wanted> {
+        let admin = AdminArguments {
+            admin: "admin".into(),
+            server: "https://cairn.example.com".to_owned(),
+            trust_policy: None,
+        };
+        let (email, roles, teams) = (email.to_owned(), vec!["developer".to_owned()], vec![]);
+        let command = OrgCommand::PersonAdd {
+            admin,
+            email,
+            roles,
+            teams,
+        };
+        wanted(command).map(|wanted| wanted.unwrap().1)
+    }
+
+    #[test]
+    fn what_is_no_address_never_gets_into_the_log() {
+        let wanted = added(" Ann@Example.com ").unwrap();
+        assert_eq!(wanted.confidential[0].1, "ann@example.com");
+        for wrong in [
+            "not an address",
+            "ann",
+            "ann@",
+            "@example.com",
+            "ann@exämple.com",
+        ] {
+            let refused = format!("{:#}", added(wrong).err().unwrap());
+            assert!(refused.contains(&format!("`{wrong}`")), "{refused}");
+        }
+    }
 }

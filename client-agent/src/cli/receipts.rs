@@ -1,6 +1,6 @@
 //! `cairn log`: the receipts this device holds.
 
-use super::print_json;
+use super::{moment, print_json};
 use crate::enrolment::Identity;
 use crate::receipts::{Receipted, read_all};
 use crate::state::StateDir;
@@ -114,7 +114,7 @@ fn print(row: &Row) {
     println!(
         "{:>8}  {}  {:<16} {:<10} {:<20} {:<24} {}{}",
         row.index,
-        row.time_ms,
+        moment(row.time_ms).unwrap_or_else(|| row.time_ms.to_string()),
         row.kind,
         effect,
         row.tool.as_deref().unwrap_or_default(),

@@ -90,7 +90,9 @@ pub enum StartError {
         cause: CosignFailure,
     },
     /// The first start needs the genesis entry.
-    #[error("the log is empty and no genesis entry was given")]
+    #[error(
+        "the log is empty and no genesis entry was given; make one with `cairn org create` and give it with `--genesis`"
+    )]
     GenesisMissing,
     /// The genesis given is not the one in the log.
     #[error("the log has another genesis entry")]
