@@ -163,6 +163,7 @@ fn shows_with_letters(name: &str, rest: &[Word]) -> bool {
         "date" => operands.iter().all(|word| word.raw.starts_with('+')),
         "cd" => operands.len() == 1,
         "grep" => !operands.is_empty(),
+        "file" => operands.iter().all(|word| word.literal().is_some()),
         name => operands.is_empty() || !WITHOUT_OPERANDS.contains(&name),
     };
     known && fits

@@ -241,14 +241,16 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
         let raw: Vec<_> = view.iter().map(raw_unless_unknown).collect();
         texts.push(join(raw.iter().map(Vec::as_slice)));
     }
-    if view.iter().any(|word| word.value.contains(&Sym::Any)) {
+    if view
+        .iter()
+        .any(|word| is_unread(word) || word.value.is_empty())
+    {
         // A word that expands to nothing is no word at all; and Claude Code denies what stands before the
         // first one that it cannot read.
-        let present = view.iter().filter(|word| word.value != [Sym::Any]);
-        texts.push(join(present.map(|word| word.value.as_slice())));
-        let read = view
-            .iter()
-            .take_while(|word| !word.value.contains(&Sym::Any));
+        let present = view.iter().map(|word| word.value.as_slice());
+        let present = present.filter(|value| *value != [Sym::Any] && !value.is_empty());
+        texts.push(join(present));
+        let read = view.iter().take_while(|word| !is_unread(word));
         texts.push(join(read.map(|word| word.value.as_slice())));
     }
     let with_base = |arguments: &[Word]| {
@@ -265,6 +267,11 @@ fn push_view_texts(view: &[Word], texts: &mut Vec<Vec<Sym>>) {
             texts.push(with_base(arguments.get(start..).unwrap_or_default()));
         }
     }
+}
+
+/// Whether Claude Code does not read a word: something is expanded in it, or it has escape codes.
+fn is_unread(word: &Word) -> bool {
+    word.value.contains(&Sym::Any) || word.raw.contains("$'")
 }
 
 /// Where the subcommand may begin: an option may or may not take the next word as its value.

@@ -105,10 +105,35 @@ pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
     if unwrap(innermost).is_some() {
         return Some("more wrappers than are taken off");
     }
-    let program = innermost.first().and_then(Word::literal)?;
+    let (program, arguments) = innermost.split_first()?;
+    let program = program.literal()?;
+    if program == "env" && splits_a_text(arguments) {
+        return Some("env with a text that it makes a command of");
+    }
     NEVER_BY_PATTERN
         .contains(&program)
         .then_some("a command that evaluates its arguments as code")
+}
+
+/// Whether `env` is given `-S`, in whatever spelling, before the command that it starts.
+fn splits_a_text(arguments: &[Word]) -> bool {
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.literal() else {
+            return true;
+        };
+        match text.strip_prefix('-') {
+            Some(option) if option.starts_with("-s") => return true,
+            Some(option) if !option.starts_with('-') && option.contains('S') => return true,
+            Some("u" | "C" | "a" | "-unset" | "-chdir" | "-argv0") => {
+                words.next();
+            }
+            Some(_) => {}
+            None if text.contains('=') => {}
+            None => return false,
+        }
+    }
+    false
 }
 
 /// What a wrapper starts, where its own arguments are of a known shape.
