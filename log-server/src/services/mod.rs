@@ -34,6 +34,7 @@ use authority::AuthorityWriter;
 use axum::Router;
 use cairn_identity::enrolment::{Address, AttemptLimits};
 use cairn_identity::token::{TokenIssuer, TokenVerifier};
+use console::compiled::CompiledBundles;
 use enroll::Enrolments;
 use index::Index;
 use mail::{MailSetupError, Mailer};
@@ -74,6 +75,7 @@ struct Inner {
     limits: Mutex<AttemptLimits>,
     used: Mutex<UsedAssertions>,
     readings: Mutex<ReadingRecord>,
+    compiled: Mutex<CompiledBundles>,
     programs: tokio::sync::Mutex<install::Kept>,
     people: Arc<RwLock<People>>,
     people_standing: Arc<Standing>,
@@ -134,6 +136,10 @@ impl Services {
 
     pub(crate) fn sign_ins(&self) -> MutexGuard<'_, SignIns> {
         locked(&self.0.sign_ins)
+    }
+
+    pub(crate) fn compiled(&self) -> MutexGuard<'_, CompiledBundles> {
+        locked(&self.0.compiled)
     }
 
     pub(crate) fn limits(&self) -> MutexGuard<'_, AttemptLimits> {
@@ -198,6 +204,7 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
         limits: Mutex::default(),
         used: Mutex::default(),
         readings: Mutex::default(),
+        compiled: Mutex::default(),
         programs: tokio::sync::Mutex::default(),
         people,
         people_standing,

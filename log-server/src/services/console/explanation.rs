@@ -17,6 +17,7 @@ use cairn_event::{Disclosure, Entry};
 use cairn_policy::{
     Again, Bundle, CompiledBundle, Explanation, Obstacle, compile, explain_recorded,
 };
+use std::sync::Arc;
 
 /// `GET /v1/events/{index}/explanation`.
 pub(in crate::services) async fn one(
@@ -42,7 +43,7 @@ fn explain(services: &Services, index: u64) -> Result<Explanation, Problem> {
         .collect();
     let bundle = bundle(services, &entry)?;
     let subject = recorded_subject(&entry, services.log().ledger().roster());
-    let bundle = bundle.as_ref().map_err(|obstacle| *obstacle);
+    let bundle = bundle.as_deref().map_err(|obstacle| *obstacle);
     let explained = explain_recorded(&entry, &disclosures, bundle, subject);
     let mut explained = explained.ok_or_else(|| {
         let kind = entry.payload().body.kind();
@@ -59,7 +60,10 @@ fn explain(services: &Services, index: u64) -> Result<Explanation, Problem> {
 }
 
 /// The compiled bundle of the policy entry that an entry names, or why there is none.
-fn bundle(services: &Services, of: &Entry) -> Result<Result<CompiledBundle, Obstacle>, Problem> {
+fn bundle(
+    services: &Services,
+    of: &Entry,
+) -> Result<Result<Arc<CompiledBundle>, Obstacle>, Problem> {
     let Some(index) = of.payload().context.policy else {
         return Ok(Err(Obstacle::NoPolicy));
     };
@@ -67,6 +71,9 @@ fn bundle(services: &Services, of: &Entry) -> Result<Result<CompiledBundle, Obst
     let Body::Policy(statement) = &policy.payload().body else {
         return Ok(Err(Obstacle::NoPolicy));
     };
+    if let Some(kept) = services.compiled().get(&statement.bundle) {
+        return Ok(Ok(kept));
+    }
     let bytes = services.log().blob(&statement.bundle.0);
     let bytes = bytes.map_err(|error| internal(&error, "reading the bundle"))?;
     let Some(bytes) = bytes else {
@@ -75,5 +82,12 @@ fn bundle(services: &Services, of: &Entry) -> Result<Result<CompiledBundle, Obst
     let compiled = Bundle::parse(&bytes)
         .ok()
         .and_then(|bundle| compile(&bundle).ok());
-    Ok(compiled.ok_or(Obstacle::BadPolicy))
+    let Some(compiled) = compiled.map(Arc::new) else {
+        return Ok(Err(Obstacle::BadPolicy));
+    };
+    let kept = Arc::clone(&compiled);
+    services
+        .compiled()
+        .keep(statement.bundle, bytes.len(), kept);
+    Ok(Ok(compiled))
 }

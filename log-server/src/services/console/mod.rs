@@ -4,6 +4,7 @@
 //! asking does not tell whether it exists.
 
 pub mod blob;
+pub mod compiled;
 pub mod detail;
 pub mod events;
 pub mod explanation;
