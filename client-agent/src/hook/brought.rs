@@ -80,6 +80,7 @@ impl Gatekeeper {
         started: Instant,
     ) -> Answer {
         let session = hook.session.clone();
+        let _judging = self.restrictions.judging(&session);
         let ask = ask.unattended();
         let judged = self
             .verdict(ask, hook, read(file), "instructions".to_owned(), started)

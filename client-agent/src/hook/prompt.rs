@@ -7,6 +7,7 @@
 use super::call::refusal;
 use super::decide::Gatekeeper;
 use super::observe::Observed;
+use super::restriction::{GATE, Restriction};
 use super::{Answer, Ask, Gate, Hook, Moment, session_gate};
 use crate::recorder::RecordError;
 use cairn_event::Effect;
@@ -33,6 +34,30 @@ impl Gatekeeper {
         self.prompt(ask, hook).await
     }
 
+    /// Why a session is restricted, once all that is known to be told to it was judged.
+    async fn restricted(&self, session: &str) -> Option<Restriction> {
+        let in_time = self.restrictions.are_judged(session).await;
+        self.restrictions.of(session).or_else(|| {
+            (!in_time).then(|| Restriction {
+                gate: GATE,
+                sentence: refusal("what the session's instructions import is not judged yet"),
+            })
+        })
+    }
+
+    /// Claude Code tells of instructions and of a prompt at once: what was said of them while the prompt was
+    /// recorded counts too.
+    async fn refused_meanwhile(self: &Arc<Self>, ask: &Ask, hook: &Hook) -> Option<String> {
+        let restriction = self.restricted(&hook.session).await?;
+        if let Some(observed) = Observed::refused(restriction.gate.to_owned()) {
+            let draft = self.draft(ask, &hook.session, observed).await;
+            if let Err(error) = self.recorder.record(draft).await {
+                tracing::error!(%error, "a refused session is not recorded");
+            }
+        }
+        Some(restriction.sentence)
+    }
+
     /// Gates a prompt and records it.
     async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
         let (this, agent) = (Arc::clone(self), ask.agent);
@@ -44,7 +69,7 @@ impl Gatekeeper {
         let posture = sight.posture.clone();
         self.record_changes(sight).await;
         let in_force = self.enforcement.now();
-        let gate = match self.restrictions.of(&hook.session) {
+        let gate = match self.restricted(&hook.session).await {
             Some(restriction) => Err((restriction.gate.to_owned(), restriction.sentence)),
             None => session_gate(&in_force, &posture, Moment::Running),
         };
@@ -58,6 +83,10 @@ impl Gatekeeper {
         let mut draft = self.draft(&ask, &hook.session, observed).await;
         draft.context.posture = Some(posture);
         let recorded = self.recorder.record(draft).await;
+        let refused = match refused {
+            None => self.refused_meanwhile(&ask, &hook).await,
+            refused => refused,
+        };
         let goes_on = in_force
             .active
             .as_ref()
