@@ -257,6 +257,7 @@ fn an_old_policy_under_a_new_checkpoint_is_refused() {
     );
     let before = Publisher {
         entries: stand.publisher.entries[..4].to_vec(),
+        bundles: stand.publisher.bundles[..4].to_vec(),
         ..stand.publisher.clone()
     };
     let of_before = PolicyAnswer {
