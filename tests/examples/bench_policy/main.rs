@@ -170,7 +170,8 @@ fn hurt(rules: &str, bundle: &CompiledBundle, subject: &Subject, posture: &Postu
 /// Whether a call is one command of plain words: a rule for it may allow that.
 fn is_plain(call: &Request) -> bool {
     let line = call.input["command"].as_str().unwrap_or("$");
-    line.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b' ')
+    line.bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte == b' ')
 }
 
 /// Hostile calls from so many milliseconds on are named among the diagnostics.
