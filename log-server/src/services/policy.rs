@@ -113,8 +113,9 @@ type SharedJson = ([(HeaderName, &'static str); 1], Extension<Shared>, Bytes);
 
 /// `GET /v1/policy`.
 ///
-/// The receipt leads to the newest checkpoint: by it a device knows that the policy is not an old one. It
-/// is made once for each checkpoint, and not for each device.
+/// The receipt leads to the newest checkpoint, and the log says beside it what is newest there: by that a
+/// device knows that the policy is not an old one. Both are made once for each checkpoint, and not for each
+/// device.
 pub(super) async fn policy(
     State(services): State<Services>,
     Params(Having { have }): Params<Having>,
