@@ -29,6 +29,9 @@ const HELPER_GRACE: Duration = Duration::from_secs(10);
 /// Programs that agents play under these names: Claude Code searches, Codex applies patches.
 const PLAYED: [&str; 6] = ["apply_patch", "applypatch", "bfs", "rg", "ripgrep", "ugrep"];
 
+/// Programs that run an agent whose name is in their words only.
+const INTERPRETERS: [&str; 3] = ["bun", "deno", "node"];
+
 /// What the names of the parts of Codex that are no session begin with, such as its sandbox.
 const CODEX_PART: &str = "codex-";
 
@@ -128,7 +131,10 @@ impl Lookout {
         for pid in pids {
             let folder = self.proc.join(pid.to_string());
             if std::fs::metadata(&folder).is_ok_and(|meta| meta.uid() == self.uid)
-                && let Some((exe, argv)) = self.program(pid)
+                && let Some(exe) = self.exe(pid)
+                // Nearly every process ends here, and each is looked at again in every pass.
+                && may_be_agent(&exe)
+                && let Some(argv) = self.argv(pid)
                 && let Some(name) = agent(&exe, &argv)
                 // Making this line costs the kernel more than all else that is read of a process.
                 && let Some(stat) = self.stat(pid)
@@ -220,17 +226,18 @@ impl Lookout {
     }
 
     fn process(&self, pid: u32) -> Option<Process> {
-        let (exe, argv) = self.program(pid)?;
+        let (exe, argv) = (self.exe(pid)?, self.argv(pid)?);
         let stat = self.stat(pid)?;
         Some(Process { stat, exe, argv })
     }
 
-    /// What a process runs: its executable and its words.
-    fn program(&self, pid: u32) -> Option<(PathBuf, Vec<String>)> {
-        let exe = std::fs::read_link(self.proc.join(pid.to_string()).join("exe")).ok()?;
+    fn exe(&self, pid: u32) -> Option<PathBuf> {
+        std::fs::read_link(self.proc.join(pid.to_string()).join("exe")).ok()
+    }
+
+    fn argv(&self, pid: u32) -> Option<Vec<String>> {
         let words = self.text(pid, "cmdline")?;
-        let argv = words.split_terminator('\0').map(str::to_owned).collect();
-        Some((exe, argv))
+        Some(words.split_terminator('\0').map(str::to_owned).collect())
     }
 
     fn stat(&self, pid: u32) -> Option<Stat> {
@@ -299,21 +306,36 @@ fn is_in_a_state_folder(settings: &Path) -> bool {
 ///
 /// A renamed copy is not recognised: whoever hides an agent from their own device can.
 fn agent(exe: &Path, argv: &[String]) -> Option<&'static str> {
-    // The kernel marks a program whose file is gone, for example after an update.
-    let exe = exe.to_string_lossy();
-    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
-    if let Some(name) = by_path(exe) {
+    let exe = lying_at(exe);
+    if let Some(name) = by_path(&exe) {
         let called = argv.first().map_or("", String::as_str);
         let called = called.rsplit('/').next().unwrap_or_default();
         let is_part = PLAYED.contains(&called) || called.starts_with(CODEX_PART);
         return (!is_part).then_some(name);
     }
-    let interpreter = exe.rsplit('/').next().unwrap_or_default();
-    if !["node", "bun", "deno"].contains(&interpreter) {
+    if !interprets(&exe) {
         return None;
     }
     let script = argv.iter().skip(1).find(|word| !word.starts_with('-'))?;
     by_path(script)
+}
+
+/// Whether it takes the words of its command line to tell that a program is no agent.
+fn may_be_agent(exe: &Path) -> bool {
+    let exe = lying_at(exe);
+    by_path(&exe).is_some() || interprets(&exe)
+}
+
+/// Where an executable lies or lay: the kernel marks a program whose file is gone, for example after an
+/// update.
+fn lying_at(exe: &Path) -> String {
+    let exe = exe.to_string_lossy();
+    exe.strip_suffix(" (deleted)").unwrap_or(&exe).to_owned()
+}
+
+fn interprets(exe: &str) -> bool {
+    let name = exe.rsplit('/').next().unwrap_or_default();
+    INTERPRETERS.contains(&name)
 }
 
 fn by_path(path: &str) -> Option<&'static str> {

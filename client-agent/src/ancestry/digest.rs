@@ -44,8 +44,10 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// How often a file that changes while being hashed is hashed again.
 const ATTEMPTS: u32 = 2;
 
-/// How many bytes are read at once; the deadline is looked at after each.
-const CHUNK_BYTES: usize = 1024 * 1024;
+/// How many bytes are read at once; the deadline is looked at after each. Below the size from which the
+/// system's allocator keeps, for each thread, as much as it once gave back: with 1 MiB every thread that
+/// ever hashed had 1 MiB for good.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// File system types whose attributes a server or a user program makes up, by `f_type`.
 const UNTRUSTED: [i64; 6] = [

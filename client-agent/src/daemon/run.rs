@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::socket::{self, ListenError};
 use crate::access::Access;
+use crate::ancestry::DigestCache;
 use crate::chain::Draft;
 use crate::circumstances::Circumstances;
 use crate::clock::now_ms;
@@ -24,17 +25,15 @@ use cairn_durable::lock::LockError;
 use cairn_durable::{FolderLock, create_dir_durable};
 use cairn_event::Sha256;
 use cairn_event::body::{Body, Heartbeat};
+use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 /// Time between heartbeats: 60 s; a missing one shows within two minutes.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Largest executable hashed for the chain start.
-const EXECUTABLE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// What the daemon prints once hooks can connect.
 pub const READY: &str = "ready";
@@ -137,7 +136,7 @@ impl Core {
             key: DeviceKey::open(state)?,
             circumstances: Arc::clone(&circumstances),
             spool_bytes_max: config.spool_bytes_max,
-            daemon_sha256: own_digest(),
+            daemon_sha256: own_digest(&askers.digests()),
             confidential: facts.confidential(&identity.email),
         })?;
         let gatekeeper = Gatekeeper::new(
@@ -341,7 +340,8 @@ async fn heartbeats(gatekeeper: Arc<Gatekeeper>) {
 }
 
 /// SHA-256 of the running program; of nothing where it cannot be read.
-fn own_digest() -> Sha256 {
-    let bytes = cairn_durable::read_limited("/proc/self/exe".as_ref(), EXECUTABLE_BYTES_MAX);
-    Sha256::of(&bytes.unwrap_or_default())
+fn own_digest(digests: &DigestCache) -> Sha256 {
+    let file = File::open("/proc/self/exe").ok();
+    let digest = file.and_then(|file| digests.digest(&file, SystemTime::now(), None).ok());
+    digest.map_or_else(|| Sha256::of(&[]), |digest| digest.sha256)
 }
