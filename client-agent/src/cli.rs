@@ -20,6 +20,7 @@ mod policy;
 mod pruning;
 mod receipts;
 mod status;
+mod subject;
 mod succession;
 mod why;
 
@@ -32,6 +33,7 @@ pub use administration::{AdminArguments, OrgCommand, PolicyCommand};
 pub use command::{
     Command, DaemonCommand, EnrollArguments, InstallArguments, McpCommand, UninstallArguments,
 };
+pub use policy::HaltArguments;
 pub use why::WhyArguments;
 
 /// A trust layer for AI coding agents: each action is decided, recorded and provable.

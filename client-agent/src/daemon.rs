@@ -6,14 +6,16 @@
 
 mod control;
 mod ensure;
+mod mcp;
 mod run;
 mod socket;
 mod wire;
 
 pub use control::{
     CANARY, CanaryRequest, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, STATUS,
-    StatusAnswer, ask, fingerprint,
+    StatusAnswer, ask,
 };
 pub use ensure::{EnsureError, ensure, stop};
+pub use mcp::fingerprint;
 pub use run::{RunError, run};
 pub use wire::{AskError, Header};

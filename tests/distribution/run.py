@@ -189,7 +189,71 @@ def simulate(organisation, bundle):
     return answer(organisation, "simulate", write(organisation, bundle), "--days", "1")[1]
 
 
-SCENARIOS = [plan_and_simulate, acknowledgements, behind_a_proxy]
+def halt_and_resume(organisation):
+    """The kill switch: for a team, for everybody, under a policy that only monitors, and never lifted by the way."""
+    ann, bob = organisation.devices[:2]
+    number = 0
+
+    def told(device, expected, what):
+        nonlocal number
+        number += 1
+        equal((what, device.bash("ls -la", f"toolu_halt_{number}")), (what, expected))
+
+    def putting(*line):
+        code, _ = words(organisation, *line)
+        equal((line, code), (line, 0))
+        version = standing(organisation)[1]["version"]
+        until("the policy", lambda: ann.version() == version and bob.version() == version)
+        return version
+
+    organisation.apply({**FIRST, "mode": "monitor"})
+    before = putting("halt", "--team", "infrastructure", "--running", "hold", "--message", "keys leaked")
+    told(ann, "deny", "of the team")
+    told(bob, "none", "the rest only monitors")
+    decided = until("the record", lambda: ann.decisions("toolu_halt_1"))
+    equal([(one["rule"]["id"], one["mode"]) for one in decided], [("halt-team-infrastructure", "enforce")])
+    putting("halt", "--running", "hold")
+    told(ann, "deny", "everybody")
+    told(bob, "deny", "everybody")
+    # Whoever applies a policy without knowing lifts nothing.
+    path = write(organisation, FIRST)
+    code, said = refused(organisation, "apply", path)
+    assert code == 1 and "halted by gate `halt" in said, said
+    code, said = refused(organisation, "plan", path)
+    assert code == 1 and "refuse to lift halt" in said, said
+    equal(standing(organisation)[1]["version"], before + 1)
+    putting("resume")
+    told(ann, "none", "resumed")
+    told(bob, "none", "resumed")
+    code, said = refused(organisation, "resume")
+    assert code == 1 and "nobody is halted" in said, said
+    code, said = refused(organisation, "halt", "--team", "nobodies")
+    assert code == 1 and "no team `nobodies`" in said, said
+    organisation.apply(FIRST)
+    version = standing(organisation)[1]["version"]
+    until("the policy", lambda: ann.version() == version and bob.version() == version)
+
+
+def secrets_stay_out_of_the_log(organisation):
+    """A policy with a secret in an MCP server is not put in force, and the refusal does not repeat it."""
+    before = standing(organisation)[1]["version"]
+    server = {"command": "tool", "env": {"API_TOKEN": "0f5c9a7b31d24e68"}}
+    mcp = {"default": "block", "allow": [], "deny": [], "servers": {"db": server}}
+    path = write(organisation, {**FIRST, "mcp": mcp})
+    for command in ("apply", "plan"):
+        code, said = refused(organisation, command, path)
+        assert code == 1 and "db/env/API_TOKEN" in said and "0f5c9a7b" not in said, said
+    equal(standing(organisation)[1]["version"], before)
+
+
+def refused(organisation, *command):
+    """An administrator's command that fails; its exit code and everything it said."""
+    line = [f"{organisation.programs}/cairn", "policy", *command, "--admin", organisation.office, "--server", organisation.server]
+    done = subprocess.run([*line, "--trust-policy", organisation.trust_policy], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+SCENARIOS = [plan_and_simulate, acknowledgements, halt_and_resume, secrets_stay_out_of_the_log, behind_a_proxy]
 
 
 def main():

@@ -193,7 +193,9 @@ fn fill_body(row: &mut EventRow, body: &Body) {
             row.mcp_server = Some(seen.name.clone());
             row.decision = Some(word(&seen.effect));
             row.rule_id = seen.rule.clone();
-            let blocked = seen.effect != Effect::Allow;
+            row.decision_mode = seen.mode.as_ref().map(word);
+            let monitored = seen.mode == Some(DecisionMode::Monitor);
+            let blocked = seen.effect != Effect::Allow && !monitored;
             row.outcome = blocked.then(|| "blocked".to_owned());
         }
         Body::PolicyActivated(activated) => {

@@ -192,6 +192,7 @@ impl World {
         let seen = McpSeen {
             effect: Effect::Allow,
             fingerprint: Sha256::of(b"github"),
+            mode: None,
             name: "github".into(),
             rule: None,
             source: "project".into(),

@@ -2,7 +2,7 @@
 //!
 //! Owns names, arguments and help. Does not own what they do.
 
-use super::pruning;
+use super::{HaltArguments, pruning};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -89,6 +89,21 @@ pub enum PolicyCommand {
         admin: AdminArguments,
         /// The bundle, YAML or JSON; `version` may be left out.
         bundle: PathBuf,
+    },
+    /// Halt coding agents at once: sessions end, and none starts until `resume`.
+    Halt {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
+        /// Whom, and how.
+        #[command(flatten)]
+        halt: HaltArguments,
+    },
+    /// Lift every halt.
+    Resume {
+        /// Who signs, and where to.
+        #[command(flatten)]
+        admin: AdminArguments,
     },
     /// Show which devices run which version; fails where one that is heard of does not run the newest.
     Status {

@@ -41,8 +41,8 @@ pub(super) fn install(arguments: &InstallArguments, as_json: bool) -> anyhow::Re
     print(&report, arguments.dry_run, as_json)?;
     for name in &report.left_out {
         eprintln!(
-            "cairn: MCP server `{name}` holds values of variables or headers, so it is not in a file \
-             that everybody can read; `cairn claude` starts it, and plain `claude` when it is at an https address"
+            "cairn: MCP server `{name}` holds values of variables or headers, or is for some only, so it \
+             is not in a file that everybody can read; `cairn claude` starts it, and plain `claude` when it is at an https address"
         );
     }
     if place.is_machine() && !arguments.dry_run && !as_json {

@@ -1,12 +1,13 @@
 //! `cairn mcp list`.
 
-use super::{moment, print_json};
+use super::{moment, print_json, subject};
 use crate::daemon::fingerprint;
 use crate::enrolment::Identity;
 use crate::policy::Stored;
 use crate::servers::Servers;
 use crate::state::StateDir;
 use crate::wrapper::{agent_config, agent_state_file, inventory};
+use cairn_event::DecisionMode;
 use cairn_event::encoding::from_base64url;
 use cairn_policy::{Bundle, McpServer, server_verdict};
 use serde_json::json;
@@ -32,22 +33,26 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         Identity::load(state)?;
         anyhow::bail!("this device has no verified policy yet, so no server would be started");
     };
+    let subject = subject::of_device(state)?;
+    let monitors = bundle.mode == DecisionMode::Monitor;
     let mut rows = Vec::new();
     let known = Servers::load(state);
     for one in found.servers.iter().chain(&found.elsewhere) {
         let print = fingerprint(&one.definition);
         let first_seen = known.first_seen(&one.name, &one.source, &print);
         let server = McpServer::from_definition(&one.name, &one.definition);
-        let verdict = server_verdict(&bundle.mcp, &server);
+        let verdict = server_verdict(&bundle.mcp, &subject, &server);
         rows.push(json!({
             "name": one.name, "source": one.source, "allowed": verdict.allowed,
             "reason": verdict.reason.to_string(), "fingerprint": print, "first_seen_ms": first_seen,
+            "enforced": !monitors,
         }));
         if !as_json {
-            let word = if verdict.allowed {
-                "allowed"
-            } else {
-                "blocked"
+            let word = match (verdict.allowed, monitors) {
+                (true, _) => "allowed",
+                // It would be blocked, and runs.
+                (false, true) => "monitor",
+                (false, false) => "blocked",
             };
             println!(
                 "{word:<8} {:<24} {:<8} {}",
@@ -56,9 +61,10 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
             println!("         {print}, {}", since(first_seen));
         }
     }
-    for name in bundle.mcp.servers.keys() {
+    for (name, _) in bundle.mcp.servers_of(&subject) {
         rows.push(json!({
             "name": name, "source": "managed", "allowed": true, "reason": "it is a managed server",
+            "enforced": !monitors,
         }));
         if !as_json {
             println!(

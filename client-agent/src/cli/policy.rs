@@ -1,30 +1,27 @@
 //! `cairn policy`: from settings or YAML to a bundle in force.
 //!
-//! Owns import, export, apply and show; documents, reviews, verdicts and simulations have their own files.
+//! Owns import, export and show; everything else has its own file.
 
+mod apply;
 pub(super) mod document;
+mod halt;
 mod review;
+mod secrets;
 mod simulate;
 mod standing;
 mod verdict;
 
-use super::admin::{Administrator, Done, read};
-use super::{AdminArguments, PolicyCommand, print_json};
-use crate::clock::now_ms;
+use super::admin::read;
+use super::{PolicyCommand, print_json};
 use crate::policy::Stored;
 use crate::state::StateDir;
-use anyhow::{Context as _, bail};
-use cairn_event::Sha256;
-use cairn_event::administrative::PolicyStatement;
-use cairn_event::body::Body;
+use anyhow::Context as _;
 use cairn_event::encoding::from_base64url;
 use cairn_event::{Effect, Entry};
-use cairn_policy::{
-    Bundle, SettingsSource, compile, export_settings, import_settings, lint_bundle_at,
-};
+use cairn_policy::{Bundle, SettingsSource, export_settings, import_settings};
 pub(super) use document::Document;
 use document::NO_ORIGIN;
-use serde_json::json;
+pub use halt::HaltArguments;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -40,7 +37,9 @@ pub(super) async fn run(
         PolicyCommand::Test { bundle, tests } => review::test(bundle, tests, as_json),
         PolicyCommand::Diff { old, new } => review::diff(old, new, as_json),
         PolicyCommand::Plan { admin, bundle } => review::plan(admin, bundle, as_json).await,
-        PolicyCommand::Apply { admin, bundle } => apply(admin, bundle, as_json).await,
+        PolicyCommand::Apply { admin, bundle } => apply::run(admin, bundle, as_json).await,
+        PolicyCommand::Halt { admin, halt } => halt::halt(admin, halt, as_json).await,
+        PolicyCommand::Resume { admin } => halt::resume(admin, as_json).await,
         PolicyCommand::Simulate {
             admin,
             bundle,
@@ -75,12 +74,7 @@ fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<ExitCode> {
             }
             bundle.rules.push(rule);
         }
-        if position == 0 {
-            bundle.mcp = imported.mcp;
-        } else {
-            bundle.mcp.allow.extend(imported.mcp.allow);
-            bundle.mcp.deny.extend(imported.mcp.deny);
-        }
+        bundle.mcp.unite(imported.mcp);
         for lint in imported.lints {
             eprintln!(
                 "{}: {} {}: {}",
@@ -141,81 +135,6 @@ fn advice(instead: &[String]) -> String {
     }
 }
 
-async fn apply(arguments: &AdminArguments, path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
-    let mut administrator = Administrator::open(arguments).await?;
-    let in_force = administrator.client.policy(None).await?;
-    let (revision, version) = match &in_force {
-        Some(answer) => {
-            let statement = administrator.basis.policy(answer)?.statement;
-            (statement.revision, statement.version)
-        }
-        None => (0, 0),
-    };
-    let origin = &administrator.org.origin;
-    let bundle = Document::for_log(path, origin, version.saturating_add(1))?.bundle;
-    if bundle.version <= version {
-        bail!(
-            "the bundle has version {}, in force is {version}",
-            bundle.version
-        );
-    }
-    if bundle.origin != administrator.org.origin {
-        bail!(
-            "the bundle is for `{}`, not `{}`",
-            bundle.origin,
-            administrator.org.origin
-        );
-    }
-    if let Err(problems) = compile(&bundle) {
-        problems
-            .iter()
-            .for_each(|problem| eprintln!("error: {problem}"));
-        bail!("the bundle does not compile");
-    }
-    for lint in lint_bundle_at(&bundle, now_ms()) {
-        eprintln!(
-            "note: {}: {} {}",
-            lint.pattern,
-            lint.kind,
-            advice(&lint.instead)
-        );
-    }
-    let bytes = bundle.canonical_bytes()?;
-    let statement = PolicyStatement {
-        bundle: Sha256::of(&bytes),
-        bytes: bytes.len() as u64,
-        revision: revision.saturating_add(1),
-        version: bundle.version,
-    };
-    // The blob first: the entry must never name bytes that nobody has.
-    administrator
-        .client
-        .put_blob(bytes)
-        .await
-        .context("the bundle was not stored")?;
-    let done = administrator
-        .submit(Body::Policy(statement.clone()), &[])
-        .await?;
-    report(&statement, &done, as_json)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn report(statement: &PolicyStatement, done: &Done, as_json: bool) -> anyhow::Result<()> {
-    if as_json {
-        return print_json(&json!({
-            "version": statement.version, "revision": statement.revision,
-            "bundle": statement.bundle, "index": done.index, "witnesses": done.witnesses,
-        }));
-    }
-    println!(
-        "policy version {} is in force: log index {}, witnessed by {}",
-        statement.version,
-        done.index,
-        done.witnesses.join(", ")
-    );
-    Ok(())
-}
-
 pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let stored = Stored::open(state)?.policy()?.policy;
     let stored = stored.context("this device has no verified policy yet")?;
@@ -249,7 +168,9 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         );
     }
     for gate in &bundle.gates {
-        println!("gate   {:<40} `{}`", gate.message, gate.id);
+        let scope = serde_json::to_value(&gate.scope)?;
+        let word = if gate.is_halt() { "halt" } else { "gate" };
+        println!("{word:<6} {:<40} {scope} `{}`", gate.message, gate.id);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,9 @@
 //! Owns the hypothetical call. A recorded decision is [`super::explain`]'s business.
 
 use super::policy::document::Document;
-use super::print_json;
+use super::{print_json, subject};
 use crate::clock::now_ms;
+use crate::daemon::{STATUS, StatusAnswer, ask};
 use crate::enrolment::Identity;
 use crate::policy::Stored;
 use crate::state::StateDir;
@@ -12,7 +13,7 @@ use anyhow::{Context as _, bail};
 use cairn_event::encoding::from_base64url;
 use cairn_policy::{Bundle, Changes, Scenario, compile, explain};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,13 +38,15 @@ pub struct WhyArguments {
     /// The person; without one this device's, where it is enrolled.
     #[arg(long)]
     pub person: Option<String>,
-    /// A team; may be repeated.
+    /// A team; may be repeated; without one those of this device's person, unless `--policy` or `--person` is
+    /// given.
     #[arg(long = "team")]
     pub teams: Vec<String>,
-    /// A role; may be repeated.
+    /// A role; may be repeated; without one as with `--team`.
     #[arg(long = "role")]
     pub roles: Vec<String>,
-    /// Posture such as `disk_encryption=on`; may be repeated; the rest is unknown.
+    /// Posture such as `disk_encryption=on`; may be repeated; the rest is this device's, and unknown with
+    /// `--policy` or while the daemon does not run.
     #[arg(long = "posture")]
     pub posture: Vec<String>,
 }
@@ -101,7 +104,10 @@ fn scenario(arguments: &WhyArguments) -> anyhow::Result<Scenario> {
     }
     scenario.teams.clone_from(&arguments.teams);
     scenario.roles.clone_from(&arguments.roles);
-    scenario.person = arguments.person.clone().or_else(own_person);
+    scenario.person.clone_from(&arguments.person);
+    if let Ok(state) = StateDir::from_environment() {
+        of_this_device(&state, arguments, &mut scenario);
+    }
     for posture in &arguments.posture {
         let Some((name, value)) = posture.split_once('=') else {
             bail!("`{posture}` is not a posture such as `disk_encryption=on`");
@@ -114,8 +120,28 @@ fn scenario(arguments: &WhyArguments) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-/// The person of this device; nobody on one that is not enrolled.
-fn own_person() -> Option<String> {
-    let state = StateDir::from_environment().ok()?;
-    Some(Identity::load(&state).ok()?.person)
+/// Fills in what was not said: the call is supposed to be made here and now. Where another policy is asked
+/// about, only the person; on a device that is not enrolled nothing.
+fn of_this_device(state: &StateDir, arguments: &WhyArguments, scenario: &mut Scenario) {
+    if scenario.person.is_some() {
+        return;
+    }
+    let Ok(own) = subject::of_device(state) else {
+        scenario.person = Identity::load(state).ok().map(|identity| identity.person);
+        return;
+    };
+    scenario.person = Some(own.person);
+    if arguments.policy.is_some() {
+        return;
+    }
+    if scenario.teams.is_empty() {
+        scenario.teams = own.teams;
+    }
+    if scenario.roles.is_empty() {
+        scenario.roles = own.roles;
+    }
+    let status: Result<StatusAnswer, _> = ask(state, STATUS, &Value::Null);
+    let posture = status.map(|status| status.posture).unwrap_or_default();
+    let values = posture.into_iter().map(|(name, (value, _))| (name, value));
+    scenario.posture.extend(values);
 }

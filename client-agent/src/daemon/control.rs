@@ -2,21 +2,19 @@
 //!
 //! Owns the commands' bodies. They travel like hooks, with event words beginning `cairn.`.
 
+use super::mcp::Judge;
 use super::wire::{self, AskError};
 use crate::chain::Draft;
 use crate::clock::now_ms;
 use crate::device::Launch;
 use crate::hook::{Answer, Gatekeeper, Moment, session_gate};
 use crate::policy::{Following, second_line};
-use crate::servers::{Servers, Sighting};
 use crate::state::StateDir;
 use crate::telemetry::{Receiver, Sink};
 use crate::upload::Progress;
-use cairn_event::body::{Body, McpSeen, SessionRefused};
-use cairn_event::disclosure::names;
-use cairn_event::json::to_canonical;
-use cairn_event::{DecisionMode, Effect, Sha256};
-use cairn_policy::{Freshness, McpPolicy, McpServer, server_verdict};
+use cairn_event::DecisionMode;
+use cairn_event::body::{Body, SessionRefused};
+use cairn_policy::{Freshness, McpPolicy, McpServer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -141,6 +139,10 @@ pub struct McpJudged {
     pub allowed: bool,
     /// Why, in words.
     pub reason: String,
+    /// Whether it may be started although no entry names it, so that the agent's own question to the person
+    /// stands.
+    #[serde(default)]
+    pub unnamed: bool,
 }
 
 /// Whether the agent may be started, and with what.
@@ -159,7 +161,7 @@ pub struct LaunchAnswer {
     pub warning: Option<String>,
     /// Whom to ask.
     pub contact: String,
-    /// The whole list of MCP servers, for settings that outlive this launch.
+    /// What of the list of MCP servers is enforced for this person, for settings that outlive this launch.
     #[serde(default)]
     pub policy: McpPolicy,
     /// Where the agent reports what it does; absent where nothing can be received.
@@ -314,7 +316,8 @@ impl Control {
             answer.refused = Some("Cairn: this device has no verified policy yet.".to_owned());
             return answer;
         };
-        let bundle = active.compiled.bundle();
+        let in_view_of_age = active.compiled.at_age(in_force.age_ms(now_ms()));
+        let bundle = in_view_of_age.bundle();
         if let Some(one) = request.interference.first()
             && bundle.mode == DecisionMode::Enforce
         {
@@ -331,8 +334,9 @@ impl Control {
         answer.warning = in_force.warning(now_ms());
         answer.telemetry = self.telemetry.as_ref().and_then(|port| port.issue());
         answer.deny = second_line(bundle, &in_force.subject, now_ms());
+        let judge = Judge::new(bundle, &in_force.subject);
         for found in &request.servers {
-            let judged = self.server(found, &bundle.mcp, !again).await;
+            let judged = self.server(found, &judge, !again).await;
             if judged.allowed {
                 answer
                     .mcp
@@ -340,10 +344,10 @@ impl Control {
             }
             answer.servers.push(judged);
         }
-        self.note(&request, &bundle.mcp, again).await;
-        answer.policy.clone_from(&bundle.mcp);
+        self.note(&request, &judge, again).await;
+        answer.policy = judge.enforced();
         // A managed server replaces whatever else was configured under its name.
-        answer.mcp.extend(bundle.mcp.servers.clone());
+        answer.mcp.extend(judge.managed());
         let known = |(name, one): (&String, &Value)| McpServer::from_definition(name, one);
         let servers = answer.mcp.iter().map(known).collect();
         askers.launched(
@@ -359,72 +363,7 @@ impl Control {
         answer
     }
 
-    /// Keeps the list of servers of this device, and records those of other places once.
-    async fn note(&self, request: &LaunchRequest, policy: &McpPolicy, again: bool) {
-        let mut known = Servers::load(&self.state);
-        let mut changed = false;
-        for found in &request.servers {
-            if known.note(sighting(found)) {
-                changed = true;
-                if again {
-                    let _judged_for_the_record = self.server(found, policy, true).await;
-                }
-            }
-        }
-        for found in &request.elsewhere {
-            if known.note(sighting(found)) {
-                changed = true;
-                let _judged_for_the_record = self.server(found, policy, true).await;
-            }
-        }
-        if changed && let Err(error) = known.save(&self.state) {
-            tracing::warn!(%error, "the list of MCP servers is not kept");
-        }
-    }
-
-    async fn server(&self, found: &McpFound, policy: &McpPolicy, recorded: bool) -> McpJudged {
-        let server = McpServer::from_definition(&found.name, &found.definition);
-        let verdict = server_verdict(policy, &server);
-        let reason = verdict.reason.to_string();
-        let judged = McpJudged {
-            name: found.name.clone(),
-            source: found.source.clone(),
-            allowed: verdict.allowed,
-            reason: reason.clone(),
-        };
-        if !recorded {
-            return judged;
-        }
-        let transport = match (
-            &server.url,
-            found.definition.get("type").and_then(Value::as_str),
-        ) {
-            (None, _) => "stdio",
-            (Some(_), Some("sse")) => "sse",
-            (Some(_), _) => "http",
-        };
-        let body = Body::McpSeen(McpSeen {
-            effect: if verdict.allowed {
-                Effect::Allow
-            } else {
-                Effect::Deny
-            },
-            fingerprint: fingerprint(&found.definition),
-            name: found.name.clone(),
-            rule: verdict.allowed.then_some(reason),
-            source: found.source.clone(),
-            transport: transport.to_owned(),
-        });
-        self.record(
-            body,
-            vec![(names::DEFINITION, without_values(&found.definition))],
-            None,
-        )
-        .await;
-        judged
-    }
-
-    async fn record(
+    pub(super) async fn record(
         &self,
         body: Body,
         mut confidential: Vec<(&'static str, Value)>,
@@ -444,32 +383,6 @@ impl Control {
             tracing::error!(%error, "a verdict on a launch is not recorded");
         }
     }
-}
-
-fn sighting(found: &McpFound) -> Sighting {
-    Sighting {
-        name: found.name.clone(),
-        source: found.source.clone(),
-        fingerprint: fingerprint(&found.definition),
-        first_seen_ms: now_ms(),
-    }
-}
-
-/// SHA-256 over the canonical definition without its environment and header values.
-pub fn fingerprint(definition: &Value) -> Sha256 {
-    Sha256::of(&to_canonical(&without_values(definition)))
-}
-
-/// A definition without the values of its environment and headers, which hold credentials.
-fn without_values(definition: &Value) -> Value {
-    let mut plain = definition.clone();
-    for member in ["env", "headers"] {
-        let values = plain.get_mut(member).and_then(Value::as_object_mut);
-        for value in values.into_iter().flat_map(|members| members.values_mut()) {
-            *value = Value::Null;
-        }
-    }
-    plain
 }
 
 fn refused(cause: &str) -> Answer {

@@ -3,7 +3,6 @@
 use super::call::refusal;
 use crate::clock::now_ms;
 use crate::policy::InForce;
-use cairn_event::DecisionMode;
 use cairn_policy::{RunningSessions, closed_gates};
 
 /// When a gate is asked.
@@ -25,17 +24,18 @@ pub fn session_gate(
         .usable(now_ms())
         .map_err(|cause| ("no-policy".to_owned(), refusal(&cause.to_string())))?;
     let bundle = active.compiled.bundle();
-    let mut closed = closed_gates(&active.compiled, posture).into_iter();
+    let closed = closed_gates(&active.compiled, &in_force.subject, posture);
+    let mut enforced = closed.into_iter().filter(|gate| gate.enforced);
     let refuses =
         |running: RunningSessions| moment == Moment::Start || running != RunningSessions::Restrict;
-    match closed.find(|gate| refuses(gate.running)) {
-        Some(gate) if bundle.mode == DecisionMode::Enforce => {
+    match enforced.find(|gate| refuses(gate.running)) {
+        Some(gate) => {
             let sentence = format!(
                 "Cairn: this device does not pass session gate `{}` ({}); ask {} for help.",
                 gate.id, gate.message, bundle.contact
             );
             Err((gate.id, sentence))
         }
-        _ => Ok(bundle.prompts),
+        None => Ok(bundle.prompts),
     }
 }

@@ -10,8 +10,8 @@ use super::decide::Gatekeeper;
 use crate::chain::Draft;
 use crate::clock::now_ms;
 use crate::device::{Asker, Process, started};
+use cairn_event::Posture;
 use cairn_event::body::{Body, SessionRefused};
-use cairn_event::{DecisionMode, Posture};
 use cairn_policy::{ClosedGate, RunningSessions, closed_gates};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
@@ -213,13 +213,10 @@ impl Gatekeeper {
         let in_force = self.enforcement.now();
         let active = in_force.usable(now_ms()).ok()?;
         let bundle = active.compiled.bundle();
-        if bundle.mode != DecisionMode::Enforce {
-            return None;
-        }
-        let closed = closed_gates(&active.compiled, posture);
+        let closed = closed_gates(&active.compiled, &in_force.subject, posture);
         let gate = closed
             .into_iter()
-            .find(|gate| gate.running == RunningSessions::End)?;
+            .find(|gate| gate.enforced && gate.running == RunningSessions::End)?;
         let sentence = format!(
             "Cairn ended this session: this device does not pass session gate `{}` ({}); ask {} for help.",
             gate.id, gate.message, bundle.contact

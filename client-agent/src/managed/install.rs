@@ -79,7 +79,8 @@ pub enum InstallError {
 pub struct Report {
     /// Each path with what happened there and, for texts, what is in it.
     pub paths: Vec<(String, Done, Option<String>)>,
-    /// MCP servers that are not in the world-readable file because their definitions hold values.
+    /// MCP servers that are not in the world-readable file: their definitions hold values, or they are for
+    /// some only.
     pub left_out: Vec<String>,
 }
 

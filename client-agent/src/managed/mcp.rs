@@ -42,8 +42,8 @@ pub(super) fn servers(policy: &McpPolicy, withheld: &[McpServer]) -> Servers {
     }
 }
 
-/// The managed servers as `managed-mcp.json`, and the names of those left out because their definition
-/// holds values of variables or headers, which everybody on the machine could read there.
+/// The managed servers as `managed-mcp.json`, which everybody on the machine reads and is given, and the
+/// names of those left out: their definition holds values of variables or headers, or they are for some only.
 pub(super) fn file(policy: &McpPolicy) -> (Value, Vec<String>) {
     let holds = |one: &Value| {
         ["env", "headers"].iter().any(|member| {
@@ -51,12 +51,14 @@ pub(super) fn file(policy: &McpPolicy) -> (Value, Vec<String>) {
             values.is_some_and(|values| !values.is_empty())
         })
     };
-    let (secret, plain): (Vec<_>, Vec<_>) = policy.servers.iter().partition(|(_, one)| holds(one));
+    let left_out =
+        |(name, one): &(&String, &Value)| policy.scopes.contains_key(*name) || holds(one);
+    let (left_out, plain): (Vec<_>, Vec<_>) = policy.servers.iter().partition(left_out);
     let plain: Map<String, Value> = plain
         .into_iter()
         .map(|(name, one)| (name.clone(), one.clone()))
         .collect();
-    let left_out = secret.into_iter().map(|(name, _)| name.clone()).collect();
+    let left_out = left_out.into_iter().map(|(name, _)| name.clone()).collect();
     (json!({ "mcpServers": plain }), left_out)
 }
 
@@ -96,6 +98,12 @@ mod tests {
                 "plain": { "type": "http", "url": "http://mcp.example.com/" },
             },
         }));
+        let mut scoped = policy.clone();
+        let team = cairn_policy::Scope::Team("data".into());
+        scoped.scopes.insert("local".into(), vec![team]);
+        let (file_of_all, left) = file(&scoped);
+        assert_eq!(left, ["corp", "local"]);
+        assert_eq!(file_of_all["mcpServers"].as_object().unwrap().len(), 1);
         let made = servers(&policy, &[]);
         assert_eq!(
             made.allowed.unwrap(),

@@ -115,8 +115,8 @@ pub fn plan(options: &Options) -> Result<(Vec<Item>, Vec<String>), PlanError> {
         // Nobody in particular: what a team or a person may do is said to each session by the helper.
         deny = second_line(bundle, &Subject::default(), options.now_ms);
         if options.managed_mcp {
-            let (servers, secret) = mcp::file(&bundle.mcp);
-            left_out = secret;
+            let (servers, without) = mcp::file(&bundle.mcp);
+            left_out = without;
             items.push(text(SERVERS, pretty(&servers)?));
         }
     } else if options.managed_mcp {

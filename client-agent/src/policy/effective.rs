@@ -54,12 +54,7 @@ pub fn is_file_rule(pattern: &str) -> bool {
 }
 
 fn applies(rule: &Rule, subject: &Subject, now_ms: u64) -> bool {
-    let in_scope = match &rule.scope {
-        Scope::Global => true,
-        Scope::Team(team) => subject.teams.contains(team),
-        Scope::Role(role) => subject.roles.contains(role),
-        Scope::Person(person) => subject.person == *person,
-    };
+    let in_scope = rule.scope.covers(subject);
     let alive = rule.expires_ms.is_none_or(|end| now_ms < end);
     in_scope && alive && rule.mode != Some(DecisionMode::Monitor)
 }

@@ -189,6 +189,7 @@ mod tests {
             name: server.name.clone(),
             source: server.source.clone(),
             allowed: server.name != "no",
+            unnamed: false,
             reason: "not on the list".to_owned(),
         };
         let mcp = [

@@ -179,9 +179,8 @@ fn command(program: &Program, files: &Files, words: &[String]) -> Command {
 /// the person in the agent's own dialog, which strict mode would pass over. A plug-in's only while the
 /// plug-in is enabled.
 pub(crate) fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
-    const DEFAULT: &str = "no entry names it";
     for judged in &mut answer.servers {
-        let default = judged.allowed && judged.reason == DEFAULT;
+        let default = judged.allowed && judged.unnamed;
         if judged.source == "project" && default && !found.approved.contains(&judged.name) {
             judged.allowed = false;
             judged.reason = "nobody approved this project's server".to_owned();
@@ -291,6 +290,7 @@ mod tests {
             name: found.name.clone(),
             source: found.source.clone(),
             allowed: true,
+            unnamed: true,
             reason: "no entry names it".to_owned(),
         };
         let by_name = |found: &McpFound| (found.name.clone(), found.definition.clone());

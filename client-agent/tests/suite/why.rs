@@ -115,3 +115,38 @@ fn under_a_policy_that_is_not_at_hand_it_says_so_and_names_the_rules_all_the_sam
         "{said}"
     );
 }
+
+fn hypothetical(device: &Device, words: &[&str]) -> Value {
+    let asked = [&["why", "--json", "--call", "rm -r build"], words].concat();
+    let output = device.cairn(&asked);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    said["decision"]["rule"]["id"].clone()
+}
+
+/// Whoever asks about a call on their own device is asking for themselves.
+#[test]
+fn a_call_that_nobody_made_is_judged_for_this_person_on_this_device() {
+    let os = json!({"not": {"posture": "os", "is": "never"}});
+    let rules = json!({ "rules": [
+        {"id": "no-rm", "effect": "deny", "pattern": "Bash(rm *)", "scope": {"global": true},
+         "dialect": "cairn"},
+        {"id": "rm-infra", "effect": "allow", "pattern": "Bash(rm *)", "scope": {"team": "infra"},
+         "dialect": "cairn", "when": os},
+        {"id": "rm-developer", "effect": "allow", "pattern": "Bash(rm -r build)",
+         "scope": {"role": "developer"}, "dialect": "cairn", "when": {"posture": "os", "is": "x"}},
+    ] });
+    let device = Device::new(&bundle(rules));
+    // Without the daemon no posture is known, and the condition on it is not met.
+    assert_eq!(hypothetical(&device, &[]), "no-rm");
+    let _daemon = device.start();
+    assert_eq!(hypothetical(&device, &[]), "rm-infra");
+    assert_eq!(
+        hypothetical(&device, &["--posture", "os=x"]),
+        "rm-developer"
+    );
+    for other in [["--team", "web"], ["--person", "p_other"]] {
+        assert_eq!(hypothetical(&device, &other), "no-rm", "{other:?}");
+    }
+}

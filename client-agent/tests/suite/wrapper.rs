@@ -1,8 +1,8 @@
 //! The wrapper with a program in the agent's place: what it is given, and what is refused before.
 
 use super::device::{Device, bundle, two_rules};
-use cairn_event::Effect;
-use cairn_event::body::Body;
+use cairn_event::body::{Body, McpSeen};
+use cairn_event::{DecisionMode, Effect};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -97,6 +97,76 @@ fn the_agent_gets_hooks_denies_and_only_approved_servers() {
         ]
     );
     assert!(!format!("{frames:?}").contains("value-of-a-token"));
+}
+
+/// Starts the agent in a project with one server that no entry allows; gives the names of what it was started
+/// with, and the records of what was seen.
+fn servers_at_a_start(device: &Device) -> (Vec<String>, Vec<McpSeen>) {
+    device.hook("PostToolUse", b"{}");
+    let project = device.dir.join("project");
+    std::fs::create_dir_all(&project).unwrap();
+    let mine = json!({ "mcpServers": { "bad": { "command": "bad-mcp" } } });
+    std::fs::write(project.join(".mcp.json"), mine.to_string()).unwrap();
+    let output = run(device, &["-p", "hello"]);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let servers = file(device, "mcp.json");
+    let names = servers["mcpServers"].as_object().unwrap().keys().cloned();
+    let frames = device.spooled();
+    let seen = frames
+        .iter()
+        .filter_map(|frame| match &frame.entry().payload().body {
+            Body::McpSeen(seen) => Some(seen.clone()),
+            _ => None,
+        });
+    (names.collect(), seen.collect())
+}
+
+#[test]
+fn a_managed_server_is_given_to_those_whom_it_is_for() {
+    let mut rules = two_rules();
+    let definition = json!({ "command": "tool" });
+    rules["mcp"] = json!({
+        "default": "block",
+        "servers": { "all": definition, "mine": definition, "theirs": definition, "hers": definition },
+        "scopes": {
+            "mine": [{ "team": "web" }, { "team": "infra" }],
+            "theirs": [{ "team": "web" }],
+            "hers": [{ "person": "p_somebody" }],
+        },
+    });
+    let device = Device::new(&bundle(rules));
+    let _daemon = device.start();
+    let (names, _) = servers_at_a_start(&device);
+    assert_eq!(names, ["all", "mine"]);
+    let listed = device.cairn(&["mcp", "list", "--json"]).stdout;
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    let managed = listed.as_array().unwrap().iter();
+    let managed = managed.filter(|one| one["source"] == "managed");
+    let managed: Vec<_> = managed.map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(managed, ["all", "mine"]);
+}
+
+#[test]
+fn a_policy_that_only_monitors_records_a_denied_server_and_lets_it_run() {
+    let mut rules = two_rules();
+    rules["mode"] = json!("monitor");
+    rules["mcp"] = json!({ "default": "block", "deny": [{ "name": "bad" }] });
+    let device = Device::new(&bundle(rules));
+    let _daemon = device.start();
+    // What a project brings still needs the person's own word, as without Cairn.
+    let (names, seen) = servers_at_a_start(&device);
+    assert_eq!(names, Vec::<String>::new());
+    assert_eq!(
+        (seen[0].effect, seen[0].mode),
+        (Effect::Deny, Some(DecisionMode::Monitor))
+    );
+    let project = device.dir.join("project");
+    let approved = json!({ "projects": { project.to_str().unwrap(): {
+        "enabledMcpjsonServers": ["bad"] } } });
+    std::fs::write(device.dir.join("home/.claude.json"), approved.to_string()).unwrap();
+    let (names, seen) = servers_at_a_start(&device);
+    assert_eq!(names, ["bad"]);
+    assert_eq!(seen.len(), 2);
 }
 
 #[test]

@@ -172,10 +172,13 @@ pub struct TurnEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct McpSeen {
-    /// `allowed` or `blocked`.
+    /// `allow`, or `deny` for one that may not run.
     pub effect: Effect,
     /// SHA-256 over the canonical definition without its environment values.
     pub fingerprint: Sha256,
+    /// `monitor` where a policy that only monitors let a denied one run; absent where it is enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<DecisionMode>,
     /// The configured name.
     pub name: String,
     /// The allow-list entry that matched, as text; absent when the default blocked it.

@@ -196,6 +196,7 @@ fn chain_bodies() -> Vec<Body> {
         Body::McpSeen(McpSeen {
             effect: Effect::Deny,
             fingerprint: Sha256([12; 32]),
+            mode: None,
             name: "files".into(),
             rule: None,
             source: "project".into(),

@@ -7,6 +7,7 @@
 use crate::condition::Condition;
 use crate::mcp::McpPolicy;
 use crate::staleness::Staleness;
+use crate::subject::Subject;
 use cairn_event::json::{self, Numbers};
 use cairn_event::{DecisionMode, Effect};
 use serde::{Deserialize, Serialize};
@@ -124,10 +125,11 @@ pub enum Dialect {
 }
 
 /// Whom a rule is for; in JSON `{"global":true}`, `{"team":…}`, `{"role":…}` or `{"person":…}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ScopeWire", into = "ScopeWire")]
 pub enum Scope {
     /// Everybody.
+    #[default]
     Global,
     /// Members of the team with this id.
     Team(String),
@@ -135,6 +137,22 @@ pub enum Scope {
     Role(String),
     /// The person with this id.
     Person(String),
+}
+
+impl Scope {
+    fn is_global(&self) -> bool {
+        *self == Self::Global
+    }
+
+    /// Whether it is about this person.
+    pub fn covers(&self, subject: &Subject) -> bool {
+        match self {
+            Self::Global => true,
+            Self::Team(team) => subject.teams.contains(team),
+            Self::Role(role) => subject.roles.contains(role),
+            Self::Person(person) => subject.person == *person,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -184,6 +202,19 @@ pub struct Gate {
     /// What becomes of sessions that run when it closes.
     #[serde(default, skip_serializing_if = "RunningSessions::is_default")]
     pub running: RunningSessions,
+    /// For whom it closes.
+    #[serde(default, skip_serializing_if = "Scope::is_global")]
+    pub scope: Scope,
+    /// `enforce` closes it although the rest of the policy only monitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<DecisionMode>,
+}
+
+impl Gate {
+    /// Whether it is closed whatever the device's posture is: sessions are halted, and no device is judged.
+    pub fn is_halt(&self) -> bool {
+        matches!(&self.when, Condition::All { all } if all.is_empty())
+    }
 }
 
 /// What becomes of running sessions while a gate is closed. The later of two is the stricter one.

@@ -161,7 +161,10 @@ pub fn changes(
     trials.complete &= !parts.work.is_exhausted();
     trials.spent = trials.spent.saturating_add(parts.work.spent());
     let rules = || rules.iter().filter_map(|at| bundle.rules.get(*at));
-    for scope in rules().map(|rule| &rule.rule.scope) {
+    let called = request.mcp.as_ref().map(|call| &call.server);
+    let managed = called.and_then(|server| bundle.bundle.mcp.scopes.get(server));
+    let scopes = rules().map(|rule| &rule.rule.scope);
+    for scope in scopes.chain(managed.into_iter().flatten()) {
         trials.in_scope(scope);
     }
     let conditions = rules().filter_map(|rule| rule.rule.when.as_ref());

@@ -68,6 +68,14 @@ pub enum CompileCause {
     /// Nothing reminds anybody of an exception that does not end.
     #[error("an approved exception needs an end")]
     EndlessException,
+    /// A gate that decides before every rule would keep those from being applied.
+    #[error("a gate cannot only monitor where the policy enforces")]
+    MonitoredGate,
+    /// An MCP server that is for somebody and is not defined, or that is for nobody.
+    #[error(
+        "`mcp.scopes` names a server that `mcp.servers` does not define, or lists nobody for it"
+    )]
+    McpScope,
     /// More than [`MAX_RULES`].
     #[error("more than {MAX_RULES} rules")]
     TooMany,
@@ -111,6 +119,20 @@ pub fn compile(bundle: &Bundle) -> Result<CompiledBundle, Vec<CompileProblem>> {
             problems.push(CompileProblem {
                 id: gate.id.clone(),
                 cause: CompileCause::Id,
+            });
+        }
+        if gate.mode == Some(DecisionMode::Monitor) {
+            problems.push(CompileProblem {
+                id: gate.id.clone(),
+                cause: CompileCause::MonitoredGate,
+            });
+        }
+    }
+    for (name, scopes) in &bundle.mcp.scopes {
+        if scopes.is_empty() || !bundle.mcp.servers.contains_key(name) {
+            problems.push(CompileProblem {
+                id: name.clone(),
+                cause: CompileCause::McpScope,
             });
         }
     }
@@ -199,12 +221,7 @@ impl CompiledRule {
         max_posture_age_ms: u64,
         now_ms: u64,
     ) -> Applies {
-        let in_scope = match &self.rule.scope {
-            Scope::Global => true,
-            Scope::Team(team) => subject.teams.contains(team),
-            Scope::Role(role) => subject.roles.contains(role),
-            Scope::Person(person) => subject.person == *person,
-        };
+        let in_scope = self.rule.scope.covers(subject);
         let alive = self.rule.expires_ms.is_none_or(|end| now_ms < end);
         if !in_scope || !alive {
             return Applies::No;

@@ -80,20 +80,27 @@ pub fn decide_as_claude(
     as_claude.decide().0
 }
 
-/// The session gates that are closed for a device in this posture, the strictest first.
-pub fn closed_gates(bundle: &CompiledBundle, posture: &Posture) -> Vec<ClosedGate> {
-    let max_age = bundle.bundle.max_posture_age_ms;
-    let gates = bundle.bundle.gates.iter();
+/// The session gates that are closed for this person's device in this posture: those that are enforced
+/// first, then the strictest.
+pub fn closed_gates(
+    bundle: &CompiledBundle,
+    subject: &Subject,
+    posture: &Posture,
+) -> Vec<ClosedGate> {
+    let bundle = &bundle.bundle;
+    let gates = bundle.gates.iter();
     let mut closed: Vec<ClosedGate> = gates
-        .filter(|gate| gate.when.evaluate(posture, max_age) != Truth::False)
+        .filter(|gate| gate.scope.covers(subject))
+        .filter(|gate| gate.when.evaluate(posture, bundle.max_posture_age_ms) != Truth::False)
         .map(|gate| ClosedGate {
             id: gate.id.clone(),
             message: gate.message.clone(),
             running: gate.running,
+            enforced: gate.mode.unwrap_or(bundle.mode) == DecisionMode::Enforce,
         })
         .collect();
     closed.sort_by(|left, right| {
-        let strictest_first = right.running.cmp(&left.running);
+        let strictest_first = (right.enforced, right.running).cmp(&(left.enforced, left.running));
         strictest_first.then_with(|| left.id.cmp(&right.id))
     });
     closed
@@ -190,7 +197,7 @@ impl Inputs<'_> {
                 ..Ruling::deny(None, &self.request.tool)
             });
         }
-        let closed = closed_gates(self.bundle, self.posture);
+        let closed = closed_gates(self.bundle, self.subject, self.posture);
         let mut closed = closed.into_iter().filter(|gate| {
             let is_asked = Some(gate.id.as_str()) != self.without;
             // The engine is asked about calls, so the session runs.
@@ -242,7 +249,7 @@ impl Inputs<'_> {
             url: None,
         };
         let server = call.definition.clone().unwrap_or(named);
-        let verdict = mcp::server_verdict(&self.bundle.bundle.mcp, &server);
+        let verdict = mcp::server_verdict(&self.bundle.bundle.mcp, self.subject, &server);
         if verdict.allowed {
             return None;
         }
@@ -414,9 +421,9 @@ fn finish(ruling: Ruling, request: &Request, bundle: &CompiledBundle) -> Decisio
         effect,
         rule: ruling.rule,
         losing: ruling.losing,
-        mode: match bundle.bundle.mode {
-            DecisionMode::Monitor => DecisionMode::Monitor,
-            DecisionMode::Enforce => DecisionMode::Enforce,
+        mode: match &ruling.gate {
+            Some(gate) if gate.enforced => DecisionMode::Enforce,
+            _ => bundle.bundle.mode,
         },
         would: would.filter(|would| *would != effect),
         semantics: ENGINE_SEMANTICS,

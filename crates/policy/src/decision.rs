@@ -62,6 +62,8 @@ pub struct ClosedGate {
     pub message: String,
     /// What becomes of running sessions.
     pub running: RunningSessions,
+    /// Whether it really closes; a policy that only monitors records it, unless the gate says otherwise.
+    pub enforced: bool,
 }
 
 impl Decision {

@@ -15,6 +15,13 @@ use serde_json::Value;
 /// Largest settings file in bytes: a hundred times the largest seen.
 pub const MAX_SETTINGS_BYTES: usize = 1024 * 1024;
 
+/// Members by which managed settings make those of other places count for nothing: said of one file, and not
+/// carried out on others that are imported beside it.
+const MANAGED_ONLY: [&str; 2] = [
+    "allowManagedMcpServersOnly",
+    "allowManagedPermissionRulesOnly",
+];
+
 /// Where settings came from; it decides what `/`-anchored paths start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsSource {
@@ -138,6 +145,11 @@ pub fn import_settings(bytes: &[u8], source: &SettingsSource) -> Result<Imported
     {
         if !["deny", "ask", "allow"].contains(&member.as_str()) {
             imported.skip(&format!("permissions.{member}"));
+        }
+    }
+    for member in MANAGED_ONLY {
+        if settings.get(member).is_some_and(|value| *value != false) {
+            imported.skip(member);
         }
     }
     imported.mcp_lists(

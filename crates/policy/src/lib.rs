@@ -48,7 +48,7 @@ pub use bundle::{
 };
 pub use cases::{Case, CaseError, CaseVerdict};
 pub use change::{Change, Changes, Otherwise, changes};
-pub use compile::{CompileProblem, CompiledBundle, compile};
+pub use compile::{CompileCause, CompileProblem, CompiledBundle, compile};
 pub use condition::{Condition, Truth};
 pub use decide::{closed_gates, cost, decide, decide_as_claude};
 pub use decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
@@ -57,7 +57,7 @@ pub use explain::explain;
 pub use export::{Exported, LeftOut, export_settings};
 pub use import::{ImportError, Imported, SettingsSource, import_settings};
 pub use lint::{Lint, LintKind, lint_bundle, lint_bundle_at};
-pub use mcp::{McpDefault, McpEntry, McpPolicy, McpServer, McpVerdict, server_verdict};
+pub use mcp::{McpDefault, McpEntry, McpPolicy, McpReason, McpServer, McpVerdict, server_verdict};
 pub use paths::PathProblem;
 pub use pattern::PatternProblem;
 pub use recorded::{

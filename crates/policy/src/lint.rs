@@ -74,7 +74,8 @@ pub fn lint_bundle(bundle: &Bundle) -> Vec<Lint> {
     let mut found: Vec<Lint> = bundle.rules.iter().flat_map(lint_rule).collect();
     found.extend(shadow::lint(&bundle.rules));
     if bundle.mode == DecisionMode::Monitor {
-        found.extend(bundle.gates.iter().map(|gate| Lint {
+        let idle = bundle.gates.iter().filter(|gate| gate.mode.is_none());
+        found.extend(idle.map(|gate| Lint {
             pattern: gate.id.clone(),
             rule: Some(gate.id.clone()),
             kind: LintKind::MonitoredGate,

@@ -4,7 +4,9 @@
 //! device is the daemon's business.
 //! Source: architecture section 4 (last line); endpoint findings on MCP control.
 
+use crate::bundle::Scope;
 use crate::glob::Glob;
+use crate::subject::Subject;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +28,9 @@ pub struct McpPolicy {
     /// Managed servers by name, each defined as in `.mcp.json`; they may always run as defined.
     #[serde(default)]
     pub servers: BTreeMap<String, Value>,
+    /// Whom a managed server is for, by its name; one that is not named here is for everybody.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<String, Vec<Scope>>,
 }
 
 impl Default for McpPolicy {
@@ -35,7 +40,54 @@ impl Default for McpPolicy {
             allow: Vec::new(),
             deny: Vec::new(),
             servers: BTreeMap::new(),
+            scopes: BTreeMap::new(),
         }
+    }
+}
+
+impl McpPolicy {
+    /// The managed servers that this person's agents are given.
+    pub fn servers_of<'a>(
+        &'a self,
+        subject: &'a Subject,
+    ) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        let servers = self.servers.iter();
+        servers.filter(move |(name, _)| self.is_for(name, subject))
+    }
+
+    /// The managed servers that every agent is given, whoever uses it.
+    pub fn for_everybody(&self) -> BTreeMap<String, Value> {
+        let mut servers = self.servers.clone();
+        servers.retain(|name, _| !self.scopes.contains_key(name));
+        servers
+    }
+
+    /// The policy as it is for one person: without the managed servers of others, and without scopes.
+    pub fn of(&self, subject: &Subject) -> Self {
+        let given = self.servers_of(subject);
+        let servers = given.map(|(name, one)| (name.clone(), one.clone()));
+        Self {
+            servers: servers.collect(),
+            scopes: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Adds another list to this one, as settings of several places are read together: what one of them
+    /// blocks by default is blocked, what one of them names is named.
+    pub fn unite(&mut self, other: Self) {
+        if other.default == McpDefault::Block {
+            self.default = McpDefault::Block;
+        }
+        self.allow.extend(other.allow);
+        self.deny.extend(other.deny);
+        self.servers.extend(other.servers);
+        self.scopes.extend(other.scopes);
+    }
+
+    fn is_for(&self, name: &str, subject: &Subject) -> bool {
+        let scopes = self.scopes.get(name);
+        scopes.is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(subject)))
     }
 }
 
@@ -150,12 +202,12 @@ impl McpServer {
     }
 }
 
-/// Whether `server` may run under `policy`.
+/// Whether `server` may run under `policy` for this person.
 ///
 /// A deny entry wins. Once an allow entry names a command, a local server must match a command;
 /// likewise for remote servers and addresses: a label alone then proves nothing. A definition with a
 /// program and an address, or with an address whose text does not show where it leads, matches nothing.
-pub fn server_verdict(policy: &McpPolicy, server: &McpServer) -> McpVerdict {
+pub fn server_verdict(policy: &McpPolicy, subject: &Subject, server: &McpServer) -> McpVerdict {
     let position = |entries: &[McpEntry]| entries.iter().position(|entry| entry.matches(server));
     if let Some(entry) = position(&policy.deny) {
         return McpVerdict {
@@ -165,6 +217,7 @@ pub fn server_verdict(policy: &McpPolicy, server: &McpServer) -> McpVerdict {
     }
     if let Some(definition) = policy.servers.get(&server.name)
         && McpServer::from_definition(&server.name, definition) == *server
+        && policy.is_for(&server.name, subject)
     {
         return McpVerdict {
             allowed: true,
@@ -287,144 +340,4 @@ fn split_url(pattern: &str) -> (String, &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn policy(text: &str) -> McpPolicy {
-        serde_json::from_str(text).unwrap()
-    }
-
-    fn local(name: &str, argv: &[&str]) -> McpServer {
-        let command = argv.iter().map(|word| (*word).to_owned()).collect();
-        McpServer {
-            name: name.into(),
-            command,
-            url: None,
-        }
-    }
-
-    fn remote(name: &str, url: &str) -> McpServer {
-        McpServer {
-            name: name.into(),
-            command: vec![],
-            url: Some(url.into()),
-        }
-    }
-
-    #[test]
-    fn default_block_and_names() {
-        let policy = policy(r#"{"default":"block","allow":[{"name":"github"}]}"#);
-        assert!(server_verdict(&policy, &local("github", &["gh-mcp"])).allowed);
-        assert!(!server_verdict(&policy, &local("other", &["gh-mcp"])).allowed);
-    }
-
-    #[test]
-    fn a_command_entry_makes_labels_worthless() {
-        let policy = policy(
-            r#"{"default":"block","allow":[{"name":"github"},{"command":["npx","-y","gh"]}]}"#,
-        );
-        assert!(server_verdict(&policy, &local("x", &["npx", "-y", "gh"])).allowed);
-        assert!(!server_verdict(&policy, &local("github", &["evil"])).allowed);
-        assert!(server_verdict(&policy, &remote("github", "https://a.corp/")).allowed);
-    }
-
-    #[test]
-    fn urls_match_by_host_and_path() {
-        let policy = policy(
-            r#"{"default":"block","allow":[{"url":"https://*.corp/*"},{"url":"https://B.net"}],
-                "deny":[{"url":"https://bad.corp/*"}]}"#,
-        );
-        let allowed = |url| server_verdict(&policy, &remote("r", url)).allowed;
-        assert!(allowed("https://API.corp./mcp"));
-        assert!(allowed("https://b.net/any/path"));
-        assert!(!allowed("https://bad.corp/mcp"));
-        assert!(!allowed("https://evil.com/x.corp/"));
-        assert!(!allowed("https://user@evil.corp/x"));
-    }
-
-    #[test]
-    fn an_address_leads_where_the_agent_goes() {
-        let policy = policy(
-            r#"{"default":"block","allow":[{"url":"https://*.corp/*"},{"url":"https://B\u00fccher.net:443/mcp"}]}"#,
-        );
-        let allowed = |url| server_verdict(&policy, &remote("r", url)).allowed;
-        for url in [
-            r"https://evil.com\x.corp/mcp",
-            "https://evil.com\\.corp/mcp",
-            "https://evil.com/.corp/mcp",
-            "https://evil.com?x.corp/mcp",
-            "https://evil.com#x.corp/mcp",
-            "https://x.corp@evil.com/mcp",
-            "https://evil.com\t.corp/mcp",
-            "https://${H:-evil.com/}x.corp/mcp",
-            "https://x.corp:443@evil.com/",
-            "https:x.corp.evil.com/",
-            "http://x.corp/mcp",
-            "//x.corp/mcp",
-            "https://b\u{fc}cher.net/mcp/../other",
-        ] {
-            assert!(!allowed(url), "{url:?}");
-        }
-        for url in [
-            "https://API.corp./mcp",
-            "https://x.corp:443/mcp",
-            "https:\u{2f}/x.corp/mcp",
-            "https://b\u{fc}cher.net/mcp",
-            "https://xn--bcher-kva.net/a/../mcp",
-        ] {
-            assert!(allowed(url), "{url:?}");
-        }
-    }
-
-    #[test]
-    fn a_denied_address_is_denied_in_every_spelling() {
-        let policy = policy(r#"{"default":"allow","deny":[{"url":"https://bad.corp/*"}]}"#);
-        for url in [
-            "https://bad.corp/mcp",
-            "https://user@bad.corp/mcp",
-            "https://BAD.corp.:443/mcp",
-            r"https:\\bad.corp\mcp",
-            "https://${X}/mcp",
-            "https://b\u{430}d.corp@bad.corp/",
-            "https://bad\n.corp/mcp",
-            "https:bad.corp/mcp",
-            "https://%62ad.corp/mcp",
-        ] {
-            assert!(
-                !server_verdict(&policy, &remote("r", url)).allowed,
-                "{url:?}"
-            );
-        }
-        assert!(server_verdict(&policy, &remote("r", "https://good.corp/mcp")).allowed);
-        // Where no entry names an address it does not matter which one it is.
-        assert!(server_verdict(&McpPolicy::default(), &remote("r", "https://${X}/")).allowed);
-    }
-
-    #[test]
-    fn a_definition_with_a_program_and_an_address_is_refused() {
-        let policy = policy(
-            r#"{"default":"block","allow":[{"url":"https://*.corp/*"},{"command":["good"]},{"name":"n"}]}"#,
-        );
-        for definition in [
-            r#"{"command":"evil","url":"https://x.corp/mcp"}"#,
-            r#"{"type":"http","command":"evil","url":"https://x.corp/mcp"}"#,
-            r#"{"type":"stdio","command":"good","url":"https://evil.com/"}"#,
-            r#"{"type":"http","url":"https://x.corp/mcp","headersHelper":"evil"}"#,
-        ] {
-            let definition = serde_json::from_str(definition).unwrap();
-            for policy in [&policy, &McpPolicy::default()] {
-                let verdict = server_verdict(policy, &McpServer::from_definition("n", &definition));
-                assert_eq!(verdict.reason, McpReason::TwoTransports, "{definition}");
-                assert!(!verdict.allowed);
-            }
-        }
-    }
-
-    #[test]
-    fn a_managed_server_runs_only_as_defined() {
-        let policy =
-            policy(r#"{"default":"block","servers":{"db":{"command":"db-mcp","args":["--ro"]}}}"#);
-        assert!(server_verdict(&policy, &local("db", &["db-mcp", "--ro"])).allowed);
-        assert!(!server_verdict(&policy, &local("db", &["db-mcp", "--rw"])).allowed);
-    }
-}
+mod tests;

@@ -106,13 +106,15 @@ impl Bundle {
     }
 
     /// The bundle as it decides once it is [`Freshness::Restricted`]: without the allow rules that lapse,
-    /// and without an allow where no rule matches. Origin and version stay: it is the same policy.
+    /// without the MCP servers that are given to some only, and without an allow where no rule matches. Origin and version stay: it is the same policy.
     pub fn restricted(&self) -> Self {
         let mut restricted = self.clone();
         restricted.rules.retain(|rule| !lapses(rule));
         if restricted.default == Effect::Allow {
             restricted.default = Effect::Ask;
         }
+        restricted.mcp.servers = restricted.mcp.for_everybody();
+        restricted.mcp.scopes.clear();
         restricted
     }
 }

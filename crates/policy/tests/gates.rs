@@ -2,10 +2,15 @@
 //!
 //! Source: architecture section 4.
 
+#![allow(clippy::unwrap_used, reason = "a gate of a test must be readable")]
+
 mod fixtures;
 
-use cairn_event::Effect;
-use cairn_policy::{Bundle, Condition, Gate, Request, RunningSessions, Scenario, decide};
+use cairn_event::{DecisionMode, Effect};
+use cairn_policy::{
+    Bundle, CompileCause, Condition, Gate, Request, RunningSessions, Scenario, Scope, compile,
+    decide,
+};
 use fixtures::{alice, bash, bundle, compiled, posture, rule};
 use serde_json::json;
 
@@ -21,6 +26,8 @@ fn a_closed_gate_denies_everything_and_says_why() {
         when: Condition::Not { not: Box::new(on) },
         message: "the disk is not encrypted".into(),
         running: RunningSessions::Hold,
+        scope: Scope::Global,
+        mode: None,
     });
     let bundle = compiled(&bundle);
     let at = |value| decide(&bash("ls"), &bundle, &alice(&[]), &posture(value), 0);
@@ -101,4 +108,65 @@ fn what_a_gate_does_to_running_sessions_is_written_only_where_it_is_not_the_defa
         (RunningSessions::End, end)
     );
     assert!(serde_json::from_str::<Gate>(&gate(r#","running":"kill""#)).is_err());
+}
+
+/// A gate that is closed on every device.
+fn halt(id: &str, more: &[(&str, serde_json::Value)]) -> Gate {
+    let mut gate = json!({"id": id, "when": {"all": []}, "message": "an incident"});
+    for (name, value) in more {
+        gate[*name] = value.clone();
+    }
+    serde_json::from_value(gate).unwrap()
+}
+
+#[test]
+fn a_gate_closes_for_those_whom_it_is_for() {
+    let mut bundle = bundle(vec![rule("a", Effect::Allow, "Bash")]);
+    bundle.gates = vec![
+        halt("web", &[("scope", json!({"team": "web"}))]),
+        halt(
+            "other",
+            &[
+                ("scope", json!({"person": "p_other"})),
+                ("running", json!("end")),
+            ],
+        ),
+    ];
+    assert!(bundle.gates[0].is_halt());
+    let bundle = compiled(&bundle);
+    let of = |teams: &[&str]| decide(&bash("ls"), &bundle, &alice(teams), &posture("on"), 0);
+    assert_eq!(of(&[]).effect, Effect::Allow);
+    let halted = of(&["infra", "web"]);
+    assert_eq!(
+        (halted.effect, halted.gate.unwrap().id),
+        (Effect::Deny, "web".to_owned())
+    );
+}
+
+#[test]
+fn a_gate_that_is_enforced_closes_although_the_policy_only_monitors() {
+    let mut bundle = bundle(vec![rule("a", Effect::Deny, "Bash(rm *)")]);
+    bundle.mode = DecisionMode::Monitor;
+    // The monitored one is stricter, and does not hide the one that is enforced.
+    bundle.gates = vec![halt("idle", &[("running", json!("end"))])];
+    let decided = |bundle: &Bundle| {
+        let decision = decide(
+            &bash("ls"),
+            &compiled(bundle),
+            &alice(&[]),
+            &posture("on"),
+            0,
+        );
+        (decision.applied(), decision.mode, decision.gate.unwrap().id)
+    };
+    let monitored = (Effect::NoOpinion, DecisionMode::Monitor, "idle".to_owned());
+    assert_eq!(decided(&bundle), monitored);
+    bundle
+        .gates
+        .push(halt("now", &[("mode", json!("enforce"))]));
+    let enforced = (Effect::Deny, DecisionMode::Enforce, "now".to_owned());
+    assert_eq!(decided(&bundle), enforced);
+    bundle.gates[1].mode = Some(DecisionMode::Monitor);
+    let refused = compile(&bundle).unwrap_err();
+    assert_eq!(refused[0].cause, CompileCause::MonitoredGate);
 }

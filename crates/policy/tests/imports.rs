@@ -8,7 +8,8 @@ mod fixtures;
 
 use cairn_event::Effect;
 use cairn_policy::{
-    Bundle, Imported, LintKind, McpDefault, McpEntry, SettingsSource, compile, import_settings,
+    Bundle, Imported, LintKind, McpDefault, McpEntry, McpPolicy, SettingsSource, compile,
+    import_settings,
 };
 use fixtures::{alice, verdict};
 
@@ -84,6 +85,23 @@ fn mcp_lists_are_imported_with_their_meaning() {
         McpDefault::Block
     );
     assert_eq!(import("{}").mcp.default, McpDefault::Allow);
+}
+
+#[test]
+fn lists_of_several_files_block_what_one_of_them_blocks() {
+    let user = r#"{"deniedMcpServers":[{"serverName":"bad"}]}"#;
+    let managed = r#"{"allowedMcpServers":[{"serverName":"a"}]}"#;
+    for order in [[user, managed], [managed, user]] {
+        let mut mcp = McpPolicy::default();
+        for text in order {
+            mcp.unite(import(text).mcp);
+        }
+        assert_eq!(mcp.default, McpDefault::Block);
+        assert_eq!((mcp.allow.len(), mcp.deny.len()), (1, 1));
+    }
+    let only =
+        import(r#"{"allowManagedMcpServersOnly":true,"allowManagedPermissionRulesOnly":false}"#);
+    assert_eq!(only.lints.len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Class, Severity, Source, base, user};
 use cairn_event::body::Body;
-use cairn_event::{Effect, Entry, OutcomeState};
+use cairn_event::{DecisionMode, Effect, Entry, OutcomeState};
 use serde_json::json;
 
 /// The class of a chained body that is not a tool call.
@@ -31,7 +31,7 @@ pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
                 }),
             ),
         Body::McpSeen(seen) => {
-            let allowed = seen.effect == Effect::Allow;
+            let allowed = seen.effect == Effect::Allow || seen.mode == Some(DecisionMode::Monitor);
             let severity = if allowed {
                 Severity::Informational
             } else {

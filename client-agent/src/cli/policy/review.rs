@@ -4,12 +4,12 @@
 
 use super::super::admin::Administrator;
 use super::super::{AdminArguments, print_json};
+use super::apply::{in_force, lifted};
 use super::document::{self, Document, LOOKED_AT};
-use super::{advice, word};
+use super::{advice, secrets, word};
 use crate::clock::now_ms;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use cairn_event::Effect;
-use cairn_event::encoding::from_base64url;
 use cairn_policy::difference::{changed_calls, changed_members, changed_rules, may_widen};
 use cairn_policy::{
     Bundle, CallChange, CompiledBundle, Rule, RuleChange, Scenario, compile, lint_bundle_at,
@@ -34,9 +34,14 @@ pub(super) fn compiled(bundle: &Bundle, path: &Path) -> anyhow::Result<CompiledB
 pub(in crate::cli) fn lint(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let document = Document::open(path)?;
     let problems = compile(&document.bundle).err().unwrap_or_default();
+    let mut problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    problems.extend(
+        secrets::refuse(&document.bundle)
+            .err()
+            .map(|refused| refused.to_string()),
+    );
     let lints = lint_bundle_at(&document.bundle, now_ms());
     if as_json {
-        let errors: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let notes: Vec<Value> = lints
             .iter()
             .map(|lint| {
@@ -44,7 +49,7 @@ pub(in crate::cli) fn lint(path: &Path, as_json: bool) -> anyhow::Result<ExitCod
                        "instead": lint.instead})
             })
             .collect();
-        print_json(&json!({"errors": errors, "notes": notes}))?;
+        print_json(&json!({"errors": problems, "notes": notes}))?;
     } else {
         problems
             .iter()
@@ -123,15 +128,8 @@ pub(in crate::cli) async fn plan(
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let mut administrator = Administrator::open(arguments).await?;
-    let (in_force, version) = match administrator.client.policy(None).await? {
-        Some(answer) => {
-            let statement = administrator.basis.policy(&answer)?.statement;
-            let bytes = from_base64url(&answer.bundle).context("the bundle in force is damaged")?;
-            if cairn_event::Sha256::of(&bytes) != statement.bundle {
-                bail!("the server sent another bundle than the policy entry names");
-            }
-            (Bundle::parse(&bytes)?, statement.version)
-        }
+    let (in_force, version) = match in_force(&mut administrator).await? {
+        Some(found) => (found.bundle, found.statement.version),
         None => (Bundle::empty(LOOKED_AT, ""), 0),
     };
     let origin = &administrator.org.origin;
@@ -147,9 +145,17 @@ pub(in crate::cli) async fn plan(
         );
     }
     show(&from, &to, &document.tests, as_json)?;
-    let ready = document.bundle.version > version && document.bundle.origin == *origin;
+    let mut ready = document.bundle.version > version && document.bundle.origin == *origin;
     if !ready {
         eprintln!("error: apply would refuse this version or origin");
+    }
+    if let Some(halt) = lifted(from.bundle(), to.bundle()) {
+        ready = false;
+        eprintln!("error: apply would refuse to lift halt `{}`", halt.id);
+    }
+    if let Err(refused) = secrets::refuse(to.bundle()) {
+        ready = false;
+        eprintln!("error: {refused}");
     }
     Ok(code(ready))
 }

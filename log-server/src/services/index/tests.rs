@@ -40,6 +40,7 @@ fn seen(name: &str, source: &str) -> Entry {
     let body = Body::McpSeen(McpSeen {
         effect: Effect::Allow,
         fingerprint: Sha256::of(b"definition"),
+        mode: None,
         name: name.to_owned(),
         rule: None,
         source: source.to_owned(),
