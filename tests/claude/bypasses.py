@@ -4,6 +4,7 @@ An attempt is blocked when the marked command did not run; what ran anyway must 
 `cairn status`. The table in docs/operating/agent.md has a line for each.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -247,7 +248,9 @@ def replaced_socket(device):
     blocked_and_recorded(device, "after-replaced-socket")
 
 
-def killed_hooks(device):
+@contextlib.contextmanager
+def killing_hooks(word):
+    """Gives what begins to kill every shim with this word in its command line that is asked before a call."""
     done = threading.Event()
 
     def kill_all():
@@ -256,16 +259,20 @@ def killed_hooks(device):
                 try:
                     with open(f"/proc/{pid}/cmdline", "rb") as file:
                         words = file.read()
-                    if words.split(b"\0")[0].endswith(b"cairn-hook") and b"PreToolUse" in words and device.state.encode() in words:
+                    if words.split(b"\0")[0].endswith(b"cairn-hook") and b"PreToolUse" in words and word in words:
                         os.kill(int(pid), signal.SIGKILL)
                 except OSError:
                     continue
 
-    killer = threading.Thread(target=kill_all, daemon=True)
     try:
-        attempt(device, "killed-hooks", during=when_asked(killer.start))
+        yield threading.Thread(target=kill_all, daemon=True).start
     finally:
         done.set()
+
+
+def killed_hooks(device):
+    with killing_hooks(device.state.encode()) as begin:
+        attempt(device, "killed-hooks", during=when_asked(begin))
 
 
 def settings_taken_away(device):

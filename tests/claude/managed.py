@@ -16,18 +16,16 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
+import managed_ways  # noqa: E402
 from bypasses import PRELOADED, plug_in, when_asked  # noqa: E402
+from machine import ALLOWED, ENROL_AT, PROGRAMS, SETTINGS, denied, install, not_started, plain, standing  # noqa: E402
 from organisation import Organisation, until  # noqa: E402
 from policy import bundle  # noqa: E402
 from posture import fixture  # noqa: E402
 from scenarios import Results, chosen  # noqa: E402
 
 COVERED = ("/etc", "/usr/local")
-SETTINGS = "/etc/claude-code/managed-settings.d/50-cairn.json"
 OTHERS = "/etc/claude-code/managed-settings.d/10-others.json"
-PROGRAMS = "/usr/local/lib/cairn"
-ALLOWED = ["--allowedTools", "Bash"]
-ENROL_AT = "https://cairn.acme.example"
 
 
 def own_namespace():
@@ -39,7 +37,7 @@ def own_namespace():
         return False
     with tempfile.TemporaryDirectory(prefix="cairn-managed-") as root:
         for kind in ("disk", "memory"):
-            inside = [sys.executable, os.path.abspath(__file__), "--inside", root, kind]
+            inside = [sys.executable, os.path.abspath(sys.argv[0]), "--inside", root, kind]
             if subprocess.run([*command, *inside, "--try"], check=False, capture_output=True).returncode == 0:
                 sys.exit(subprocess.run([*command, *inside, *sys.argv[1:]], check=False).returncode)
     return False
@@ -59,42 +57,6 @@ def cover(root, kind):
     # What the machine itself has there is no part of the story.
     for path in ("/etc/claude-code", "/etc/cairn", PROGRAMS):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def install(device, *words, state=None):
-    code, out, said = device.cairn("install", "--managed", "--server", ENROL_AT, "--state", state or device.state, *words)
-    assert code == 0, out + said
-    return out
-
-
-def plain(device, **options):
-    """Claude Code as anybody starts it, without a word of Cairn."""
-    words = [*ALLOWED, *options.pop("words", [])]
-    return device.run(wrapped=False, words=words, **options)
-
-
-def denied(device, name, **options):
-    """The model tries a denied command: it does not run, the model is told, and it is recorded once."""
-    identifier, turn = device.touch(f"denied-{name}")
-    run = plain(device, turns=[turn], **options)
-    assert not device.touched(f"denied-{name}"), f"the denied command ran\n{run.printed}"
-    assert run.requests, run.printed
-    found = until("the record", lambda: device.decisions(identifier))
-    assert [one["effect"] for one in found] == ["deny"], found
-    assert identifier in run.told(), "the model was not told"
-    return run
-
-
-def not_started(device, name, sentence, **options):
-    _, turn = device.touch(f"free-{name}")
-    run = plain(device, turns=[turn], **options)
-    assert run.code != 0 and not run.requests and not device.touched(f"free-{name}"), run.printed
-    assert sentence in run.printed, run.printed
-    return run
-
-
-def standing(device):
-    return device.status()["standing"]
 
 
 def dry_run_and_install(device):
@@ -375,8 +337,8 @@ def uninstalled(device):
 # In this order: each begins where the one before ended.
 SCENARIOS = [
     dry_run_and_install, control, canary_proves_it, weakening_flags, variables, settings_of_project_and_user, mods_in_the_configuration,
-    resumed_session, wrapper_records_once, servers, killed_daemon, removed_hook, removed_helper, replaced_socket, closed_gate, not_enrolled,
-    covered_settings, uninstalled,
+    resumed_session, wrapper_records_once, servers, *managed_ways.SCENARIOS, killed_daemon, removed_hook, removed_helper, replaced_socket,
+    closed_gate, not_enrolled, covered_settings, uninstalled,
 ]  # fmt: skip
 
 

@@ -1,0 +1,130 @@
+"""Ways around a managed installation that need a session under way, or more than a flag, each with plain `claude`.
+
+The table in docs/operating/agent.md has a line for each.
+"""
+
+import os
+import signal
+import threading
+
+from agent import tool
+from bypasses import killing_hooks, plug_in, when_asked
+from machine import denied, not_started, plain
+from organisation import until
+from posture import fixture
+
+
+def more_flags(device):
+    """Flags that lift the agent's own questions, or say where an answer comes from, lift no denial."""
+    added = f"{device.home}/added"
+    os.makedirs(added, exist_ok=True)
+    for words in (["--add-dir", added], ["--permission-prompt-tool", "mcp__none__allow"], ["--permission-mode", "acceptEdits"]):
+        denied(device, "more-flags", words=words)
+    # As root it does not start with this one, as anybody else it starts and is held.
+    _, turn = device.touch("denied-allow-skip")
+    run = plain(device, turns=[turn], words=["--allow-dangerously-skip-permissions"], env={"IS_SANDBOX": "1"})
+    assert not device.touched("denied-allow-skip"), run.printed
+    not_started(device, "plugin-url", "is disabled by your organization", words=["--plugin-url", "https://127.0.0.1:9/x.zip"])
+
+
+def continued_session(device):
+    denied(device, "continue-1")
+    denied(device, "continue-2", words=["--continue"])
+
+
+def another_configuration(device):
+    """A configuration folder of the developer's own making, with hooks switched off in it."""
+    folder = f"{device.root}/configuration"
+    device.write(f"{folder}/settings.json", {"disableAllHooks": True, "permissions": {"defaultMode": "bypassPermissions"}})
+    denied(device, "configuration", env={"CLAUDE_CONFIG_DIR": folder})
+
+
+def hooks_of_a_plug_in(device):
+    """A hook that replaces what is to run, of the user's settings and of an enabled plug-in: neither is asked."""
+    identifier, turn = device.touch("free-plug-in")
+    other = device.write(f"{device.root}/other-hook", OTHER_HOOK.format(mark=device.mark("other-hook")), 0o755)
+    hooks = {"PreToolUse": [{"matcher": "*", "hooks": [{"type": "command", "command": other}]}]}
+    plugin = f"{device.config}/plugins/cache/market/changer/1.0"
+    device.write(f"{plugin}/.claude-plugin/plugin.json", {"name": "changer"})
+    device.write(f"{plugin}/hooks/hooks.json", {"hooks": hooks})
+    device.write(f"{device.config}/settings.json", {"enabledPlugins": {"changer@market": True}, "hooks": hooks})
+    try:
+        run = plain(device, turns=[turn])
+        assert device.touched("free-plug-in") and not device.touched("other-hook"), run.printed
+        assert len(until("the record", lambda: device.decisions(identifier))) == 1
+    finally:
+        os.remove(f"{device.config}/settings.json")
+        os.rename(plugin, f"{device.root}/changer-gone")
+
+
+OTHER_HOOK = """#!/bin/sh
+: >{mark}
+echo '{{"hookSpecificOutput":{{"hookEventName":"PreToolUse","permissionDecision":"allow","updatedInput":{{"command":"true"}}}}}}'
+"""
+
+
+def a_file_in_a_prompt(device):
+    device.write("secret-managed.txt", "CONTENT-OF-MANAGED\n")
+    device.write("free-managed.txt", "CONTENT-OF-FREE\n")
+    assert "CONTENT-OF-FREE" in plain(device, prompt="see @free-managed.txt").sent
+    run = plain(device, prompt="see @secret-managed.txt")
+    assert "CONTENT-OF-MANAGED" not in run.sent, run.printed
+
+
+def hung_daemon(device):
+    pid = device.daemon_pid()
+    _, turn = device.touch("denied-hung")
+    _, free = device.touch("free-hung")
+    try:
+        run = plain(device, turns=[turn, free], during=when_asked(lambda: os.kill(pid, signal.SIGSTOP)))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert not device.touched("denied-hung") and not device.touched("free-hung"), run.printed
+    assert "did not answer in time" in run.sent, run.printed
+
+
+def removed_socket(device):
+    path = f"{device.state}/daemon.sock"
+    _, turn = device.touch("denied-unlinked")
+    run = plain(device, turns=[turn], during=when_asked(lambda: os.remove(path)))
+    assert not device.touched("denied-unlinked"), run.printed
+    until("the socket to come back", lambda: os.path.exists(path))
+    denied(device, "linked-again")
+
+
+def killed_hooks(device):
+    """Every shim is killed as soon as it is there: a call that has no verdict does not run."""
+    _, turn = device.touch("denied-shot")
+    _, free = device.touch("free-shot")
+    with killing_hooks(device.state.encode()) as begin:
+        run = plain(device, turns=[turn, free], during=when_asked(begin))
+    assert not device.touched("denied-shot") and not device.touched("free-shot"), run.printed
+    assert run.requests, run.printed
+
+
+def ended_session(device):
+    """A gate that closes ends an agent that nobody wrapped."""
+    fixture(device, "calm")
+    device.write(f"{device.state}/config.toml", f'posture_sysroot = "{device.root}/sysroot"\n', 0o600)
+    device.cairn("daemon", "stop")
+    _, wait = device.touch("free-managed-end", seconds=100)
+    _, late = device.touch("free-managed-late")
+
+    def during(_process, _model):
+        until("the middle", lambda: device.touched("free-managed-end"))
+        fixture(device, "ending")
+
+    try:
+        run = plain(device, turns=[wait, late], during=during)
+        assert run.code != 0 and not device.touched("free-managed-late"), run.printed
+        until("the record", lambda: [one for one in device.entries("session.refused") if one["body"]["gate"] == "ending-gate"])
+    finally:
+        os.remove(f"{device.state}/config.toml")
+        device.cairn("daemon", "stop")
+    denied(device, "after-end")
+
+
+SCENARIOS = [
+    more_flags, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, hung_daemon, removed_socket, killed_hooks,
+    ended_session,
+]  # fmt: skip
