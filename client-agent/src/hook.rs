@@ -19,6 +19,7 @@ mod directory;
 mod executed;
 mod expansion;
 mod gate;
+mod instructions;
 mod judge;
 mod links;
 mod mentions;

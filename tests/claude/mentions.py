@@ -5,7 +5,10 @@ the spelling reads at all, the denied one that nothing is read that was not judg
 """
 
 import concurrent.futures
+import fcntl
+import json
 import os
+import shutil
 
 from agent import tool
 from organisation import until
@@ -126,4 +129,43 @@ def instruction_imports(device):
     until("the refusals", lambda: [one for one in device.entries("session.refused") if one["body"]["gate"] == "instructions"])
 
 
-SHARED = [spellings, piped_input, commands_and_skills, skills_elsewhere, instruction_imports]
+def late_instructions(device):
+    """An import of which the program tells too late is judged before the prompt is answered, and recorded once."""
+    project, held = f"{device.home}/late", device.write(f"{device.root}/held", "")
+    device.write(f"{project}/late-notes.md", "CONTENT-OF-NOTES\n")
+    device.write(f"{project}/secret-late.md", "CONTENT-OF-LATE\n")
+    # The programs once more, with a hook that tells of instructions only when nobody holds the file.
+    late, own = f"{device.root}/late-programs", device.programs
+    os.makedirs(late)
+    shutil.copy2(f"{own}/cairn", late)
+    hold = f'[ "$1" != InstructionsLoaded ] || flock "{held}" true'
+    device.write(f"{late}/cairn-hook", f'#!/bin/sh\n{hold}\nexec "{own}/cairn-hook" "$@"\n', 0o755)
+
+    def run(text):
+        device.write(f"{project}/CLAUDE.md", text)
+        return device.run(cwd=project)
+
+    try:
+        device.programs = late
+        with open(held, encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            refused = run("notes, see @late-notes.md and **@secret-late.md**\n")
+            assert not refused.requests, refused.printed
+            free = [run("notes, see @late-notes.md\n")]
+    finally:
+        device.programs = own
+    free.append(run("notes, see @late-notes.md\n"))
+    for one in free:
+        assert "CONTENT-OF-NOTES" in one.sent, one.printed
+    files = {json.loads(one.printed.splitlines()[-1])["session_id"]: 2 for one in free}
+    files[json.loads(refused.printed.splitlines()[-1])["session_id"]] = 3
+
+    def recorded():
+        found = [one.get("session") for one in device.entries("tool.decision") if one["body"]["use_id"] == "instructions"]
+        return {session: found.count(session) for session in files}
+
+    until("a record of each file", lambda: all(recorded()[session] >= count for session, count in files.items()))
+    assert recorded() == files
+
+
+SHARED = [spellings, piped_input, commands_and_skills, skills_elsewhere, instruction_imports, late_instructions]

@@ -48,6 +48,9 @@ pub trait Agent: std::fmt::Debug + Send + Sync {
     /// Whether a file or resource that a prompt names with `@` reaches the model with it.
     fn reads_mentions(&self) -> bool;
 
+    /// Whether it loads `CLAUDE.md` and what that imports, and asks nobody before.
+    fn reads_instructions(&self) -> bool;
+
     /// Whether a call may run although its hook failed, so that outcomes without a decision are judged
     /// afterwards.
     fn lets_failed_hooks_pass(&self) -> bool;

@@ -70,8 +70,7 @@ impl Gatekeeper {
         self.judged(ask, hook, calls, label, started).await
     }
 
-    /// Judges an instruction file that was read into the session; a denial by anything but the
-    /// default restricts the session, because the content is in it already.
+    /// Judges an instruction file of which the agent tells, where it was not judged when it was found.
     pub(super) async fn instructions(
         self: &Arc<Self>,
         ask: &Ask,
@@ -79,6 +78,24 @@ impl Gatekeeper {
         file: &str,
         started: Instant,
     ) -> Answer {
+        // From before it counts as known: a prompt must not pass while it has no verdict.
+        let _judging = self.restrictions.judging(&hook.session);
+        let instruction = self.instruction(file).await;
+        if self.heard.told(&hook.session, instruction) {
+            self.instruct(ask, hook, file, started).await;
+        }
+        Answer::silent()
+    }
+
+    /// Judges an instruction file of the session; a denial by anything but the default restricts the session,
+    /// because the content is in it already.
+    pub(super) async fn instruct(
+        self: &Arc<Self>,
+        ask: &Ask,
+        hook: Hook,
+        file: &str,
+        started: Instant,
+    ) {
         let session = hook.session.clone();
         let _judging = self.restrictions.judging(&session);
         let ask = ask.unattended();
@@ -89,7 +106,7 @@ impl Gatekeeper {
             Ok(verdict) if verdict.effect == Effect::Deny && verdict.why != "default" => {
                 verdict.sentence
             }
-            Ok(_) => return Answer::silent(),
+            Ok(_) => return,
             Err(sentence) => sentence,
         };
         self.restrictions.restrict(
@@ -99,7 +116,6 @@ impl Gatekeeper {
                  cannot go on; remove the import and start a new one."
             ),
         );
-        Answer::silent()
     }
 
     /// The verdict on changed settings, as on a call of a tool named `ConfigChange`.
@@ -258,7 +274,7 @@ fn is_built_in(name: &str, source: Option<&str>) -> bool {
 }
 
 /// The folders that a process was given with `--add-dir`: its word, which can only add places to search.
-fn added_folders(pid: u32) -> Vec<PathBuf> {
+pub(super) fn added_folders(pid: u32) -> Vec<PathBuf> {
     let path = Path::new("/proc").join(pid.to_string()).join("cmdline");
     let bytes = cairn_durable::read_limited(&path, ARGUMENTS_BYTES_MAX).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();

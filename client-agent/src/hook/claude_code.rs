@@ -83,6 +83,10 @@ impl Agent for ClaudeCode {
         true
     }
 
+    fn reads_instructions(&self) -> bool {
+        true
+    }
+
     /// With `onFailure` nothing runs whose hook failed.
     fn lets_failed_hooks_pass(&self) -> bool {
         false

@@ -103,6 +103,11 @@ impl Agent for Codex {
         false
     }
 
+    /// It has `AGENTS.md`, of which its hooks say nothing.
+    fn reads_instructions(&self) -> bool {
+        false
+    }
+
     /// A hook whose shell is killed, or that does not end in time, counts as one that has no opinion.
     fn lets_failed_hooks_pass(&self) -> bool {
         true

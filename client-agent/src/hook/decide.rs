@@ -5,6 +5,7 @@
 use super::call::{blank, refusal};
 use super::directory::Directories;
 use super::executed::Judged;
+use super::instructions::Heard;
 use super::observe::Observed;
 use super::payload::{Beside, HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
@@ -47,6 +48,7 @@ pub struct Gatekeeper {
     pub joins: Joins,
     verdicts: Verdicts,
     directories: Directories,
+    pub(super) heard: Heard,
     pub(super) judged: Judged,
     pub(super) running: Running,
 }
@@ -74,6 +76,7 @@ impl Gatekeeper {
             judged: Judged::default(),
             joins: Joins::default(),
             directories: Directories::default(),
+            heard: Heard::default(),
             verdicts: Verdicts::default(),
             running: Running::default(),
         }

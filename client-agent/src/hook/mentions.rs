@@ -165,7 +165,7 @@ impl Search<'_> {
 }
 
 /// The path without `.`, `..` and doubled slashes, links not followed.
-fn lexical(path: &Path) -> PathBuf {
+pub(super) fn lexical(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -31,7 +31,8 @@ impl Gatekeeper {
         {
             return ask.agent.verdict(Gate::Prompt, Effect::Deny, &sentence);
         }
-        self.prompt(ask, hook).await
+        let instructed = self.instructed(&ask, &hook, started).await;
+        self.prompt(ask, hook, instructed).await
     }
 
     /// Why a session is restricted, once all that is known to be told to it was judged.
@@ -58,8 +59,13 @@ impl Gatekeeper {
         Some(restriction.sentence)
     }
 
-    /// Gates a prompt and records it.
-    async fn prompt(self: &Arc<Self>, ask: Ask, hook: Hook) -> Answer {
+    /// Gates a prompt and records it; `instructed` is whether the session's instructions could be judged.
+    async fn prompt(
+        self: &Arc<Self>,
+        ask: Ask,
+        hook: Hook,
+        instructed: Result<(), String>,
+    ) -> Answer {
         let (this, agent) = (Arc::clone(self), ask.agent);
         let looked =
             tokio::task::spawn_blocking(move || this.vigil.sight(this.posture_max_age())).await;
@@ -69,9 +75,10 @@ impl Gatekeeper {
         let posture = sight.posture.clone();
         self.record_changes(sight).await;
         let in_force = self.enforcement.now();
-        let gate = match self.restricted(&hook.session).await {
-            Some(restriction) => Err((restriction.gate.to_owned(), restriction.sentence)),
-            None => session_gate(&in_force, &posture, Moment::Running),
+        let gate = match (self.restricted(&hook.session).await, instructed) {
+            (Some(restriction), _) => Err((restriction.gate.to_owned(), restriction.sentence)),
+            (None, Err(sentence)) => Err((GATE.to_owned(), sentence)),
+            (None, Ok(())) => session_gate(&in_force, &posture, Moment::Running),
         };
         let (observed, refused) = match gate {
             Ok(prompts) => (Observed::prompt(&hook, prompts), None),

@@ -19,6 +19,7 @@ mod encryption;
 mod gates;
 mod hooks;
 mod hostile;
+mod instructions;
 mod lost_roster;
 mod managed;
 mod patience;
