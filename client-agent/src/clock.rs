@@ -1,7 +1,7 @@
 //! The clocks, read in one place: the one that people set, and the one that nobody can.
 
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Largest identifier of a boot that is read; the kernel's has 37 bytes.
 const BOOT_BYTES_MAX: u64 = 4_096;
@@ -32,6 +32,26 @@ impl Uptime {
     /// How long ago it was, to the second.
     pub fn elapsed(self) -> Duration {
         Duration::from_secs(Self::now().0.saturating_sub(self.0))
+    }
+}
+
+/// How long this machine has slept since this was made: what [`Uptime`] counts and [`Instant`] does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Slept {
+    since: (Uptime, Instant),
+}
+
+impl Slept {
+    /// Counts from now.
+    pub fn now() -> Self {
+        let since = (Uptime::now(), Instant::now());
+        Self { since }
+    }
+
+    /// The time slept, to the second either way.
+    pub fn elapsed(self) -> Duration {
+        let (uptime, awake) = self.since;
+        uptime.elapsed().saturating_sub(awake.elapsed())
     }
 }
 
@@ -67,6 +87,15 @@ fn boot() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_is_awake_has_not_slept() {
+        let slept = Slept::now();
+        assert!(slept.elapsed() <= Duration::from_secs(1));
+        let since = (Uptime(0), Instant::now());
+        let before = Uptime::now().0.saturating_sub(1);
+        assert!(Slept { since }.elapsed() >= Duration::from_secs(before));
+    }
 
     #[test]
     fn a_kept_moment_holds_until_the_machine_is_started_again() {

@@ -1,7 +1,12 @@
-"""A proxy on loopback that collects an answer whole before it passes any of it on, as some companies' do."""
+"""Proxies on loopback, as some companies have them.
+
+One collects an answer whole before it passes any of it on, one passes on a byte of a stream each second, and one puts
+events of its own into the stream.
+"""
 
 import http.client
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -20,6 +25,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             upstream.request(self.command, self.path, self.rfile.read(length), headers)
             answer = upstream.getresponse()
+            if self.server.passes and answer.getheader("Content-Type") == "text/event-stream":
+                self.stream(answer)
+                return
             # A stream of events has no end: its reader is still waiting when the test is over.
             body = answer.read()
         except (OSError, http.client.HTTPException):
@@ -39,19 +47,45 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
+    def stream(self, answer):
+        """Passes a stream on as it comes, in the way of this proxy, until one side ends it."""
+        self.close_connection = True
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        while piece := answer.read1(65536):
+            self.server.passes(self.wfile, piece)
+
     do_GET = do_HEAD = do_POST = do_PUT = play
 
     def log_message(self, *_words):
         pass
 
 
-class Proxy:
-    """The proxy before one server."""
+def slowly(out, piece):
+    """A byte a second: alive, and of no use."""
+    for byte in piece:
+        out.write(bytes([byte]))
+        out.flush()
+        time.sleep(1)
 
-    def __init__(self, server):
+
+def with_weather(out, piece):
+    """Events that no version knows, between all others."""
+    if piece.endswith(b"\n\n"):
+        piece += b'event: weather\ndata: {"rain":true}\n\n' * 20
+    out.write(piece)
+    out.flush()
+
+
+class Proxy:
+    """The proxy before one server; `passes` is how it treats streams, without which it collects them."""
+
+    def __init__(self, server, passes=None):
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
-        self.http.upstream, self.http.asked = urlsplit(server).netloc, []
+        self.http.upstream, self.http.asked, self.http.passes = urlsplit(server).netloc, [], passes
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 

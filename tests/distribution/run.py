@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from device import Device  # It finds the modules that are shared with the other suites.
-from proxy import Proxy
+from proxy import Proxy, slowly, with_weather
 
 from organisation import Organisation, until
 from scenarios import Results, chosen
@@ -59,6 +59,38 @@ def behind_a_proxy(organisation):
         direct = organisation.devices[0]
         equal(direct.status()["daemon"]["policy_asks"], False)
         until("the change elsewhere", lambda: direct.version() == before + 1, TOLD_SECONDS)
+        device.stop()
+    finally:
+        proxy.stop()
+
+
+def behind_a_slow_proxy(organisation):
+    """A proxy that passes on a byte a second: alive and of no use; the device asks instead."""
+    proxy = Proxy(organisation.server, slowly)
+    try:
+        device = organisation.enrol("slow", "/nonexistent", Device, server=proxy.url)
+        until("the daemon to notice", lambda: device.status()["daemon"]["policy_asks"])
+        before = device.version()
+        organisation.apply(FIRST)
+        until("the change", lambda: device.version() == before + 1, TOLD_SECONDS)
+        device.stop()
+    finally:
+        proxy.stop()
+
+
+def events_of_other_names(organisation):
+    """Events that no version knows are passed over: no request for each of them, and changes are told as ever."""
+    proxy = Proxy(organisation.server, with_weather)
+    try:
+        device = organisation.enrol("weather", "/nonexistent", Device, server=proxy.url)
+        until("the stream", lambda: proxy.asked("/v1/policy/stream"))
+        before = device.version()
+        organisation.apply(FIRST)
+        until("the change", lambda: device.version() == before + 1, TOLD_SECONDS)
+        equal(device.status()["daemon"]["policy_asks"], False)
+        # After an enrolment, at the start and with the stream, and for the activation's own confirmation.
+        asked = [path for path in proxy.asked("/v1/policy") if "stream" not in path]
+        assert len(asked) <= 6, asked
         device.stop()
     finally:
         proxy.stop()
@@ -253,7 +285,15 @@ def refused(organisation, *command):
     return done.returncode, done.stdout + done.stderr
 
 
-SCENARIOS = [plan_and_simulate, acknowledgements, halt_and_resume, secrets_stay_out_of_the_log, behind_a_proxy]
+SCENARIOS = [
+    plan_and_simulate,
+    acknowledgements,
+    halt_and_resume,
+    secrets_stay_out_of_the_log,
+    behind_a_proxy,
+    behind_a_slow_proxy,
+    events_of_other_names,
+]
 
 
 def main():

@@ -10,20 +10,20 @@ pub enum News {
     Roster(RosterEvent),
     /// Another policy is in force.
     Policy(PolicyEvent),
-    /// Something that this version does not know: reason for a look at everything.
+    /// A change of either that this version does not understand: reason for a look at everything.
     Other,
 }
 
 impl News {
-    /// Reads an event of the stream.
-    pub fn of(event: &StreamEvent) -> Self {
+    /// Reads an event of the stream; `None` for one of another name, which is none of an agent's business.
+    pub fn of(event: &StreamEvent) -> Option<Self> {
         let data = event.data.as_str();
         let known = match event.event.as_str() {
             "roster" => serde_json::from_str(data).ok().map(Self::Roster),
             "policy" => serde_json::from_str(data).ok().map(Self::Policy),
-            _ => None,
+            _ => return None,
         };
-        known.unwrap_or(Self::Other)
+        Some(known.unwrap_or(Self::Other))
     }
 
     /// Reads an answer that was waited for, in the order in which it has to be taken over: who belongs to
@@ -40,14 +40,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_understood_is_looked_into() {
+    fn what_is_not_understood_is_looked_into_and_other_events_are_passed_over() {
         let event = |event: &str, data: &str| StreamEvent {
             event: event.to_owned(),
             data: data.to_owned(),
         };
         let roster = News::of(&event("roster", r#"{"index":4,"revision":2,"later":1}"#));
-        assert!(matches!(roster, News::Roster(told) if told.notice.revision == 2));
-        assert_eq!(News::of(&event("roster", "{}")), News::Other);
-        assert_eq!(News::of(&event("weather", "{}")), News::Other);
+        assert!(matches!(roster, Some(News::Roster(told)) if told.notice.revision == 2));
+        assert_eq!(News::of(&event("roster", "{}")), Some(News::Other));
+        for name in ["weather", "Policy", "", "message"] {
+            assert_eq!(News::of(&event(name, "{}")), None, "{name}");
+        }
     }
 }

@@ -3,10 +3,16 @@
 //!
 //! Owns reconnecting with jitter and the rule that each connection begins with a full check, so a
 //! missed push is never missed for good. A proxy that collects an answer before it passes it on turns a
-//! stream into silence. The server writes at once and then every 25 s; where that does not arrive, the
-//! same resource is asked with `?wait=`, and an answer that ends comes through every proxy.
+//! stream into silence, a slow one into events that never end. Where the stream does not come through, the
+//! same resource is asked with `?wait=`, and an answer that ends comes through every proxy. After a sleep of this
+//! machine no connection is believed.
 //!
 //! Source: endpoint findings 6.1.
+
+mod hearing;
+mod wakes;
+
+pub use hearing::Patience;
 
 use super::news::News;
 use super::sync::Syncer;
@@ -17,13 +23,14 @@ use crate::key::DeviceKey;
 use crate::random;
 use crate::recorder::Recorder;
 use cairn_api::event_stream::StreamItem;
-use cairn_api::{ClientError, paths};
-use futures_util::{Stream, StreamExt};
-use std::pin::Pin;
+use cairn_api::{Client, ClientError, paths};
+use futures_util::Stream;
+use hearing::{Heard, Hearing, begin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+use wakes::Wakes;
 
 /// How often the policy is confirmed although nothing was told: every 3 to 4 minutes.
 ///
@@ -46,27 +53,6 @@ const GONE: [(&str, &str); 2] = [
         "it says that it does not know the device's key",
     ),
 ];
-
-/// How long a silent server is believed to be there.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// From the request for the stream to its first bytes.
-    pub first: Duration,
-    /// Between bytes of the stream: more than two of its heartbeats.
-    pub silence: Duration,
-    /// How long it is asked with `?wait=` before the stream is tried again.
-    pub asking: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_secs(20),
-            silence: Duration::from_secs(60),
-            asking: Duration::from_secs(3_600),
-        }
-    }
-}
 
 /// How following goes, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,13 +83,16 @@ pub async fn follow(
         asks_until: None,
         confirm_at: Instant::now(),
     };
+    let client = follower.access.anonymous().clone();
+    tokio::join!(follower.run(), sever(client, Wakes::of_this_machine()));
+}
+
+/// Gives all connections up after each sleep: they may be dead, and nobody tells.
+async fn sever(client: Client, mut wakes: Wakes<impl Fn() -> Duration>) {
     loop {
-        let asked = match follower.round().await {
-            // A server that closes every stream at once must not be asked in a tight loop.
-            Ok(()) => None,
-            Err(error) => follower.failed(&error),
-        };
-        tokio::time::sleep(follower.backoff.wait_as_asked(asked)).await;
+        wakes.next().await;
+        tracing::info!("this machine slept; the server is asked anew");
+        client.sever();
     }
 }
 
@@ -120,15 +109,28 @@ struct Follower {
     confirm_at: Instant,
 }
 
-/// How a stream began.
-enum Begun<S> {
-    /// Its first bytes are here.
-    Stream(S, StreamItem),
-    /// It was opened, and nothing came.
-    Silent,
-}
-
 impl Follower {
+    /// Connects again and again, for ever.
+    async fn run(&mut self) {
+        loop {
+            let severed = self.access.anonymous().severed();
+            let asked = match self.round().await {
+                // A server that closes every stream at once must not be asked in a tight loop.
+                Ok(()) => None,
+                Err(error) => self.failed(&error),
+            };
+            tokio::select! {
+                biased;
+                // Nothing of before a sleep is a reason to wait, and a token may have ended in it.
+                () = severed => {
+                    self.backoff.reset();
+                    self.access.forget();
+                }
+                () = tokio::time::sleep(self.backoff.wait_as_asked(asked)) => {}
+            }
+        }
+    }
+
     /// One connection: the stream, and a look at everything.
     async fn round(&mut self) -> Result<(), SyncError> {
         let client = self.access.client(self.key.signer()).await?;
@@ -137,51 +139,59 @@ impl Follower {
         }
         // The stream begins with the newest heads: what changes while both are on their way is told.
         let opening = client.stream(paths::POLICY_STREAM);
-        let begun = begin(opening, self.patience.first);
+        let begun = begin(opening, self.patience);
         let (begun, confirmed) = tokio::join!(begun, self.confirm());
         confirmed?;
-        match begun? {
-            Begun::Stream(stream, first) => {
-                self.backoff.reset();
-                self.asks_until = None;
-                self.shown
-                    .send_if_modified(|shown| std::mem::take(&mut shown.asks));
-                self.listen(stream, first).await
-            }
-            Begun::Silent => {
-                tracing::info!("the stream does not come through; the server is asked instead");
-                self.asks_until = Some(Instant::now() + self.patience.asking);
-                self.shown.send_modify(|shown| shown.asks = true);
-                self.backoff.reset();
-                Ok(())
-            }
-        }
+        let Some(hearing) = begun? else {
+            self.ask_from_now_on();
+            return Ok(());
+        };
+        self.backoff.reset();
+        self.asks_until = None;
+        self.shown
+            .send_if_modified(|shown| std::mem::take(&mut shown.asks));
+        self.listen(hearing).await
     }
 
-    /// Listens until the stream ends or has been silent for too long.
+    /// From the next round on the server is asked: the stream does not come through.
+    fn ask_from_now_on(&mut self) {
+        tracing::info!("the stream does not come through; the server is asked instead");
+        self.asks_until = Some(Instant::now() + self.patience.asking);
+        self.shown.send_modify(|shown| shown.asks = true);
+        self.backoff.reset();
+    }
+
+    /// Listens until the stream ends, or what is heard of it is too little.
     async fn listen(
         &mut self,
-        mut stream: impl Stream<Item = Result<StreamItem, ClientError>> + Unpin,
-        first: StreamItem,
+        mut hearing: Hearing<impl Stream<Item = Result<StreamItem, ClientError>> + Unpin>,
     ) -> Result<(), SyncError> {
-        let mut item = first;
         loop {
-            if let StreamItem::Event(event) = &item {
-                self.take(News::of(event)).await?;
-            }
-            let silent_at = Instant::now() + self.patience.silence;
-            item = loop {
-                tokio::select! {
-                    biased;
-                    next = stream.next() => match next {
-                        Some(next) => break next?,
-                        None => return Ok(()),
-                    },
-                    () = tokio::time::sleep_until(self.confirm_at) => self.confirm().await?,
-                    // A middlebox that drops an idle connection tells nobody.
-                    () = tokio::time::sleep_until(silent_at) => return Ok(()),
+            let heard = tokio::select! {
+                biased;
+                heard = hearing.next() => heard?,
+                () = tokio::time::sleep_until(self.confirm_at) => {
+                    self.confirm().await?;
+                    continue;
                 }
             };
+            match heard {
+                Heard::Event(event) => {
+                    if let Some(news) = News::of(&event) {
+                        self.take(news).await?;
+                    }
+                }
+                Heard::Ended => return Ok(()),
+                Heard::Silent => {
+                    // What is dead without a word is not dead alone.
+                    self.access.anonymous().reconnect();
+                    return Ok(());
+                }
+                Heard::Trickles => {
+                    self.ask_from_now_on();
+                    return Ok(());
+                }
+            }
         }
     }
 
@@ -189,6 +199,7 @@ impl Follower {
     async fn ask(&mut self) -> Result<(), SyncError> {
         self.confirm().await?;
         while self.asks_until.is_some_and(|until| Instant::now() < until) {
+            let severed = self.access.anonymous().severed();
             let client = self.access.client(self.key.signer()).await?;
             let (policy, roster) = (self.syncer.policy_index(), self.syncer.roster_revision());
             let asked_at = Instant::now();
@@ -203,7 +214,10 @@ impl Follower {
             if changed || asked_at.elapsed() >= WAITED {
                 self.backoff.reset();
             } else {
-                tokio::time::sleep(self.backoff.wait()).await;
+                tokio::select! {
+                    () = severed => {}
+                    () = tokio::time::sleep(self.backoff.wait()) => {}
+                }
             }
         }
         Ok(())
@@ -247,27 +261,5 @@ impl Follower {
             }
         }
         error.retry_after()
-    }
-}
-
-/// Opens the stream and waits for its first bytes: a proxy may hold back the head of the answer too.
-async fn begin<S>(
-    opening: impl Future<Output = Result<S, ClientError>>,
-    patience: Duration,
-) -> Result<Begun<Pin<Box<S>>>, SyncError>
-where
-    S: Stream<Item = Result<StreamItem, ClientError>>,
-{
-    let first = timeout(patience, async {
-        let mut stream = Box::pin(opening.await?);
-        let first = stream.next().await;
-        Ok::<_, ClientError>((stream, first))
-    });
-    match first.await {
-        Err(_silent) => Ok(Begun::Silent),
-        Ok(Err(error)) => Err(error.into()),
-        // It ended before it began: as good as silent, and as often as it is tried.
-        Ok(Ok((_, None))) => Ok(Begun::Silent),
-        Ok(Ok((stream, Some(first)))) => Ok(Begun::Stream(stream, first?)),
     }
 }

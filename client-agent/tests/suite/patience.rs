@@ -3,7 +3,7 @@
 use cairn_agent::policy::SyncError;
 use cairn_api::{Client, ClientError, Family};
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 /// What a client makes of one answer to `GET /v1/policy`.
@@ -51,4 +51,60 @@ fn what_the_server_asks_for_is_known() {
          content-length: 0\r\nconnection: close\r\n\r\n",
     );
     assert_eq!(dated.retry_after(), None);
+}
+
+/// The next connection, after the head of its request.
+fn asked_by(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().unwrap();
+    let head = BufReader::new(stream.try_clone().unwrap()).lines();
+    let lines = head.map_while(Result::ok);
+    assert!(lines.take_while(|line| !line.is_empty()).count() > 0);
+    stream
+}
+
+/// Whoever stands between swallows what is sent, and says nothing: not even that the connection is gone.
+#[test]
+fn what_is_severed_fails_at_once_and_is_not_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::new(&url).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (calling, stream) = runtime.block_on(async {
+        let (caller, listening) = (client.with_token("x"), client.clone());
+        let calling = tokio::spawn(async move { caller.policy(None).await });
+        let stream = tokio::spawn(async move { listening.stream("/v1/policy/stream").await.err() });
+        (calling, stream)
+    });
+    // Both are on the wire and have no answer.
+    let swallowed = [listener.accept().unwrap(), listener.accept().unwrap()];
+    client.sever();
+    let ended = runtime.block_on(calling).unwrap().unwrap_err();
+    assert_eq!(ended.family(), Family::Retry, "{ended}");
+    let ended = runtime.block_on(stream).unwrap().unwrap();
+    assert_eq!(ended.family(), Family::Retry, "{ended}");
+    let again = runtime.spawn(async move { client.policy(None).await });
+    let mut fresh = asked_by(&listener);
+    let none = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    fresh.write_all(none).unwrap();
+    assert!(runtime.block_on(again).unwrap().unwrap().is_none());
+    drop(swallowed);
+}
+
+#[test]
+fn a_stream_ends_when_it_is_severed() {
+    use futures_util::StreamExt;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::new(&url).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let opening = client.clone();
+    let opened = runtime.spawn(async move { opening.stream("/v1/policy/stream").await });
+    let mut stream = asked_by(&listener);
+    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: here\n\n";
+    stream.write_all(head).unwrap();
+    let mut items = Box::pin(runtime.block_on(opened).unwrap().unwrap());
+    let first = runtime.block_on(items.next()).unwrap().unwrap();
+    assert_eq!(first, cairn_api::event_stream::StreamItem::Alive);
+    client.sever();
+    assert!(runtime.block_on(items.next()).is_none());
 }

@@ -1,10 +1,12 @@
 //! The typed client: one method a call, problems as errors, bounded bodies.
 
 mod answer;
+mod connections;
 
 pub use answer::{MAX_ANSWER_BYTES, MAX_NEWS_BYTES, MAX_PROBLEM_BYTES};
 
 use answer::{not_understood, unreachable_server};
+use connections::Connections;
 
 use crate::access::{EnrollRequest, EnrollStarted, EnrollStatus, TokenAnswer, TokenRequest};
 use crate::distribution::{GenesisAnswer, LONGEST_WAIT_S, NewsAnswer, PolicyAnswer, RosterAnswer};
@@ -17,6 +19,7 @@ use cairn_event::{Sha256, frame};
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for an answer beyond what the call itself asks the server to wait.
@@ -76,7 +79,7 @@ impl ClientError {
 pub struct Client {
     base: String,
     token: Option<String>,
-    http: reqwest::Client,
+    connections: Arc<Connections>,
 }
 
 impl Client {
@@ -98,7 +101,7 @@ impl Client {
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             token: None,
-            http: trust.http_client()?,
+            connections: Arc::new(Connections::new(trust)?),
         })
     }
 
@@ -118,6 +121,23 @@ impl Client {
     /// The server's address.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Gives up every connection of this client and of all that were made from it: calls that run fail as
+    /// [`ClientError::Unreachable`], streams end, and what is called from now on connects anew. For who knows
+    /// that the network is another one, or that this machine slept.
+    pub fn sever(&self) {
+        self.connections.sever();
+    }
+
+    /// Lets calls from now on connect anew; those that run go on.
+    pub fn reconnect(&self) {
+        self.connections.renew();
+    }
+
+    /// Ends when [`Client::sever`] is called after this.
+    pub fn severed(&self) -> impl Future<Output = ()> + use<> {
+        self.connections.severed()
     }
 
     /// Submits frame lines and waits up to `timeout` for `wait`.
@@ -141,7 +161,7 @@ impl Client {
             timeout.as_millis()
         );
         let request = self
-            .http
+            .http()
             .post(self.url(&path))
             .header("content-type", frame::MEDIA_TYPE)
             .body(body)
@@ -151,8 +171,11 @@ impl Client {
 
     /// `GET` of a JSON answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.json(path, self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT))
-            .await
+        self.json(
+            path,
+            self.http().get(self.url(path)).timeout(ANSWER_TIMEOUT),
+        )
+        .await
     }
 
     /// `POST` of a JSON body for a JSON answer.
@@ -162,7 +185,7 @@ impl Client {
         body: &B,
     ) -> Result<T, ClientError> {
         let request = self
-            .http
+            .http()
             .post(self.url(path))
             .json(body)
             .timeout(ANSWER_TIMEOUT);
@@ -173,7 +196,7 @@ impl Client {
     ///
     /// Errors: as everywhere; a 404 is a problem with status 404.
     pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, ClientError> {
-        let request = self.http.get(self.url(path)).timeout(ANSWER_TIMEOUT);
+        let request = self.http().get(self.url(path)).timeout(ANSWER_TIMEOUT);
         self.send(path, request, MAX_ANSWER_BYTES).await
     }
 
@@ -222,12 +245,12 @@ impl Client {
             path.push_str(&format!("&policy={index}"));
         }
         let patience = Duration::from_secs(LONGEST_WAIT_S) + ANSWER_TIMEOUT;
-        let request = self.http.get(self.url(&path)).timeout(patience);
+        let request = self.http().get(self.url(&path)).timeout(patience);
         parsed(&path, &self.send(&path, request, MAX_NEWS_BYTES).await?)
     }
 
     async fn page<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.json(path, self.http.get(self.url(path)).timeout(PAGE_TIMEOUT))
+        self.json(path, self.http().get(self.url(path)).timeout(PAGE_TIMEOUT))
             .await
     }
 
@@ -236,7 +259,7 @@ impl Client {
         let digest = Sha256::of(&bytes);
         let path = paths::fill(paths::BLOB, "sha256", digest);
         let request = self
-            .http
+            .http()
             .put(self.url(&path))
             .body(bytes)
             .timeout(ANSWER_TIMEOUT);
@@ -280,34 +303,35 @@ impl Client {
         &self,
         path: &str,
     ) -> Result<impl Stream<Item = Result<StreamItem, ClientError>> + use<>, ClientError> {
+        let severed = self.connections.severed();
         let request = self
-            .http
+            .http()
             .get(self.url(path))
             .header("accept", "text/event-stream");
-        let response = self
-            .authorised(request)
-            .send()
-            .await
-            .map_err(unreachable_server)?;
-        if !response.status().is_success() {
-            return Err(answer::refusal(response).await);
-        }
+        let opening = async {
+            let sent = self.authorised(request).send().await;
+            let response = sent.map_err(unreachable_server)?;
+            if response.status().is_success() {
+                Ok(response)
+            } else {
+                Err(answer::refusal(response).await)
+            }
+        };
+        let response = self.connections.or_severed(opening).await?;
         let path = path.to_owned();
         let mut reader = EventReader::default();
-        Ok(response.bytes_stream().flat_map(move |chunk| {
-            let items: Vec<Result<StreamItem, ClientError>> = match chunk {
-                Ok(chunk) => match reader.feed(&chunk) {
-                    Ok(events) if events.is_empty() => vec![Ok(StreamItem::Alive)],
-                    Ok(events) => events
-                        .into_iter()
-                        .map(|event| Ok(StreamItem::Event(event)))
-                        .collect(),
-                    Err(error) => vec![Err(not_understood(&path, &error))],
-                },
+        let items = response.bytes_stream().flat_map(move |chunk| {
+            let items = match chunk {
+                Ok(chunk) => items(&mut reader, &chunk, &path),
                 Err(error) => vec![Err(unreachable_server(error))],
             };
             futures_util::stream::iter(items)
-        }))
+        });
+        Ok(items.take_until(severed))
+    }
+
+    fn http(&self) -> reqwest::Client {
+        self.connections.http()
     }
 
     fn url(&self, path: &str) -> String {
@@ -336,13 +360,34 @@ impl Client {
         request: reqwest::RequestBuilder,
         bytes_max: usize,
     ) -> Result<Vec<u8>, ClientError> {
-        let response = self
-            .authorised(request)
-            .send()
-            .await
-            .map_err(unreachable_server)?;
-        answer::body(path, response, bytes_max).await
+        let answered = async {
+            let sent = self.authorised(request).send().await;
+            let response = sent.map_err(unreachable_server)?;
+            answer::body(path, response, bytes_max).await
+        };
+        self.connections.or_severed(answered).await
     }
+}
+
+/// What came of a stream by these bytes.
+fn items(
+    reader: &mut EventReader,
+    bytes: &[u8],
+    path: &str,
+) -> Vec<Result<StreamItem, ClientError>> {
+    let mut items: Vec<_> = match reader.feed(bytes) {
+        Ok(events) => events
+            .into_iter()
+            .map(|event| Ok(StreamItem::Event(event)))
+            .collect(),
+        Err(error) => return vec![Err(not_understood(path, &error))],
+    };
+    if reader.is_within() {
+        items.push(Ok(StreamItem::Part));
+    } else if items.is_empty() {
+        items.push(Ok(StreamItem::Alive));
+    }
+    items
 }
 
 fn parsed<T: DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, ClientError> {

@@ -2,6 +2,7 @@
 
 use cairn_event::Sha256;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// An administrative entry with its receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,12 @@ pub struct ReceiptedFrame {
 
 /// Longest wait of `GET /v1/policy/stream?wait=`, seconds: proxies end a silent request after 30 to 60.
 pub const LONGEST_WAIT_S: u64 = 25;
+
+/// How often the server gives a sign of life in its streams of events: every 15 s.
+///
+/// Proxies close an idle connection after 30 to 60 s, and a reader that misses two of these has not yet lost a
+/// policy by its age: a minute is the least at which an organisation may call one old.
+pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// `GET /v1/roster?after_revision=`: roster entries in order, a page of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

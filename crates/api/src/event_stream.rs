@@ -19,8 +19,10 @@ pub struct StreamEvent {
 pub enum StreamItem {
     /// A whole event.
     Event(StreamEvent),
-    /// Bytes that complete none: the connection is alive.
+    /// Bytes that complete none and begin none, such as a comment: the connection is alive.
     Alive,
+    /// Bytes after the last whole event or comment: something began and has not ended.
+    Part,
 }
 
 /// The stream sent more than [`MAX_EVENT_BYTES`] without finishing an event.
@@ -56,6 +58,11 @@ impl EventReader {
             return Err(EventTooLong);
         }
         Ok(events)
+    }
+
+    /// Whether something began and has not ended.
+    pub fn is_within(&self) -> bool {
+        !self.buffer.is_empty() || self.current != StreamEvent::default()
     }
 
     fn line(&mut self, line: &str, events: &mut Vec<StreamEvent>) {
@@ -98,6 +105,25 @@ mod tests {
                 ("policy", "{\"a\":1}")
             );
             assert_eq!(events[1].data, "x\ny");
+        }
+    }
+
+    #[test]
+    fn what_began_is_known_until_it_ends() {
+        let mut reader = EventReader::default();
+        for (bytes, within) in [
+            ("", false),
+            (": he", true),
+            ("re\n", false),
+            ("\n", false),
+            ("event: policy\n", true),
+            ("data: {}\n", true),
+            ("\n", false),
+            ("event: empty\n\n", false),
+            ("data: a\n\ndata: b", true),
+        ] {
+            reader.feed(bytes.as_bytes()).unwrap();
+            assert_eq!(reader.is_within(), within, "{bytes:?}");
         }
     }
 

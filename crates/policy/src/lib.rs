@@ -65,6 +65,6 @@ pub use recorded::{
 };
 pub use request::{McpCall, Request, ResolvedPath, paths_to_resolve};
 pub use scenario::{Scenario, ScenarioError};
-pub use staleness::{Freshness, Staleness};
+pub use staleness::{FRESH_LEAST_MS, Freshness, Staleness};
 pub use subject::Subject;
 pub use work::{Cost, MAX_COMPARING_STEPS, MAX_READING_STEPS};

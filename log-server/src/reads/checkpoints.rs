@@ -7,18 +7,15 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
+use cairn_api::distribution::STREAM_HEARTBEAT;
 use cairn_api::submission::CheckpointSizes;
 use futures_util::{Stream, StreamExt as _, future};
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::time::Duration;
 use tokio_stream::wrappers::WatchStream;
 
 /// Sizes in one answer when the client names no limit, and the most it can name.
 const SIZES_LIMIT: usize = 1_000;
-
-/// Comments keep middle boxes from closing a quiet stream; many close after 30 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// A page of sizes.
 #[derive(Debug, Deserialize)]
@@ -83,7 +80,7 @@ pub(super) async fn tail(
         let data = format!("{{\"size\":{}}}", checkpoint.size);
         future::ready(is_new.then(|| Ok(Event::default().event("checkpoint").data(data))))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(STREAM_HEARTBEAT)))
 }
 
 /// The trust policy this log publishes under. Trap: whoever audits this log gets theirs elsewhere.

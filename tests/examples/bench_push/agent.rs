@@ -121,15 +121,17 @@ impl Agent {
                 continue;
             };
             match News::of(&event) {
-                News::Roster(news) => self.news_of_roster(&client, news).await?,
-                News::Policy(news) => {
+                Some(News::Roster(news)) => self.news_of_roster(&client, news).await?,
+                Some(News::Policy(news)) => {
                     let answer = match news.answer {
                         Some(answer) => Some(answer),
                         None => client.policy(self.index()).await?,
                     };
                     self.enforce(answer.context("no policy is in force")?, told)?;
                 }
-                News::Other => anyhow::bail!("`{}` is no event of this stream", event.event),
+                Some(News::Other) | None => {
+                    anyhow::bail!("`{}` is no event of this stream", event.event)
+                }
             }
         }
         let ended = "the stream ended".to_owned();

@@ -14,16 +14,13 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use cairn_api::distribution::{LONGEST_WAIT_S, PolicyEvent, RosterEvent};
+use cairn_api::distribution::{LONGEST_WAIT_S, PolicyEvent, RosterEvent, STREAM_HEARTBEAT};
 use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_stream::wrappers::WatchStream;
-
-/// Proxies close idle connections after 30 to 60 s.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Longest notice with everything in it. A longer bundle is fetched: were it pushed, a slow line would be
 /// busy with it while the next change waits.
@@ -114,7 +111,7 @@ fn streamed(services: Services, caller: &Caller) -> Response {
     // The first bytes show at once whether something between holds them back.
     let first = stream::iter([Ok::<_, Infallible>(Event::default().comment("here"))]);
     let events = first.chain(events).take_until(expiry);
-    let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let sse = Sse::new(events).keep_alive(KeepAlive::new().interval(STREAM_HEARTBEAT));
     ([("x-accel-buffering", "no")], sse).into_response()
 }
 
