@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """An MCP server over standard input and output whose tools do nothing.
 
-    stub_mcp_server.py TOOL...
+    stub_mcp_server.py [--listed FILE] TOOL...
 
-Every tool takes any input and answers "done".
+Every tool takes any input and answers "done".  To FILE it appends a line with
+the time, in seconds since 1970, whenever it has listed its tools.
 """
 import json
 import sys
+import time
 
 
 def answer(method, params, tools):
@@ -22,12 +24,18 @@ def answer(method, params, tools):
 
 
 def main():
+    tools, listed = sys.argv[1:], None
+    if tools[:1] == ["--listed"]:
+        listed, tools = tools[1], tools[2:]
     for line in sys.stdin:
         request = json.loads(line)
         if "id" not in request:
             continue
-        result = answer(request.get("method"), request.get("params") or {}, sys.argv[1:])
+        result = answer(request.get("method"), request.get("params") or {}, tools)
         print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)
+        if listed and request.get("method") == "tools/list":
+            with open(listed, "a") as file:
+                file.write(f"{time.time()}\n")
 
 
 if __name__ == "__main__":

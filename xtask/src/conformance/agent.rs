@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::grammar::Sheet;
+use super::offer::Offer;
 use super::tools;
 use crate::demo::errand::tool_results;
 use crate::demo::live::Live;
@@ -49,16 +50,21 @@ const DENIALS: &[&str] = &[
     "is disabled for this session",
 ];
 
-/// Answers that say nothing about permissions. An MCP tool that is not there was removed by a rule or has
-/// a server that is still starting: the two look alike.
+/// The answer for an MCP tool that is not there: a rule removed it, or its server is still starting.
+const NO_MCP_TOOL: &str = "No such tool available: mcp__";
+
+/// Answers that say nothing about permissions.
 const NO_VERDICT: &[&str] = &[
     "InputValidationError",
     "has not been read yet",
     "EISDIR",
-    "No such tool available: mcp__",
     "Unable to verify if domain",
     "WebFetch cannot fetch",
 ];
+
+/// The shell of a run: it starts the MCP servers, which the program gives it too, and nothing else.
+const SHELL: &str =
+    "#!/bin/sh\ncase \"$*\" in *stub_mcp_server.py*) exec sh -c \"$*\";; esac\nexit 0\n";
 
 /// How long the program waits for MCP servers before the first turn, in milliseconds.
 const SERVERS_START_MS: &str = "60000";
@@ -127,8 +133,9 @@ impl Scene {
             scene.home().join(".ssh/id_rsa"),
             scene.project().join("key"),
         )?;
+        fs::create_dir(scene.listings())?;
         let shell = scene.root.join("shell");
-        fs::write(&shell, "#!/bin/sh\nexit 0\n")?;
+        fs::write(&shell, SHELL)?;
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
         Ok(scene)
     }
@@ -200,7 +207,8 @@ impl Scene {
         let output = self.claude(programs, sheet, model.first_line()).output();
         model.stop();
         let output = output.context("cannot start Claude Code")?;
-        let told = tool_results(&fs::read_to_string(&requests)?);
+        let sent = fs::read_to_string(&requests)?;
+        let told = tool_results(&sent);
         if told.is_empty() && !sheet.calls.is_empty() {
             bail!(
                 "Claude Code judged nothing: {}{}",
@@ -208,13 +216,20 @@ impl Scene {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        (0..sheet.calls.len())
-            .map(|at| {
+        let offer = Offer::read(&sent, USE_ID, &self.listings(), tools::SERVERS);
+        let calls = sheet.calls.iter().enumerate();
+        calls
+            .map(|(at, (tool, _))| {
                 let told = told.get(&use_id(at));
-                told.map(|(failed, text)| judge(*failed, text))
+                told.map(|(failed, text)| judge(*failed, text, offer.lacks(tool)))
                     .with_context(|| format!("call {at} has no answer"))
             })
             .collect()
+    }
+
+    /// Where each MCP server writes down when it listed its tools.
+    fn listings(&self) -> PathBuf {
+        self.root.join("listings")
     }
 
     /// Reads of what is edited later: a file that was not read cannot be.
@@ -240,11 +255,13 @@ impl Scene {
     }
 
     /// Every MCP server of the generated calls.
-    fn servers(programs: &Programs) -> Value {
+    fn servers(&self, programs: &Programs) -> Value {
         let server = |name: &&str| {
             let script = programs.server.display().to_string();
+            let listing = self.listings().join(name).display().to_string();
             let tools = tools::MCP_TOOLS.iter().map(|tool| (*tool).to_owned());
-            let arguments: Vec<String> = [script].into_iter().chain(tools).collect();
+            let own = [script, "--listed".to_owned(), listing];
+            let arguments: Vec<String> = own.into_iter().chain(tools).collect();
             let definition = json!({ "command": programs.python, "args": arguments });
             ((*name).to_owned(), definition)
         };
@@ -268,7 +285,7 @@ impl Scene {
                 &json!({ "permissions": sheet.permissions }).to_string(),
             ])
             .args(["--strict-mcp-config", "--mcp-config"])
-            .arg(Self::servers(programs).to_string())
+            .arg(self.servers(programs).to_string())
             .current_dir(self.project())
             .stdin(Stdio::null())
             .env_clear()
@@ -292,14 +309,19 @@ impl Scene {
     }
 }
 
+/// What the identifier of every call of a sheet begins with.
+const USE_ID: &str = "toolu_conformance_";
+
 fn use_id(at: usize) -> String {
-    format!("toolu_conformance_{at:06}")
+    format!("{USE_ID}{at:06}")
 }
 
-fn judge(failed: bool, told: &str) -> Observed {
+/// Reads an answer as a verdict; `removed` tells whether the tool was taken from a server that had it.
+fn judge(failed: bool, told: &str, removed: bool) -> Observed {
     let says = |list: &[&str]| list.iter().any(|text| told.contains(text));
     let effective = match failed {
         false => Some("allow"),
+        true if told.contains(NO_MCP_TOOL) && !removed => None,
         true if says(NO_VERDICT) => None,
         true if says(DENIALS) => Some("deny"),
         true => Some("ask"),
@@ -316,7 +338,7 @@ mod tests {
 
     #[test]
     fn answers_are_read_as_verdicts() {
-        let verdict = |failed, text: &str| judge(failed, text).effective;
+        let verdict = |failed, text: &str| judge(failed, text, false).effective;
         assert_eq!(verdict(false, "anything"), Some("allow"));
         let denied = "Permission to use Bash with command rm x has been denied.";
         assert_eq!(verdict(true, denied), Some("deny"));
@@ -327,5 +349,7 @@ mod tests {
             (missing("Write"), missing("mcp__a__b")),
             (Some("deny"), None)
         );
+        let removed = judge(true, "Error: No such tool available: mcp__a__b", true);
+        assert_eq!(removed.effective, Some("deny"));
     }
 }

@@ -3,12 +3,13 @@
 //! It owns the comparison and the report. A call on which Cairn is wider than the real program is a
 //! failure; one on which it is stricter is counted and, on request, shown.
 //!
-//! Reading order: `random`, `grammar` and `tools` (what is asked), `agent` (the real program), this file, and `change`
-//! (what another version of the program decides otherwise).
+//! Reading order: `random`, `grammar` and `tools` (what is asked), `agent` (the real program), `offer` (which tools it
+//! took away), this file, and `change` (what another version of the program decides otherwise).
 
 pub mod agent;
 mod change;
 pub mod grammar;
+mod offer;
 pub mod random;
 mod tools;
 
