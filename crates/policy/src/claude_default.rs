@@ -14,9 +14,7 @@ use cairn_event::Effect;
 pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
     let unasked = match &part.what {
         What::Command(part) => match (&parts.line, parts.command(part)) {
-            (Some(line), Some(command)) => {
-                builtin::runs_unasked(command, line, &request.cwd, &request.home)
-            }
+            (Some(line), Some(command)) => builtin::runs_unasked(command, line, request),
             _ => false,
         },
         What::File {
@@ -38,7 +36,7 @@ pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
             "Grep" | "Glob" => return Effect::Deny,
             tool => RUNS_UNASKED.contains(&tool),
         },
-        What::File { .. } | What::Line(_) | What::Unreadable(_) => false,
+        What::File { .. } | What::Line { .. } | What::Unreadable(_) => false,
     };
     if unasked { Effect::Allow } else { Effect::Ask }
 }

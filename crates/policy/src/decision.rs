@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// `other engine semantics`, and an audit state of another version is not resumed. Whoever audits keeps a
 /// `cairn-audit` of every version in their log. Version 2: more commands are seen through and less work is
 /// allowed to one line than in 1, gates are asked strictest first, and `running: restrict` exists.
-pub const ENGINE_SEMANTICS: u32 = 2;
+pub const ENGINE_SEMANTICS: u32 = 3;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

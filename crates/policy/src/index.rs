@@ -157,7 +157,10 @@ fn of_part<'a>(
                 }
             }
         }
-        What::Line(text) => wanted.push(command(text)),
+        What::Line { text, whole } => {
+            let texts = std::iter::once(text).chain(whole);
+            wanted.extend(texts.map(|text| command(text)));
+        }
         What::Unreadable(_) => {
             wanted.extend([Topic::Command, Topic::Path].map(|topic| Wanted::beginning(topic, "")));
         }

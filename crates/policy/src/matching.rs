@@ -8,7 +8,7 @@ use crate::bash::Access;
 use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
-use crate::glob::{Glob, Match};
+use crate::glob::{Glob, Match, Text};
 use crate::parts::{CommandPart, Form, Part, Parts, Target, What};
 use crate::paths::PathPattern;
 use crate::pattern::Kind;
@@ -106,7 +106,7 @@ fn is_about_the_call(kind: &Kind) -> bool {
 
 /// The line as a whole, or a file, beside commands that are parts of their own.
 fn is_beside(part: &Part, parts: &Parts) -> bool {
-    parts.has_commands && matches!(part.what, What::Line(_) | What::File { .. })
+    parts.has_commands && matches!(part.what, What::Line { .. } | What::File { .. })
 }
 
 /// What an allow for a whole tool still must not approve.
@@ -116,7 +116,7 @@ fn trusted(found: Match, part: &Part, parts: &Parts) -> Match {
         What::Command(command) => command.removes,
         What::File { forms, .. } => forms.iter().any(|form| form.protected),
         What::Call => parts.writes_protected,
-        What::Line(_) => false,
+        What::Line { .. } => false,
     };
     if doubtful {
         found.min(Match::Possible)
@@ -170,11 +170,22 @@ fn command(pattern: &CommandPattern, effect: Effect, part: &Part, parts: &Parts)
             }
             found
         }
-        (What::Line(text), Effect::Deny | Effect::Ask) if pattern.whole_line => {
-            pattern.covers(text, &parts.work)
+        (What::Line { text, whole }, Effect::Deny | Effect::Ask) => {
+            let covers = |text: &Text| pattern.covers(text, &parts.work) == Match::Yes;
+            let as_written = pattern.whole_line && covers(text);
+            yes(as_written || (whole.iter().any(covers) && !is_answered(pattern, parts)))
         }
         _ => Match::No,
     }
+}
+
+/// Whether a command of the line is covered by itself: there a narrower allow can meet the rule.
+fn is_answered(pattern: &CommandPattern, parts: &Parts) -> bool {
+    let covers = |text: &Text| pattern.covers(text, &parts.work) == Match::Yes;
+    parts.parts.iter().any(|part| match &part.what {
+        What::Command(command) => command.deny.iter().any(covers),
+        _ => false,
+    })
 }
 
 fn allows(pattern: &CommandPattern, command: &CommandPart, parts: &Parts) -> Match {

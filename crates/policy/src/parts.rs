@@ -43,8 +43,13 @@ pub(crate) enum What {
         /// Whether an allow may trust the name.
         plain: bool,
     },
-    /// The whole line, for patterns that hold operators.
-    Line(Text),
+    /// The whole line.
+    Line {
+        /// As received, for patterns that hold operators.
+        text: Text,
+        /// The forms in which it is held against every pattern; none for a chain of plain commands.
+        whole: Vec<Text>,
+    },
     /// A line that could not be read.
     Unreadable(Unreadable),
 }
@@ -206,10 +211,19 @@ impl<'a> Maker<'a> {
         let words = self.line.source.split_whitespace();
         let collapsed = words.collect::<Vec<_>>().join(" ");
         parts.push(Part {
-            what: What::Line(Text::known(&collapsed)),
+            what: What::Line {
+                text: Text::known(&collapsed),
+                whole: self.whole()?,
+            },
             required: false,
         });
         Ok(parts)
+    }
+
+    fn whole(&self) -> Result<Vec<Text>, Unreadable> {
+        self.afford(self.line.source.len())?;
+        let texts = bash::whole::texts(self.line);
+        Ok(texts.iter().map(|text| Text::known(text)).collect())
     }
 
     fn command(&self, index: usize, command: &Command) -> Result<CommandPart, Unreadable> {
@@ -230,6 +244,7 @@ impl<'a> Maker<'a> {
         }
         for file in access::checked(command) {
             part.changes |= file.access == Access::Write;
+            part.leaves |= bash::climbs(&file.path);
             for form in self.absolute_forms(&file.path)? {
                 part.leaves |= form.known().is_none_or(|path| !self.is_inside(path));
             }
@@ -326,6 +341,7 @@ fn pieces(source: &str) -> Vec<Text> {
     let pieces = source.split(['\n', ';', '|', '&']).chain([source]);
     let mut texts: Vec<String> = pieces
         .map(|piece| piece.split_whitespace().collect::<Vec<_>>().join(" "))
+        .chain(bash::whole::unread(source))
         .filter(|text| !text.is_empty())
         .collect();
     texts.sort_unstable();
@@ -418,7 +434,7 @@ impl Part {
                 named,
                 ..
             } => format!("> {named}"),
-            What::Line(_) => bash::command::shorten(request.command().unwrap_or_default()),
+            What::Line { .. } => bash::command::shorten(request.command().unwrap_or_default()),
             What::Unreadable(why) => why.to_string(),
         }
     }

@@ -44,7 +44,15 @@ const KNOWN_TOOLS: &[&str] = &[
 
 /// Parameters that a rule may look at although the tool has a specifier of its own.
 const PARAMETERS: &[(&str, &[&str])] = &[
-    ("Bash", &["run_in_background", "dangerouslyDisableSandbox"]),
+    (
+        "Bash",
+        &[
+            "run_in_background",
+            "dangerouslyDisableSandbox",
+            "description",
+            "timeout",
+        ],
+    ),
     ("Monitor", &["run_in_background"]),
     ("Read", &["offset", "limit"]),
     ("Edit", &["replace_all"]),
@@ -57,9 +65,10 @@ const PARAMETERS: &[(&str, &[&str])] = &[
             "run_in_background",
             "description",
             "prompt",
+            "subagent_type",
         ],
     ),
-    ("Skill", &["args"]),
+    ("Skill", &["args", "skill"]),
 ];
 
 /// What a pattern compares.
@@ -331,8 +340,6 @@ fn parameter<'a>(
         "Read" | "Edit" | "Write" | "MultiEdit" => &["file_path"],
         "NotebookEdit" => &["notebook_path"],
         "WebFetch" => &["url"],
-        "Agent" => &["subagent_type"],
-        "Skill" => &["skill"],
         _ => &[],
     };
     if primary.contains(&name) {

@@ -1,13 +1,12 @@
 //! The real program's verdicts: one run of Claude Code that tries every call of a sheet.
 //!
-//! It owns the throw-away project, the script the model answers with, and the reading of what the model
-//! was told. Nothing a call names is run: the shell of the run is a program that does nothing.
+//! It owns the script the model answers with, and the reading of what the model was told. Nothing a call
+//! names is run: the shell of the run is a program that does nothing.
 //!
 //! Source: Claude Code's own environment variables; observed answers of version 2.1.330.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::grammar::Sheet;
 use super::offer::Offer;
+use super::scene::Scene;
 use super::tools;
 use crate::demo::errand::tool_results;
 use crate::demo::live::Live;
@@ -24,21 +24,6 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Longest run in seconds: a sheet takes under ten on an idle machine.
 const LONGEST_RUN: &str = "240";
-
-/// Files that exist, so that reading them is decided and not merely impossible.
-const FIXTURES: &[&str] = &[
-    ".env",
-    "src/.env",
-    "src/a.ts",
-    "secrets/k",
-    "src/secrets/k",
-    "README.md",
-    "keys/id_rsa",
-    "docs/n.md",
-    "x.pem",
-    "src/x.pem",
-    ".github/workflows/d.yml",
-];
 
 /// Answers that are a refusal by rule; any other error is a question nobody was there to answer.
 const DENIALS: &[&str] = &[
@@ -60,11 +45,13 @@ const NO_VERDICT: &[&str] = &[
     "EISDIR",
     "Unable to verify if domain",
     "WebFetch cannot fetch",
+    "Invalid URL",
+    "it is a symbolic link",
+    "File does not exist",
 ];
 
-/// The shell of a run: it starts the MCP servers, which the program gives it too, and nothing else.
-const SHELL: &str =
-    "#!/bin/sh\ncase \"$*\" in *stub_mcp_server.py*) exec sh -c \"$*\";; esac\nexit 0\n";
+/// What a fetch ends with that was allowed: nothing listens where it is sent.
+const NOT_REACHED: &str = "ECONNREFUSED";
 
 /// How long the program waits for MCP servers before the first turn, in milliseconds.
 const SERVERS_START_MS: &str = "60000";
@@ -91,93 +78,16 @@ pub struct Programs {
     pub server: PathBuf,
 }
 
-/// A project and a home that exist for one run.
-#[derive(Clone, Debug)]
-pub struct Scene {
-    root: PathBuf,
-}
-
 impl Scene {
-    /// Makes the folders, the fixtures and one link out of the project.
-    ///
-    /// # Errors
-    /// The folder exists or cannot be written.
-    pub fn new(root: &Path) -> Result<Self> {
-        fs::create_dir(root).with_context(|| root.display().to_string())?;
-        let scene = Self {
-            root: root.canonicalize()?,
-        };
-        for file in FIXTURES {
-            let path = scene.project().join(file);
-            fs::create_dir_all(path.parent().unwrap_or(&path))?;
-            fs::write(path, "fixture\n")?;
-        }
-        for notebook in tools::NOTEBOOKS {
-            fs::write(scene.project().join(notebook), tools::NOTEBOOK)?;
-        }
-        let named =
-            |name: &str| format!("---\nname: {name}\ndescription: {name}\n---\nDo nothing.\n");
-        for skill in tools::SKILLS {
-            let folder = scene.project().join(".claude/skills").join(skill);
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join("SKILL.md"), named(skill))?;
-        }
-        for agent in tools::AGENTS {
-            let folder = scene.project().join(".claude/agents");
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join(format!("{agent}.md")), named(agent))?;
-        }
-        fs::create_dir_all(scene.home().join(".ssh"))?;
-        fs::write(scene.home().join(".ssh/id_rsa"), "fixture\n")?;
-        symlink(
-            scene.home().join(".ssh/id_rsa"),
-            scene.project().join("key"),
-        )?;
-        fs::create_dir(scene.listings())?;
-        let shell = scene.root.join("shell");
-        fs::write(&shell, SHELL)?;
-        fs::set_permissions(&shell, fs::Permissions::from_mode(0o755))?;
-        Ok(scene)
-    }
-
-    fn project(&self) -> PathBuf {
-        self.root.join("project")
-    }
-
-    fn home(&self) -> PathBuf {
-        self.root.join("home")
-    }
-
-    /// The row that asks another program about one call of a sheet.
-    #[must_use]
-    pub fn row(&self, sheet: &Sheet, tool: &str, input: &Value) -> Value {
-        let (project, home) = (self.project(), self.home());
-        let key = project.join("key").display().to_string();
-        json!({
-            "permissions": sheet.permissions, "settings_source": "flag-inline",
-            "cwd": project.display().to_string(), "home": home.display().to_string(),
-            "tool": tool, "input": self.input(tool, input),
-            "links": { key: home.join(".ssh/id_rsa").display().to_string() },
-        })
-    }
-
-    /// File tools take absolute paths.
-    fn input(&self, tool: &str, input: &Value) -> Value {
-        let mut input = input.clone();
-        for member in ["file_path", "notebook_path"] {
-            if let (true, Some(file)) = (tool != "Bash", input[member].as_str()) {
-                input[member] = json!(self.project().join(file).display().to_string());
-            }
-        }
-        input
-    }
-
     /// Lets the real program judge every call of a sheet.
     ///
     /// # Errors
     /// The program cannot be started, fails as a whole, or leaves a call without an answer.
     pub fn ask(&self, programs: &Programs, sheet: &Sheet) -> Result<Vec<Observed>> {
-        let (script, requests) = (self.root.join("script.json"), self.root.join("requests"));
+        let (script, requests) = (
+            self.root().join("script.json"),
+            self.root().join("requests"),
+        );
         let calls: Vec<Value> = sheet
             .calls
             .iter()
@@ -202,7 +112,7 @@ impl Scene {
                 .arg(&script)
                 .arg("--log")
                 .arg(&requests),
-            &self.root.join("diagnostics"),
+            &self.root().join("diagnostics"),
         )?;
         let output = self.claude(programs, sheet, model.first_line()).output();
         model.stop();
@@ -225,11 +135,6 @@ impl Scene {
                     .with_context(|| format!("call {at} has no answer"))
             })
             .collect()
-    }
-
-    /// Where each MCP server writes down when it listed its tools.
-    fn listings(&self) -> PathBuf {
-        self.root.join("listings")
     }
 
     /// Reads of what is edited later: a file that was not read cannot be.
@@ -270,6 +175,9 @@ impl Scene {
     }
 
     fn claude(&self, programs: &Programs, sheet: &Sheet, port: &str) -> Command {
+        // Without the question to a server whether a host is safe, which nothing answers here.
+        let settings =
+            json!({ "permissions": self.permissions(sheet), "skipWebFetchPreflight": true });
         let mut command = Command::new("timeout");
         command
             .args(["-k", "5", LONGEST_RUN])
@@ -280,10 +188,7 @@ impl Scene {
                 "--output-format",
                 "json",
             ])
-            .args([
-                "--settings",
-                &json!({ "permissions": sheet.permissions }).to_string(),
-            ])
+            .args(["--settings", &settings.to_string()])
             .args(["--strict-mcp-config", "--mcp-config"])
             .arg(self.servers(programs).to_string())
             .current_dir(self.project())
@@ -302,7 +207,7 @@ impl Scene {
             .env("NO_PROXY", "127.0.0.1")
             .env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{port}"))
             .env("ANTHROPIC_API_KEY", "sk-conformance-not-a-key")
-            .env("CLAUDE_CODE_SHELL_PREFIX", self.root.join("shell"))
+            .env("CLAUDE_CODE_SHELL_PREFIX", self.root().join("shell"))
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
             .env("DISABLE_AUTOUPDATER", "1");
         command
@@ -321,6 +226,7 @@ fn judge(failed: bool, told: &str, removed: bool) -> Observed {
     let says = |list: &[&str]| list.iter().any(|text| told.contains(text));
     let effective = match failed {
         false => Some("allow"),
+        true if told.contains(NOT_REACHED) => Some("allow"),
         true if told.contains(NO_MCP_TOOL) && !removed => None,
         true if says(NO_VERDICT) => None,
         true if says(DENIALS) => Some("deny"),

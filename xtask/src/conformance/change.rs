@@ -8,9 +8,10 @@ use std::fmt;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::agent::{Programs, Scene};
+use super::agent::Programs;
 use super::grammar::Sheet;
 use super::rank;
+use super::scene::Scene;
 use crate::process;
 use crate::tools::{Need, Toolbox};
 

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::random::Random;
-use super::tools;
+use super::{files, tools};
 
 /// Programs that rules and lines name; some of them run unasked, some are launchers.
 const PROGRAMS: &[&str] = &[
@@ -105,6 +105,11 @@ const ARGUMENTS: &[&str] = &[
     "-c 'x'",
     "-e 1",
     "f | g",
+    "lib/a.ts",
+    "out/id_rsa",
+    "near.ts",
+    "~/notes.md",
+    "./src/../.env",
 ];
 
 const PREFIXES: &[&str] = &[
@@ -232,49 +237,6 @@ const FRAMES: &[&str] = &[
     "A && # B",
 ];
 
-const FILES: &[&str] = &[
-    ".env",
-    "src/a.ts",
-    "src/.env",
-    "secrets/k",
-    "src/secrets/k",
-    "README.md",
-    "key",
-    "keys/id_rsa",
-    "docs/n.md",
-    "x.pem",
-    "src/x.pem",
-    ".github/workflows/d.yml",
-];
-
-const PATH_PATTERNS: &[&str] = &[
-    ".env",
-    "./.env",
-    "**/.env",
-    "src/**",
-    "./src/**",
-    "secrets/**",
-    "*.pem",
-    "**/*.pem",
-    "docs/**",
-    "~/keys/**",
-    "~/**",
-    "//**",
-    "README.MD",
-    "src/*.ts",
-    "src",
-    "docs/",
-    "**/.github/workflows/**",
-    "key",
-    "s?c/**",
-    "[sd]*/**",
-    "*",
-    "**",
-    "/src/**",
-    "../x",
-    "src/**/k",
-];
-
 /// One settings file and the calls it is asked about.
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -327,8 +289,7 @@ fn rule(programs: &[&'static str], random: &mut Random) -> String {
         return tools::rule(random);
     }
     if random.chance(20) {
-        let tool = random.pick(&["Read", "Edit"]);
-        return format!("{tool}({})", random.pick(PATH_PATTERNS));
+        return files::rule(random);
     }
     let name = one(programs, random);
     let sub = random.pick(SUBCOMMANDS);
@@ -360,22 +321,11 @@ fn call(programs: &[&'static str], random: &mut Random) -> (String, Value) {
     if random.chance(30) {
         return tools::call(random);
     }
-    let file = random.pick(FILES);
-    match random.below(20) {
-        0 | 1 => ("Read".to_owned(), json!({ "file_path": file })),
-        2 => {
-            // A new file each time: an existing one would have to be read first.
-            let name = format!("{file}.{}", random.below(1_000_000));
-            (
-                "Write".to_owned(),
-                json!({ "file_path": name, "content": "x" }),
-            )
-        }
-        _ => (
-            "Bash".to_owned(),
-            json!({ "command": line(programs, random) }),
-        ),
+    if random.chance(15) {
+        return files::call(random);
     }
+    let line = line(programs, random);
+    ("Bash".to_owned(), json!({ "command": line }))
 }
 
 fn line(programs: &[&'static str], random: &mut Random) -> String {

@@ -3,14 +3,16 @@
 //! It owns the comparison and the report. A call on which Cairn is wider than the real program is a
 //! failure; one on which it is stricter is counted and, on request, shown.
 //!
-//! Reading order: `random`, `grammar` and `tools` (what is asked), `agent` (the real program), `offer` (which tools it
-//! took away), this file, and `change` (what another version of the program decides otherwise).
+//! Reading order: `random`, `grammar`, `files` and `tools` (what is asked), `scene` (where), `agent` (the real
+//! program), `offer` (which tools it took away), this file, and `change` (what another version of the program decides otherwise).
 
 pub mod agent;
 mod change;
+mod files;
 pub mod grammar;
 mod offer;
 pub mod random;
+pub mod scene;
 mod tools;
 
 use std::fs;
@@ -25,7 +27,8 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::process::{self, Process};
 use crate::tools::{Need, Toolbox};
-use agent::{Observed, Scene};
+use agent::Observed;
+use scene::Scene;
 
 /// Calls in one run of the real program: its start costs as much as judging a hundred of them.
 const CALLS_PER_SHEET: usize = 100;

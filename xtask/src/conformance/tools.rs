@@ -41,6 +41,9 @@ const EDITED: &[&str] = &[
     "docs/n.md",
     "src/x.pem",
     "key",
+    "lib/a.ts",
+    "near.ts",
+    "~/notes.md",
     ".github/workflows/d.yml",
 ];
 
@@ -69,6 +72,34 @@ const DOMAINS: &[&str] = &[
     "Example.com",
     "127.0.0.1",
     "*example.com",
+    "example.com:8443",
+    "*.docs.example.com",
+    "example.com.",
+    "**.example.com",
+    "*.*",
+];
+
+/// Parameters that rules name, with values that calls have and others.
+const VALUES: &[(&str, &str, &[&str])] = &[
+    ("Bash", "run_in_background", &["true", "false", "*"]),
+    ("Bash", "command", &["echo x", "echo*", "*"]),
+    ("Bash", "description", &["x", "*"]),
+    ("Read", "limit", &["5", "0", "*"]),
+    ("Read", "offset", &["1", "*"]),
+    ("Read", "file_path", &["*a.ts", "*"]),
+    ("Edit", "replace_all", &["true", "false", "t*"]),
+    ("Edit", "old_string", &["fix*", "x"]),
+    ("WebFetch", "prompt", &["other", "what*"]),
+    ("WebFetch", "url", &["*example.com*", "http:*"]),
+    ("Agent", "model", &["haiku", "*"]),
+    ("Agent", "subagent_type", &["helper", "help*"]),
+    ("Agent", "run_in_background", &["false", "true"]),
+    ("Skill", "args", &["prod", "prod*", "*"]),
+    ("Skill", "skill", &["deploy", "deploy*"]),
+    ("NotebookEdit", "cell_id", &["a", "b"]),
+    ("mcp__srv__echo", "text", &["plain", "secret*", "5", "*"]),
+    ("mcp__other-srv__delete", "text", &["plain", "s*"]),
+    ("mcp__srv__*", "text", &["plain"]),
 ];
 
 const PARAMETERS: &[&str] = &[
@@ -90,7 +121,7 @@ pub fn rule(random: &mut Random) -> String {
     let server = random.pick(SERVERS);
     let tool = random.pick(MCP_TOOLS);
     let skill = random.pick(SKILLS);
-    match random.below(18) {
+    match random.below(22) {
         0 | 1 => format!("WebFetch(domain:{})", random.pick(DOMAINS)),
         2 => "WebFetch".to_owned(),
         3 => format!("mcp__{server}"),
@@ -111,8 +142,32 @@ pub fn rule(random: &mut Random) -> String {
             "Edit({})",
             random.pick(&["src/**", "*.ipynb", "**/n.ipynb", "/n.ipynb"])
         ),
-        _ => (*random.pick(PARAMETERS)).to_owned(),
+        16 => (*random.pick(&[
+            "Agent(help*)",
+            "Agent(*)",
+            "Skill(*)",
+            "Skill(dep*)",
+            "WebFetch(*)",
+            "WebFetch(domain:*)",
+            "mcp__*(*)",
+            "NotebookEdit(*)",
+            "Agent(Explore, helper)",
+            "*",
+            "Web*",
+            "Skill(/deploy)",
+        ]))
+        .to_owned(),
+        17 => (*random.pick(PARAMETERS)).to_owned(),
+        _ => parameter(random),
     }
+}
+
+/// A rule on one parameter.
+fn parameter(random: &mut Random) -> String {
+    let Some((tool, name, values)) = VALUES.get(random.below(VALUES.len())) else {
+        return String::new();
+    };
+    format!("{tool}({name}:{})", random.pick(values))
 }
 
 /// A call of one of these tools.

@@ -6,9 +6,10 @@
 
 use super::command::Command;
 use super::scan::Word;
-use super::{Line, strip};
+use super::{Absolute, Line, climbs, strip};
 use crate::glob::Sym;
 use crate::paths;
+use crate::request::Request;
 
 /// Programs that only show things, whatever their options, if their files stay inside the project.
 const READ_ONLY: &[&str] = &[
@@ -77,7 +78,7 @@ const GIT_OPTIONS: &[&str] = &[
 ];
 
 /// Whether Claude Code runs the command without asking and without a rule.
-pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str) -> bool {
+pub(crate) fn runs_unasked(command: &Command, line: &Line, request: &Request) -> bool {
     if command.words.is_empty() {
         return command.distrust().is_none()
             && command
@@ -87,7 +88,8 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
     }
     // The keyword `time` takes a command out of what runs unasked; under a rule it does not matter.
     let timed = line.source.split_whitespace().any(|word| word == "time");
-    if timed || command.distrust().is_some() || !command.assigns.is_empty() {
+    let untold = timed || goes_on_behind_a_document(&line.source);
+    if untold || command.distrust().is_some() || !command.assigns.is_empty() {
         return false;
     }
     let Some((program, rest)) = unwrapped(command).split_first() else {
@@ -115,7 +117,22 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, cwd: &str, home: &str
     };
     // Which file a relative path names after a `cd` is asked about where reading is restricted.
     let moved = line.directories.len() != 1 && name != "cd" && name != "echo" && name != "pwd";
-    shows && !moved && rest.iter().all(|word| stays_inside(word, line, cwd, home))
+    shows && !moved && rest.iter().all(|word| stays_inside(word, line, request))
+}
+
+/// Whether more follows on the line on which a here-document begins.
+fn goes_on_behind_a_document(source: &str) -> bool {
+    source.lines().any(|line| {
+        let line = line.replace("<<<", "");
+        let tag = line.split_once("<<").map(|(_, behind)| behind);
+        let tag = tag.map(|tag| tag.trim_start_matches('-').trim_start());
+        tag.is_some_and(|tag| tag.split_whitespace().nth(1).is_some())
+    })
+}
+
+/// Whether a word holds arithmetic: what comes of it is looked at by few programs' rules only.
+fn calculates(word: &Word) -> bool {
+    word.raw.contains("$((")
 }
 
 /// Whole option words of `ps` that are known.
@@ -124,7 +141,12 @@ const PS_OPTIONS: &[&str] = &["aux", "-ef", "-e", "-f", "-A", "-a", "ef"];
 /// The command without the wrappers that Claude Code looks behind here: fewer than under a rule, and
 /// `timeout` only without options.
 fn unwrapped(command: &Command) -> &[Word] {
-    let wraps = |word: &Word| is_one_of(word, &["time", "nohup", "nice", "xargs", "stdbuf"]);
+    let wraps = |word: &Word| {
+        is_one_of(
+            word,
+            &["time", "nohup", "nice", "xargs", "stdbuf", "noglob"],
+        )
+    };
     let all = command.words.as_slice();
     let with_options =
         all.first().is_some_and(|word| word.is("timeout")) && all.get(1).is_some_and(is_option);
@@ -166,7 +188,7 @@ fn shows_with_letters(name: &str, rest: &[Word]) -> bool {
         "file" => operands.iter().all(|word| word.literal().is_some()),
         name => operands.is_empty() || !WITHOUT_OPERANDS.contains(&name),
     };
-    known && fits
+    known && fits && !rest.iter().any(calculates)
 }
 
 fn git_shows(rest: &[Word]) -> bool {
@@ -179,7 +201,7 @@ fn git_shows(rest: &[Word]) -> bool {
     let harmless = arguments.iter().all(|word| {
         let option = word.literal().unwrap_or_default();
         let option = option.split('=').next().unwrap_or_default();
-        !word.wild && (!is_option(word) || GIT_OPTIONS.contains(&option))
+        !word.wild && !calculates(word) && (!is_option(word) || GIT_OPTIONS.contains(&option))
     });
     // A name after `branch` makes one.
     let makes = subcommand.is("branch") && arguments.iter().any(|word| !is_option(word));
@@ -221,13 +243,20 @@ fn is_simple_test(rest: &[Word]) -> bool {
     }
 }
 
-fn stays_inside(word: &Word, line: &Line, cwd: &str, home: &str) -> bool {
+/// Whether every file that a word may name, and what it links to, is below the working directory.
+fn stays_inside(word: &Word, line: &Line, request: &Request) -> bool {
     if word.raw.starts_with('-') {
         return true;
     }
-    line.absolute_forms(&word.path, home)
-        .iter()
-        .all(|form| form.known().is_none_or(|path| paths::is_within(path, cwd)) || word.wild)
+    let is_inside = |path: &str| {
+        let resolved = request.resolution(path);
+        let target = resolved.and_then(|found| found.target.as_deref());
+        let inside = |path: &str| paths::is_within(path, &request.cwd);
+        inside(path) && target.is_none_or(inside)
+    };
+    let forms = line.absolute_forms(&word.path, &request.home);
+    let mut known = forms.iter().map(Absolute::known);
+    !climbs(&word.path) && known.all(|path| path.is_none_or(is_inside) || word.wild)
 }
 
 /// A variable that programs do not look at by convention: short or in lower case.

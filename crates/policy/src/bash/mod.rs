@@ -19,6 +19,7 @@ mod sed;
 pub(crate) mod strip;
 mod vars;
 mod walk;
+pub(crate) mod whole;
 
 pub(crate) use command::{Access, Command};
 pub use guard::Unreadable;
@@ -52,7 +53,7 @@ pub(crate) fn read(source: &str, cwd: &str, home: &str, work: &Work) -> Result<L
     let mut walker = walk::Walker::new(cwd, Variables::new(home), work);
     walker.line(source)?;
     let mut line = Line {
-        source: source.trim().to_owned(),
+        source: source.trim_matches([' ', '\t', '\n']).to_owned(),
         commands: walker.commands,
         directories: walker.directories,
         unknown_directory: walker.unknown_directory,
@@ -112,6 +113,14 @@ impl Line {
             }
         }
     }
+}
+
+/// Whether a path goes up from a directory that it names: where that is a link, the file is elsewhere.
+pub(crate) fn climbs(path: &[Sym]) -> bool {
+    let dots = [Sym::Char('.'), Sym::Char('.')];
+    let mut segments = path.split(|sym| *sym == Sym::Char('/'));
+    let named = |segment: &&[Sym]| !segment.is_empty() && !dots.starts_with(segment);
+    segments.any(|segment| named(&segment)) && segments.any(|segment| segment == dots)
 }
 
 /// An absolute path that a line names.

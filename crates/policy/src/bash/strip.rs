@@ -68,7 +68,7 @@ pub(crate) fn innermost(command: &Command) -> &[Word] {
 }
 
 /// What is behind one wrapper, two, and so on.
-fn unwrapped(words: &[Word]) -> impl Iterator<Item = &[Word]> {
+pub(super) fn unwrapped(words: &[Word]) -> impl Iterator<Item = &[Word]> {
     std::iter::successors(unwrap(words), |words| unwrap(words)).take(MAX_WRAPPERS)
 }
 
@@ -109,6 +109,10 @@ pub(crate) fn never_by_pattern(command: &Command) -> Option<&'static str> {
     let program = program.literal()?;
     if program == "env" && splits_a_text(arguments) {
         return Some("env with a text that it makes a command of");
+    }
+    let operands = arguments.iter().filter(|word| !word.raw.starts_with('-'));
+    if program == "cd" && operands.count() > 1 {
+        return Some("cd with two directories, of which zsh makes a third");
     }
     NEVER_BY_PATTERN
         .contains(&program)
@@ -161,6 +165,8 @@ fn unwrap(words: &[Word]) -> Option<&[Word]> {
         "timeout" => timeout_arguments(rest)?,
         // Behind it Claude Code looks at the program itself, not at another wrapper.
         "xargs" if WRAPPERS.contains(&at(0)) => return None,
+        // And only where its name is written without quotes.
+        "xargs" if rest.first().is_some_and(|word| word.raw != at(0)) => return None,
         "xargs" => 0,
         _ => return None,
     };
