@@ -20,6 +20,9 @@ def bundle(programs, root):
     policy["rules"].append(
         {"id": "tight", "effect": "deny", "pattern": "Bash(mark *posture*)", "scope": {"global": True}, "dialect": "cairn", "when": {"posture": "os", "is": "tight 1"}}
     )
+    policy["rules"].append(
+        {"id": "by-radio", "effect": "deny", "pattern": "Bash(mark *network*)", "scope": {"global": True}, "dialect": "cairn", "when": {"posture": "network", "is": "wireless"}}
+    )
     gate = lambda name, system, **more: {"id": name, "when": {"posture": "os", "is": f"{system} 1"}, "message": "this system is not accepted", **more}
     policy["gates"] = [gate("fixture-gate", "gated"), gate("ending-gate", "ending", running="end"), gate("narrow-gate", "narrow", running="restrict")]
     policy["mcp"] = {"default": "block", "allow": [{"command": ["good-mcp"]}, {"url": "https://*.corp.example/*"}], "deny": [], "servers": {}}

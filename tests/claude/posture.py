@@ -44,6 +44,40 @@ def change_within_two_seconds(device):
     fixture(device, "calm")
 
 
+def tunnel_goes_down(device):
+    """The tunnel of a laptop goes down in a session: that is an entry within 2 s, and the next decision uses it."""
+    begin(device)
+    link(device, "wlan0", "1", "DEVTYPE=wlan")
+    link(device, "wg0", "65534", "DEVTYPE=wireguard")
+    network = lambda: device.status()["daemon"]["posture"]["network"][0]
+    until("the tunnel", lambda: network() == "tunnel")
+    before = len(device.entries("posture.changed"))
+    _, free = device.touch("free-network-1")
+    _, wait = device.touch("free-mid-way", seconds=4)
+    third, denied = device.touch("free-network-2")
+    changed = []
+
+    def during(_process, _model):
+        until("the middle", lambda: device.touched("free-mid-way"))
+        changed.append(time.time())
+        link(device, "wg0", "65534", "DEVTYPE=wireguard", flags="0x1002")
+
+    run = device.run(turns=[free, wait, denied], during=during)
+    assert device.touched("free-network-1") and not device.touched("free-network-2"), run.printed
+    assert until("the record", lambda: device.decisions(third))[0]["rule"]["id"] == "by-radio"
+    found = until("the change", lambda: device.entries("posture.changed")[before:])
+    assert found[0]["body"]["fields"] == ["network"]
+    assert found[0]["time_ms"] / 1000 - changed[0] < 2.0, found[0]["time_ms"] / 1000 - changed[0]
+
+
+def link(device, name, kind, told, flags="0x1003"):
+    """A network interface as the kernel shows it."""
+    folder = f"{device.root}/sysroot/sys/class/net/{name}"
+    os.makedirs(f"{folder}/device", exist_ok=True)
+    for file, text in {"type": kind, "operstate": "unknown", "uevent": told, "flags": flags}.items():
+        device.write(f"{folder}/{file}", text + "\n")
+
+
 def gate_ends_and_refuses_sessions(device):
     """A gate that closes ends the turn of a running session and refuses the next one."""
     begin(device)
@@ -119,4 +153,4 @@ def gate_restricts_running_sessions(device):
     fixture(device, "calm")
 
 
-APART = [change_within_two_seconds, gate_ends_and_refuses_sessions, gate_ends_running_sessions, gate_restricts_running_sessions]
+APART = [change_within_two_seconds, tunnel_goes_down, gate_ends_and_refuses_sessions, gate_ends_running_sessions, gate_restricts_running_sessions]

@@ -17,7 +17,7 @@ pub enum State {
     Unknown,
     /// The machine has no such thing.
     NotApplicable,
-    /// Free text, for fields that name something (`os`, `kernel`, `virtualisation`).
+    /// Free text, for fields that name something (`os`, `kernel`, `virtualisation`, `network`).
     Text(String),
 }
 

@@ -1,5 +1,5 @@
 //! What state the device is in: operating system, kernel, disk encryption, secure boot, endpoint
-//! protection, and what kind of machine it is.
+//! protection, what kind of machine it is, and by what kind of link it is on a network.
 //!
 //! Owns one pass over the device, the deadline of each collector and the conversion into
 //! [`cairn_event::Posture`]. Does not own when to look again (the daemon's watch does), what a
@@ -17,6 +17,7 @@ mod deadline;
 mod encryption;
 mod field;
 mod mounts;
+mod network;
 mod process;
 mod product;
 mod protection;
@@ -53,6 +54,8 @@ pub const DISK_ENCRYPTION: &str = "disk_encryption";
 pub const SECURE_BOOT: &str = "secure_boot";
 /// Field name: whether an endpoint protection product is at work.
 pub const ENDPOINT_PROTECTION: &str = "endpoint_protection";
+/// Field name: by what kind of link the device is on a network.
+pub const NETWORK: &str = "network";
 /// Field name: bare metal, virtual machine, container or WSL.
 pub const VIRTUALISATION: &str = "virtualisation";
 
@@ -174,9 +177,10 @@ impl PostureCollector {
         }
     }
 
-    fn collectors(&self) -> [(&'static str, Collector); 6] {
+    fn collectors(&self) -> [(&'static str, Collector); 7] {
         let root = || self.sysroot.clone();
-        let (a, b, c, d, e, f) = (root(), root(), root(), root(), root(), root());
+        let (a, b, c, d) = (root(), root(), root(), root());
+        let (e, f, g) = (root(), root(), root());
         let paths = self.scope.paths.clone();
         let products = Arc::clone(&self.scope.products);
         let digests = Arc::clone(&self.scope.digests);
@@ -199,6 +203,7 @@ impl PostureCollector {
                 VIRTUALISATION,
                 Box::new(move || surroundings::collect(&f).into()),
             ),
+            (NETWORK, Box::new(move || network::collect(&g).into())),
         ]
     }
 }

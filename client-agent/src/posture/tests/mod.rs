@@ -4,6 +4,7 @@
 
 mod disk;
 mod firmware;
+mod network;
 mod processes;
 
 use std::fs;
@@ -80,6 +81,7 @@ fn a_report_has_every_field_and_marks_a_fixture_in_each() {
             DISK_ENCRYPTION,
             ENDPOINT_PROTECTION,
             KERNEL,
+            NETWORK,
             OS,
             SECURE_BOOT,
             VIRTUALISATION
