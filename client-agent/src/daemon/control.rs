@@ -348,18 +348,7 @@ impl Control {
         answer.policy = judge.enforced();
         // A managed server replaces whatever else was configured under its name.
         answer.mcp.extend(judge.managed());
-        let known = |(name, one): (&String, &Value)| McpServer::from_definition(name, one);
-        let servers = answer.mcp.iter().map(known).collect();
-        askers.launched(
-            agent,
-            Launch {
-                name: request.name,
-                version: request.version,
-                servers,
-                managed: request.agent.is_some(),
-                ..Launch::default()
-            },
-        );
+        askers.launched(agent, launch_of(request, &answer));
         answer
     }
 
@@ -382,6 +371,18 @@ impl Control {
         if let Err(error) = keeper.recorder.record(draft).await {
             tracing::error!(%error, "a verdict on a launch is not recorded");
         }
+    }
+}
+
+/// What is kept of a launch: the agent and the servers that it may start.
+fn launch_of(request: LaunchRequest, answer: &LaunchAnswer) -> Launch {
+    let known = |(name, one): (&String, &Value)| McpServer::from_definition(name, one);
+    Launch {
+        name: request.name,
+        version: request.version,
+        servers: answer.mcp.iter().map(known).collect(),
+        managed: request.agent.is_some(),
+        ..Launch::default()
     }
 }
 
