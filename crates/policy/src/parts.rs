@@ -305,8 +305,12 @@ impl<'a> Maker<'a> {
 
     fn form(&self, path: Absolute, access: Access) -> Form {
         let writes = access == Access::Write;
+        // What is written inside must not land outside by way of a link.
+        let leads_out =
+            |path: &str| paths::is_within(path, &self.request.cwd) && !self.is_inside(path);
+        let leads_out = path.known().is_some_and(leads_out);
         Form {
-            protected: writes && protected::is_protected(&path, &self.request.cwd),
+            protected: writes && (leads_out || protected::is_protected(&path, &self.request.cwd)),
             target: match &path {
                 Absolute::Known(text) => {
                     let resolved = self.resolved.get(text.as_str()).copied();
@@ -342,6 +346,7 @@ fn pieces(source: &str) -> Vec<Text> {
     let mut texts: Vec<String> = pieces
         .map(|piece| piece.split_whitespace().collect::<Vec<_>>().join(" "))
         .chain(bash::whole::unread(source))
+        .flat_map(|text| [text.replace(['\'', '"', '\\'], ""), text])
         .filter(|text| !text.is_empty())
         .collect();
     texts.sort_unstable();

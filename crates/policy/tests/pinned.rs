@@ -24,7 +24,7 @@ const PINNED: &[(u32, &str)] = &[
     ),
     (
         3,
-        "6fcd2b5c860445b2bc8df7bd6a02ab1d88e01210a682081002358f2dbe8393ba",
+        "37a799492929675660382d6c4e4875fb975bd15aca8a154d179fb997b94cad53",
     ),
 ];
 

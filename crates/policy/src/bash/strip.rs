@@ -29,7 +29,10 @@ const SAFE_VARIABLES: &[&str] = &[
 const NEVER_BY_PATTERN: &[&str] = &["eval", "exec", "coproc", "nocorrect", "trap", "source", "."];
 
 /// Programs that only an exact rule allows.
-const ONLY_EXACT: &[&str] = &["watch", "setsid", "ionice", "flock", "chrt", "strace"];
+const ONLY_EXACT: &[&str] = &[
+    "watch", "setsid", "ionice", "flock", "chrt", "strace", "ltrace", "nsenter", "unshare",
+    "script", "taskset",
+];
 
 /// Programs that come off before a pattern is compared, by name.
 const WRAPPERS: &[&str] = &[
