@@ -166,7 +166,8 @@ pub(crate) fn of(request: &Request) -> Parts {
             });
             let source = command.unwrap_or_default();
             if parts.work.spend(source.len()) {
-                parts.unread = pieces(source);
+                let pieces = bash::pieces::of(source);
+                parts.unread = pieces.iter().map(|text| Text::known(text)).collect();
             }
         }
     }
@@ -339,20 +340,6 @@ impl<'a> Maker<'a> {
 
 /// Steps for each character of an absolute form.
 const FORM_STEPS: usize = 8;
-
-/// What a line that is no valid shell text may be meant as: itself, and what stands between operators.
-fn pieces(source: &str) -> Vec<Text> {
-    let pieces = source.split(['\n', ';', '|', '&']).chain([source]);
-    let mut texts: Vec<String> = pieces
-        .map(|piece| piece.split_whitespace().collect::<Vec<_>>().join(" "))
-        .chain(bash::whole::unread(source))
-        .flat_map(|text| [text.replace(['\'', '"', '\\'], ""), text])
-        .filter(|text| !text.is_empty())
-        .collect();
-    texts.sort_unstable();
-    texts.dedup();
-    texts.iter().map(|text| Text::known(text)).collect()
-}
 
 fn writes_protected(request: &Request) -> bool {
     matches!(

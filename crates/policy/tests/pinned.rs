@@ -24,7 +24,7 @@ const PINNED: &[(u32, &str)] = &[
     ),
     (
         3,
-        "37a799492929675660382d6c4e4875fb975bd15aca8a154d179fb997b94cad53",
+        "1eb85e3abeeedf5b75df9f278bbd95a5eb6ad95b1196dbc36e634d10fa96078f",
     ),
 ];
 

@@ -98,6 +98,9 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, request: &Request) ->
     let Some(name) = program.literal() else {
         return false;
     };
+    if name == "hostname" && program.raw != name {
+        return false;
+    }
     let shows = match name {
         "find" => {
             strip::only_exact(command).is_none() && rest.iter().all(|word| word.literal().is_some())
@@ -134,6 +137,9 @@ fn goes_on_behind_a_document(source: &str) -> bool {
 fn calculates(word: &Word) -> bool {
     word.raw.contains("$((")
 }
+
+/// Programs that are asked about with an unquoted wildcard.
+const NEVER_WILD: &[&str] = &["which", "sort", "tree", "file", "jq", "id"];
 
 /// Whole option words of `ps` that are known.
 const PS_OPTIONS: &[&str] = &["aux", "-ef", "-e", "-f", "-A", "-a", "ef"];
@@ -188,7 +194,8 @@ fn shows_with_letters(name: &str, rest: &[Word]) -> bool {
         "file" => operands.iter().all(|word| word.literal().is_some()),
         name => operands.is_empty() || !WITHOUT_OPERANDS.contains(&name),
     };
-    known && fits && !rest.iter().any(calculates)
+    let is_odd = |word: &Word| calculates(word) || (word.wild && NEVER_WILD.contains(&name));
+    known && fits && !rest.iter().any(is_odd)
 }
 
 fn git_shows(rest: &[Word]) -> bool {

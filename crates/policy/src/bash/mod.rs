@@ -13,6 +13,7 @@ mod guard;
 mod launch;
 mod launchers;
 mod nesting;
+pub(crate) mod pieces;
 mod plain;
 pub(crate) mod scan;
 mod sed;
