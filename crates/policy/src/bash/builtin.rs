@@ -194,7 +194,10 @@ fn shows_with_letters(name: &str, rest: &[Word]) -> bool {
         "file" => operands.iter().all(|word| word.literal().is_some()),
         name => operands.is_empty() || !WITHOUT_OPERANDS.contains(&name),
     };
-    let is_odd = |word: &Word| calculates(word) || (word.wild && NEVER_WILD.contains(&name));
+    let is_odd = |word: &Word| {
+        let wild = word.wild && NEVER_WILD.contains(&name);
+        wild || calculates(word) || word.raw.contains(';')
+    };
     known && fits && !rest.iter().any(is_odd)
 }
 
