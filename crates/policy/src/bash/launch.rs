@@ -2,8 +2,10 @@
 //!
 //! Owns how a launcher's own arguments end and what it runs: an argument vector, a script to read,
 //! or something that cannot be seen. Over-approximates where an option may take a value. The tables
-//! are in [`super::launchers`].
+//! are in [`super::launchers`]; programs with a syntax of their own for it in `own`.
 //! Source: Claude Code findings 2.3 and 2.4.
+
+mod own;
 
 use super::command::{Stdin, basename};
 use super::escapes;
@@ -153,10 +155,10 @@ fn step(argv: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
         {
             found.hide("a script that is made at run time");
         }
-        "find" | "fd" | "fdfind" => find(arguments, found),
-        "xargs" | "parallel" => xargs(name, arguments, found),
-        "git" => git(arguments, found),
-        "awk" | "gawk" | "mawk" | "nawk" => awk(arguments, found),
+        "find" | "fd" | "fdfind" => own::find(arguments, found),
+        "xargs" | "parallel" => own::xargs(name, arguments, found),
+        "git" => own::git(arguments, found),
+        "awk" | "gawk" | "mawk" | "nawk" => own::awk(arguments, found),
         "at" | "batch" => match stdin {
             Stdin::Text(text) => found.script_in(Some(text)),
             _ => found.hide("a job read from input"),
@@ -325,170 +327,6 @@ fn interpreter(arguments: &[Word], stdin: &Stdin, found: &mut Launched<'_>) {
     }
     if !has_file && !matches!(stdin, Stdin::Inherited) {
         found.hide("interpreter code from input");
-    }
-}
-
-fn find(arguments: &[Word], found: &mut Launched<'_>) {
-    const ACTIONS: &[&str] = &[
-        "-exec",
-        "-execdir",
-        "-ok",
-        "-okdir",
-        "-x",
-        "-X",
-        "--exec",
-        "--exec-batch",
-    ];
-    for (position, word) in arguments.iter().enumerate() {
-        if !ACTIONS.iter().any(|action| word.is(action)) {
-            continue;
-        }
-        if found.is_full() {
-            return found.hide("too many launchers");
-        }
-        let rest = arguments.get(position + 1..).unwrap_or_default();
-        let end = rest
-            .iter()
-            .position(|word| word.is(";") || word.is("+"))
-            .unwrap_or(rest.len());
-        let inner = rest.get(..end).unwrap_or_default();
-        if found.afford(inner, VIEW_STEPS) {
-            let inner: Vec<Word> = inner.iter().map(|word| filled_in(word, "{}")).collect();
-            found.view(&inner);
-        }
-    }
-}
-
-fn xargs(name: &str, arguments: &[Word], found: &mut Launched<'_>) {
-    if name == "parallel" {
-        found.hide("commands built by parallel");
-    }
-    let Some(known) = launcher("xargs", arguments) else {
-        return;
-    };
-    let mut placeholders: Vec<&str> = escapes::values(arguments, &["-I", "--replace"])
-        .into_iter()
-        .flatten()
-        .collect();
-    placeholders.push("{}");
-    placeholders.retain(|text| !text.is_empty());
-    placeholders.sort_unstable();
-    placeholders.dedup();
-    if !found.afford(arguments, placeholders.len()) {
-        return;
-    }
-    let mut filled: Vec<Word> = arguments.to_vec();
-    for placeholder in &placeholders {
-        for word in &mut filled {
-            if word
-                .literal()
-                .is_some_and(|text| text.contains(placeholder))
-            {
-                *word = Word::unknown(placeholder);
-            }
-        }
-    }
-    filled.push(Word::unknown("…"));
-    for start in starts(&known, arguments) {
-        if found.is_full() {
-            return found.hide("too many launchers");
-        }
-        found.view(filled.get(start..).unwrap_or_default());
-    }
-}
-
-/// A word in which something is put at run time is not known.
-fn filled_in(word: &Word, placeholder: &str) -> Word {
-    match word.literal() {
-        Some(text) if text.contains(placeholder) => Word::unknown(placeholder),
-        _ => word.clone(),
-    }
-}
-
-fn git(arguments: &[Word], found: &mut Launched<'_>) {
-    for (position, word) in arguments.iter().enumerate() {
-        let after = arguments.get(position + 1..).unwrap_or_default();
-        let Some(text) = word.literal() else { continue };
-        let reads_on = matches!(text, "foreach" | "config" | "run");
-        if reads_on && !found.afford(after, 1) {
-            return;
-        }
-        match text {
-            "-c" | "--config-env" => match after.first().map(Word::literal) {
-                Some(Some(setting)) => {
-                    if let Some((_, command)) = setting.split_once("=!") {
-                        found.script(Some(command.to_owned()));
-                    } else if setting.to_lowercase().starts_with("alias.") {
-                        found.hide("a git alias made on the line");
-                    } else if runs_a_program(setting) {
-                        found.hide("a program named by a git setting");
-                    }
-                }
-                _ => found.hide("a git setting made at run time"),
-            },
-            text if text.starts_with("--config-env=") => {
-                found.hide("a git setting made at run time");
-            }
-            "-x" | "--exec" => {
-                found.script(after.first().and_then(Word::literal).map(str::to_owned));
-            }
-            "foreach" => found.script(join(after)),
-            "config" => match after.iter().map(Word::literal).collect::<Option<Vec<_>>>() {
-                Some(words) => {
-                    if let Some(command) = words.iter().find_map(|word| word.strip_prefix('!')) {
-                        found.script(Some(command.to_owned()));
-                    } else if words.iter().any(|word| word.starts_with("alias.")) {
-                        let command = words.last().copied().unwrap_or_default();
-                        found.script(Some(format!("git {command}")));
-                    } else if words.len() > 1 && words.iter().any(|word| runs_a_program(word)) {
-                        found.script(words.last().map(|word| (*word).to_owned()));
-                    }
-                }
-                None => found.hide("a git setting made at run time"),
-            },
-            "run"
-                if position > 0 && arguments.get(position - 1).is_some_and(|w| w.is("bisect")) =>
-            {
-                found.view(after);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn runs_a_program(setting: &str) -> bool {
-    let key = setting.split('=').next().unwrap_or_default().to_lowercase();
-    [
-        "pager",
-        "editor",
-        "command",
-        "helper",
-        "hookspath",
-        "sshcommand",
-        "external",
-        "driver",
-        "cmd",
-        "fsmonitor",
-        "askpass",
-        "gitproxy",
-        "textconv",
-        "program",
-        "uploadpack",
-        "receivepack",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
-}
-
-fn awk(arguments: &[Word], found: &mut Launched<'_>) {
-    for word in arguments {
-        match word.literal() {
-            None => found.hide("an awk program made at run time"),
-            Some(text) if text.contains("system") || text.contains('|') => {
-                found.hide("an awk program that runs commands");
-            }
-            Some(_) => {}
-        }
     }
 }
 
