@@ -116,7 +116,7 @@ const PARAMETERS: &[&str] = &[
     "mcp__srv__echo(text:secret*)",
 ];
 
-/// A rule for one of these tools.
+/// A rule for one of these tools; none takes all of them away, for then nothing could be asked.
 pub fn rule(random: &mut Random) -> String {
     let server = random.pick(SERVERS);
     let tool = random.pick(MCP_TOOLS);
@@ -152,7 +152,7 @@ pub fn rule(random: &mut Random) -> String {
             "mcp__*(*)",
             "NotebookEdit(*)",
             "Agent(Explore, helper)",
-            "*",
+            "WebF*",
             "Web*",
             "Skill(/deploy)",
         ]))
