@@ -53,6 +53,19 @@ mod tests {
         assert!(backoff.wait() <= FIRST);
     }
 
+    /// Devices that lost the same server at once do not come back at once.
+    #[test]
+    fn waits_are_spread_over_the_whole_bound() {
+        let waits: Vec<_> = (0..400).map(|_| Backoff(9).wait()).collect();
+        let quarter = LONGEST / 4;
+        for from in 0..4 {
+            let within =
+                |wait: &&Duration| **wait >= quarter * from && **wait < quarter * (from + 1);
+            // Each of them expects a hundred; that one has none happens once in 10^49.
+            assert!(waits.iter().filter(within).count() > 0, "{waits:?}");
+        }
+    }
+
     #[test]
     fn what_the_server_asks_comes_on_top_and_has_an_end() {
         let mut backoff = Backoff::default();

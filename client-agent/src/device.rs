@@ -5,6 +5,7 @@
 
 use crate::ancestry::procfs::Stat;
 use crate::ancestry::{Ancestry, DigestCache, ProcessRecord, walk};
+use crate::telemetry::Sink;
 use cairn_event::Sha256;
 use cairn_event::disclosure::names;
 use cairn_event::payload::Agent;
@@ -156,6 +157,8 @@ pub struct Launch {
     pub servers: Vec<McpServer>,
     /// Whether the policy helper announced it.
     pub managed: bool,
+    /// Where it was told to report its calls to.
+    pub telemetry: Option<Sink>,
     /// When its process started, in clock ticks; 0 where it is not known.
     pub start: u64,
 }
@@ -212,6 +215,14 @@ impl Askers {
         let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
         let known = launches.get(&pid).map(|launch| launch.start);
         known.is_some() && known == started(pid)
+    }
+
+    /// Where the agent with this process was told to report to, if it is still that process.
+    pub fn telemetry_of(&self, pid: u32) -> Option<Sink> {
+        let launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        let launch = launches.get(&pid)?;
+        let same = started(pid) == Some(launch.start);
+        launch.telemetry.clone().filter(|_| same)
     }
 
     /// Whether the policy helper announced the agent that names itself `claimed`.

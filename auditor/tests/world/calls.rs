@@ -45,6 +45,7 @@ pub fn mcp(server: &str, tool: &str) -> Request {
                 name: server.into(),
                 command: vec![format!("{server}-server")],
                 url: None,
+                steered: false,
             }),
         }),
         ..request(&format!("mcp__{server}__{tool}"), json!({ "number": 7 }))

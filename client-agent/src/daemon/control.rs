@@ -12,9 +12,9 @@ use crate::policy::{Following, second_line};
 use crate::state::StateDir;
 use crate::telemetry::{Receiver, Sink};
 use crate::upload::Progress;
-use cairn_event::DecisionMode;
 use cairn_event::body::{Body, SessionRefused};
-use cairn_policy::{Freshness, McpPolicy, McpServer};
+use cairn_event::{DecisionMode, Posture};
+use cairn_policy::{Bundle, Freshness, McpPolicy, McpServer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -318,21 +318,15 @@ impl Control {
         };
         let in_view_of_age = active.compiled.at_age(in_force.age_ms(now_ms()));
         let bundle = in_view_of_age.bundle();
-        if let Some(one) = request.interference.first()
-            && bundle.mode == DecisionMode::Enforce
-        {
-            let gate = INTERFERENCE_GATE.to_owned();
-            let body = Body::SessionRefused(SessionRefused { gate });
-            self.record(body, Vec::new(), Some(posture)).await;
-            answer.refused = Some(format!(
-                "Cairn: {one}; remove it there, or ask {} for help.",
-                bundle.contact
-            ));
+        answer.refused = self.interfered(&request, bundle, posture).await;
+        if answer.refused.is_some() {
             return answer;
         }
         answer.contact.clone_from(&bundle.contact);
         answer.warning = in_force.warning(now_ms());
-        answer.telemetry = self.telemetry.as_ref().and_then(|port| port.issue());
+        // A helper that asks each minute gets the same again, or one session would use up the tokens.
+        let fresh = || self.telemetry.as_ref().and_then(|port| port.issue());
+        answer.telemetry = askers.telemetry_of(agent).or_else(fresh);
         answer.deny = second_line(bundle, &in_force.subject, now_ms());
         let judge = Judge::new(bundle, &in_force.subject);
         for found in &request.servers {
@@ -352,11 +346,31 @@ impl Control {
         answer
     }
 
+    /// Why an agent beside whose hooks others would be asked is not started; it is recorded.
+    async fn interfered(
+        &self,
+        request: &LaunchRequest,
+        bundle: &Bundle,
+        posture: Posture,
+    ) -> Option<String> {
+        let one = request.interference.first()?;
+        if bundle.mode != DecisionMode::Enforce {
+            return None;
+        }
+        let gate = INTERFERENCE_GATE.to_owned();
+        let body = Body::SessionRefused(SessionRefused { gate });
+        self.record(body, Vec::new(), Some(posture)).await;
+        Some(format!(
+            "Cairn: {one}; remove it there, or ask {} for help.",
+            bundle.contact
+        ))
+    }
+
     pub(super) async fn record(
         &self,
         body: Body,
         mut confidential: Vec<(&'static str, Value)>,
-        posture: Option<cairn_event::Posture>,
+        posture: Option<Posture>,
     ) {
         let keeper = &self.gatekeeper;
         let mut context = keeper.circumstances.now();
@@ -382,6 +396,7 @@ fn launch_of(request: LaunchRequest, answer: &LaunchAnswer) -> Launch {
         version: request.version,
         servers: answer.mcp.iter().map(known).collect(),
         managed: request.agent.is_some(),
+        telemetry: answer.telemetry.clone(),
         ..Launch::default()
     }
 }

@@ -8,7 +8,8 @@
 
 use super::mcp::Servers;
 use super::place::{HELPER, HOOK};
-use crate::wrapper::{CLAUDE_CODE, Reach, settings};
+use crate::telemetry::Sink;
+use crate::wrapper::{CLAUDE_CODE, Reach, report_to, settings};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -71,6 +72,8 @@ pub(super) struct Live<'a> {
     pub servers: &'a Servers,
     /// Whether the wrapper started the agent with servers on its command line, having checked the rest.
     pub wrapped: bool,
+    /// Where the agent reports its calls to; absent where nothing can be received.
+    pub telemetry: Option<&'a Sink>,
 }
 
 /// The settings of one session.
@@ -88,7 +91,11 @@ pub(super) fn live(live: &Live<'_>) -> Value {
     if !servers.managed.is_empty() {
         members.insert("managedMcpServers".to_owned(), json!(servers.managed));
     }
-    Value::Object(members)
+    let mut made = Value::Object(members);
+    if let Some(sink) = live.telemetry {
+        report_to(&mut made, sink);
+    }
+    made
 }
 
 #[cfg(test)]
@@ -125,6 +132,7 @@ mod tests {
             deny: &[],
             servers: &servers,
             wrapped: false,
+            telemetry: None,
         };
         let plain = live(&given);
         let args = &plain["hooks"]["PreToolUse"][0]["hooks"][0]["args"];
@@ -132,6 +140,14 @@ mod tests {
         assert_eq!(plain["policyHelper"], Value::Null);
         assert_eq!(plain["disableSideloadFlags"], true);
         assert_eq!(plain["allowManagedMcpServersOnly"], true);
+        assert!(plain["env"].get("OTEL_LOGS_EXPORTER").is_none());
+        let sink = Sink {
+            endpoint: "http://127.0.0.1:1/v1/logs".into(),
+            token: "t".into(),
+        };
+        given.telemetry = Some(&sink);
+        let endpoint = &live(&given)["env"]["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"];
+        assert_eq!(endpoint, "http://127.0.0.1:1/v1/logs");
         given.wrapped = true;
         assert_eq!(live(&given)["disableSideloadFlags"], false);
     }

@@ -112,6 +112,7 @@ pub fn help() -> Result<Value, HelperError> {
         deny: &answer.deny,
         servers: &servers,
         wrapped: agent.is_wrapped(&own_servers),
+        telemetry: answer.telemetry.as_ref(),
     });
     let settings = merge::answer(&place, &own);
     leave_copy(&state, &agent, &settings)?;
@@ -150,8 +151,9 @@ fn asked(
 /// Servers of this project that no rule names and nobody can be asked about. With a person before it the
 /// agent asks by itself.
 fn withheld(found: &Inventory, answer: &LaunchAnswer) -> Vec<McpServer> {
+    let mut withheld = steered(found, answer);
     if std::env::var(ENTRY_VARIABLE).is_ok_and(|entry| entry == ATTENDED_ENTRY) {
-        return Vec::new();
+        return withheld;
     }
     let mut strict = answer.clone();
     withhold_unapproved(found, &mut strict);
@@ -160,15 +162,23 @@ fn withheld(found: &Inventory, answer: &LaunchAnswer) -> Vec<McpServer> {
         .iter()
         .zip(&answer.servers)
         .filter(|(strict, judged)| judged.allowed && !strict.allowed && strict.source == "project");
-    newly
-        .filter_map(|(judged, _)| {
-            let found = found
-                .servers
-                .iter()
-                .find(|one| one.name == judged.name && one.source == judged.source)?;
-            Some(McpServer::from_definition(&found.name, &found.definition))
-        })
-        .collect()
+    withheld.extend(newly.filter_map(|(judged, _)| {
+        let found = found
+            .servers
+            .iter()
+            .find(|one| one.name == judged.name && one.source == judged.source)?;
+        Some(McpServer::from_definition(&found.name, &found.definition))
+    }));
+    withheld
+}
+
+/// Servers that have an allowed command and a variable that makes it another: the agent compares commands
+/// only, so that here the command itself is denied.
+fn steered(found: &Inventory, answer: &LaunchAnswer) -> Vec<McpServer> {
+    let judged = found.servers.iter().zip(&answer.servers);
+    let denied = judged.filter(|(_, judged)| !judged.allowed);
+    let servers = denied.map(|(one, _)| McpServer::from_definition(&one.name, &one.definition));
+    servers.filter(|server| server.steered).collect()
 }
 
 /// Leaves what this very process was told: the daemon knows managed runs by it, and people can read it.

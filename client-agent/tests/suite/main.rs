@@ -15,6 +15,7 @@ mod codex;
 mod crash;
 mod device;
 mod distribution;
+mod documents;
 mod encryption;
 mod gates;
 mod hooks;

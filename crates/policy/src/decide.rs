@@ -247,6 +247,7 @@ impl Inputs<'_> {
             name: call.server.clone(),
             command: Vec::new(),
             url: None,
+            steered: false,
         };
         let server = call.definition.clone().unwrap_or(named);
         let verdict = mcp::server_verdict(&self.bundle.bundle.mcp, self.subject, &server);

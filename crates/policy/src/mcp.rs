@@ -4,6 +4,8 @@
 //! device is the daemon's business.
 //! Source: architecture section 4 (last line); endpoint findings on MCP control.
 
+mod steering;
+
 use crate::bundle::Scope;
 use crate::glob::Glob;
 use crate::subject::Subject;
@@ -134,6 +136,17 @@ pub struct McpServer {
     /// The address of a remote server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Whether a variable of its definition decides which program its command is, or what is loaded into it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub steered: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Whether a server may run, and why.
@@ -163,6 +176,9 @@ pub enum McpReason {
     /// It has an address and starts a program as well, so no entry says which of them would run.
     #[error("its definition has both a program and an address")]
     TwoTransports,
+    /// Entries name commands, and what this one runs is not shown by its text.
+    #[error("a variable of its definition decides which program runs")]
+    Steered,
     /// Entries name addresses, and where this one leads is not shown by its text.
     #[error("its address may lead somewhere else than it says")]
     DoubtfulAddress,
@@ -194,8 +210,11 @@ impl McpServer {
             .get("url")
             .and_then(Value::as_str)
             .map(str::to_owned);
+        let variables = definition.get("env").and_then(Value::as_object);
+        let mut variables = variables.into_iter().flat_map(|members| members.keys());
         Self {
             name: name.to_owned(),
+            steered: !command.is_empty() && variables.any(|name| steering::steers(name)),
             command,
             url,
         }
@@ -206,7 +225,7 @@ impl McpServer {
 ///
 /// A deny entry wins. Once an allow entry names a command, a local server must match a command;
 /// likewise for remote servers and addresses: a label alone then proves nothing. A definition with a
-/// program and an address, or with an address whose text does not show where it leads, matches nothing.
+/// program and an address, or whose text does not show what runs or where its address leads, matches nothing.
 pub fn server_verdict(policy: &McpPolicy, subject: &Subject, server: &McpServer) -> McpVerdict {
     let position = |entries: &[McpEntry]| entries.iter().position(|entry| entry.matches(server));
     if let Some(entry) = position(&policy.deny) {
@@ -281,9 +300,12 @@ impl McpEntry {
 fn doubt(policy: &McpPolicy, server: &McpServer) -> Option<McpReason> {
     let mut entries = policy.allow.iter().chain(&policy.deny);
     let by_address = entries.any(|entry| matches!(entry, McpEntry::Url { .. }));
+    let mut entries = policy.allow.iter().chain(&policy.deny);
+    let by_command = entries.any(|entry| matches!(entry, McpEntry::Command { .. }));
     match &server.url {
         Some(_) if !server.command.is_empty() => Some(McpReason::TwoTransports),
         Some(url) if by_address && plain_address(url).is_none() => Some(McpReason::DoubtfulAddress),
+        None if server.steered && by_command => Some(McpReason::Steered),
         _ => None,
     }
 }

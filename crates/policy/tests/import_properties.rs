@@ -183,6 +183,7 @@ proptest! {
                 name: name.to_owned(),
                 command: vec!["x".to_owned()],
                 url: None,
+                steered: false,
             };
             let verdict = server_verdict(&mcp, &Subject::default(), &server);
             prop_assert_eq!(verdict.allowed, !denied && (free || named), "{} {:?}", name, files);

@@ -17,6 +17,7 @@ fn local(name: &str, argv: &[&str]) -> McpServer {
         name: name.into(),
         command,
         url: None,
+        steered: false,
     }
 }
 
@@ -25,6 +26,7 @@ fn remote(name: &str, url: &str) -> McpServer {
         name: name.into(),
         command: vec![],
         url: Some(url.into()),
+        steered: false,
     }
 }
 
