@@ -208,6 +208,13 @@ def servers(device):
     until("the approved one", lambda: device.touched("mcp-good"))
     until("the second record", lambda: len(seen("bad")) == 2)
     assert not device.touched("mcp-bad") and len(seen("good")) == 2
+    # The agent compares commands only: with one that a variable makes another the command is denied as a whole.
+    device.write(f"{device.root}/elsewhere/good-mcp", f"#!/bin/sh\ntouch {device.mark('mcp-path')}\n", 0o755)
+    path = {"command": "good-mcp", "env": {"PATH": f"{device.root}/elsewhere:/usr/bin:/bin"}}
+    device.write(f"{project}/.mcp.json", {"mcpServers": {"path": path}})
+    plain(device, cwd=project)
+    until("the record", lambda: seen("path"))
+    assert seen("path") == ["deny"] and not device.touched("mcp-path"), seen("path")
 
 
 def killed_daemon(device):

@@ -5,11 +5,11 @@ The table in docs/operating/agent.md has a line for each.
 
 import os
 import signal
-import threading
+import subprocess
 
-from agent import tool
-from bypasses import killing_hooks, plug_in, when_asked
-from machine import denied, not_started, plain
+import telemetry
+from bypasses import killing_hooks, when_asked
+from machine import ALLOWED, denied, not_started, plain
 from organisation import until
 from posture import fixture
 
@@ -71,6 +71,36 @@ def a_file_in_a_prompt(device):
     assert "CONTENT-OF-MANAGED" not in run.sent, run.printed
 
 
+def reports_of_the_agent(device):
+    """What plain `claude` reports about its calls is joined with the verdicts."""
+    telemetry.every_call_is_joined(device, lambda **options: plain(device, **options))
+
+
+def background_session(device):
+    """A session that the program's own service runs, after the command that asked for it has ended."""
+    identifier, turn = device.touch("denied-background")
+    model = device.model([turn])
+    environment = device.environment(ANTHROPIC_BASE_URL=f"http://127.0.0.1:{model.port}")
+    agent = lambda *words: subprocess.run([device.claude_program, *words], cwd=device.project, env=environment, stdin=subprocess.DEVNULL, timeout=60, **QUIET)
+    trusted = {"hasCompletedOnboarding": True, "projects": {device.project: {"hasTrustDialogAccepted": True}}}
+    device.write(f"{device.config}/.claude.json", {**trusted, "customApiKeyResponses": {"approved": ["sk-ant-dummy"], "rejected": []}}, 0o600)
+    try:
+        assert agent("--bg", "go", *ALLOWED).returncode == 0
+        found = until("the record", lambda: device.decisions(identifier))
+        assert [one["effect"] for one in found] == ["deny"] and not device.touched("denied-background"), found
+        session = [one for one in device.entries("tool.decision") if one["body"]["use_id"] == identifier][0]["session"]
+        starts = [one["body"]["adoption"] for one in device.entries("session.start") if one.get("session") == session]
+        assert starts == ["managed"], starts
+    finally:
+        agent("daemon", "stop", "--any")
+        model.stop()
+        os.remove(f"{device.config}/.claude.json")
+
+
+# A service that goes on holds what it was given to write to.
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
+
+
 def hung_daemon(device):
     pid = device.daemon_pid()
     _, turn = device.touch("denied-hung")
@@ -125,6 +155,6 @@ def ended_session(device):
 
 
 SCENARIOS = [
-    more_flags, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, hung_daemon, removed_socket, killed_hooks,
-    ended_session,
+    more_flags, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, reports_of_the_agent,
+    background_session, hung_daemon, removed_socket, killed_hooks, ended_session,
 ]  # fmt: skip

@@ -65,9 +65,14 @@ def only_the_judged_one(device):
     project = f"{device.home}/judged"
     program = lambda name: device.write(f"{device.home}/bin/{name}", f"#!/bin/sh\ntouch {device.mark(name)}\n", 0o755)
     program("good-mcp")
+    # An allowed command that is looked for elsewhere, and one that is started with somebody else's code.
+    device.write(f"{device.root}/elsewhere/good-mcp", f"#!/bin/sh\ntouch {device.mark('mcp-path')}\n", 0o755)
+    sourced = device.write(f"{device.root}/sourced-by-mcp", f"touch {device.mark('mcp-sourced')}\n")
     address = "https://tools.corp.example/mcp"
     theirs = {
         "twin": {"command": program("mcp-twin")},
+        "path": {"command": "good-mcp", "env": {"PATH": f"{device.root}/elsewhere:/usr/bin:/bin"}},
+        "sourced": {"command": "good-mcp", "env": {"ENV": sourced, "BASH_ENV": sourced}},
         "both": {"command": program("mcp-both"), "url": address},
         "typed": {"type": "http", "command": program("mcp-typed"), "url": address},
         "headers": {"type": "http", "url": "https://127.0.0.1:9\\\\.corp.example/mcp", "headersHelper": program("mcp-headers")},

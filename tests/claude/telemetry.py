@@ -5,13 +5,14 @@ import sys
 from organisation import until
 
 
-def every_call_is_joined(device):
+def every_call_is_joined(device, start=None):
     """A session's calls are all known to the daemon: those that ran, and one that was denied."""
+    start = start or device.run
     before = device.status()["daemon"]
     _, free = device.touch("free-joined-1")
     _, denied = device.touch("denied-joined")
     _, again = device.touch("free-joined-2")
-    run = device.run(turns=[free, denied, again])
+    run = start(turns=[free, denied, again])
     assert device.touched("free-joined-2") and not device.touched("denied-joined"), run.printed
     after = until("the join", lambda: (status := device.status()["daemon"])["joined"] >= before["joined"] + 2 and status)
     assert after["unjudged"] == before["unjudged"], after
