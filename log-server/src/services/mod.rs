@@ -108,8 +108,7 @@ impl Services {
     /// Whether what an answer hangs on may be asked; the gate asks this for every route.
     pub(crate) fn stands(&self, needs: Needs) -> Result<(), NotStanding> {
         if needs >= Needs::People {
-            let size = self.people().size();
-            self.0.people_standing.judge(size)?;
+            self.0.people_standing.judge_told()?;
         }
         if needs >= Needs::Index {
             let size = self.index().size();
@@ -185,7 +184,6 @@ pub fn start(log: &Log) -> Result<Router, StartServicesError> {
     let index_standing = Arc::new(Standing::new(published));
     // Only the first services of a log are asked about; there are no others in one process.
     let _ = log.0.watched.set(Watched {
-        people: people.clone(),
         people_standing: people_standing.clone(),
         index: index.clone(),
         index_standing: index_standing.clone(),

@@ -6,10 +6,9 @@
 //! would be unknown, and a person with devices would be taken for a new one.
 
 use super::index::Index;
-use super::people::People;
 use crate::problem::Problem;
 use axum::http::StatusCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Pause asked of callers while the index is rebuilt: short against the rebuilding of a large log.
@@ -22,6 +21,8 @@ pub const FAILED_RETRY_S: u64 = 60;
 #[derive(Debug)]
 pub struct Standing {
     published_at_start: u64,
+    /// Entries up to which what follows from them was told.
+    told: AtomicU64,
     failed: AtomicBool,
 }
 
@@ -58,6 +59,7 @@ impl Standing {
     pub fn new(published_at_start: u64) -> Self {
         Self {
             published_at_start,
+            told: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         }
     }
@@ -65,6 +67,20 @@ impl Standing {
     /// It stays where it is for ever.
     pub fn fail(&self) {
         self.failed.store(true, Ordering::Release);
+    }
+
+    /// Everything that follows from the first `size` entries was told to those who wait for it.
+    pub fn tell(&self, size: u64) {
+        self.told.fetch_max(size, Ordering::AcqRel);
+    }
+
+    /// Whether one that tells of its entries may be asked: what it knows and has not told yet does not count, because
+    /// a part of the answers is made of what is told.
+    ///
+    /// # Errors
+    /// [`NotStanding`].
+    pub fn judge_told(&self) -> Result<(), NotStanding> {
+        self.judge(self.told.load(Ordering::Acquire))
     }
 
     /// Whether one of this size may be asked.
@@ -85,8 +101,6 @@ impl Standing {
 
 /// The people and the index as those see them who only ask how far they are.
 pub struct Watched {
-    /// The people.
-    pub people: Arc<RwLock<People>>,
     /// Whether they may be asked.
     pub people_standing: Arc<Standing>,
     /// The index.
@@ -101,9 +115,7 @@ impl Watched {
     /// # Errors
     /// [`NotStanding`].
     pub fn people(&self) -> Result<(), NotStanding> {
-        let people = self.people.read();
-        let size = people.unwrap_or_else(PoisonError::into_inner).size();
-        self.people_standing.judge(size)
+        self.people_standing.judge_told()
     }
 
     /// Entries in the index, and whether it may be asked.
@@ -118,6 +130,21 @@ impl Watched {
 mod tests {
     use super::*;
 
+    /// A policy that is known and not told yet is no policy to who asks, and an empty page no roster.
+    #[test]
+    fn the_people_stand_once_all_of_them_was_told() {
+        let standing = Standing::new(7);
+        let behind = |size| Err(NotStanding::Behind { size, needed: 7 });
+        assert_eq!(standing.judge_told(), behind(0));
+        standing.tell(6);
+        assert_eq!(standing.judge_told(), behind(6));
+        standing.tell(8);
+        standing.tell(7);
+        assert_eq!(standing.judge_told(), Ok(()));
+        standing.fail();
+        assert_eq!(standing.judge_told(), Err(NotStanding::Failed));
+    }
+
     #[test]
     fn an_index_stands_from_the_start_size_on_until_it_fails() {
         let standing = Standing::new(7);
@@ -128,7 +155,6 @@ mod tests {
         assert_eq!(problem.retry_after_s, Some(BEHIND_RETRY_S));
         standing.judge(7).unwrap();
         let watched = Watched {
-            people: Arc::default(),
             people_standing: Arc::new(Standing::new(0)),
             index: Arc::new(RwLock::new(Index::new("log.example.com"))),
             index_standing: Arc::new(standing),

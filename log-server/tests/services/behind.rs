@@ -117,7 +117,7 @@ fn the_people_stand_without_the_index() {
         let size = world.log.published().borrow().size;
         let people = Arc::new(RwLock::new(People::default()));
         let standing = Arc::new(Standing::new(size));
-        standing.judge(people.read().unwrap().size()).unwrap_err();
+        standing.judge_told().unwrap_err();
         let mut heads = people::follow(&world.log, people.clone(), standing.clone());
         let roster = world.log.ledger().roster().clone();
         let revision = roster.revision;
@@ -129,8 +129,13 @@ fn the_people_stand_without_the_index() {
             .await
             .unwrap()
             .unwrap();
+        let stands = async {
+            while standing.judge_told().is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, stands).await.unwrap();
         let people = people.read().unwrap();
-        standing.judge(people.size()).unwrap();
         assert!(people.knows_roster(&roster));
         let address = Address::parse("ann@example.com").unwrap();
         assert_eq!(

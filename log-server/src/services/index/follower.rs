@@ -7,7 +7,7 @@
 use super::Index;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::services::people::{People, names};
+use crate::services::people::{NamesError, People, names};
 use crate::services::standing::Standing;
 use crate::store::{StoreError, Stored};
 use cairn_event::administrative::Erasure;
@@ -28,6 +28,17 @@ const REBUILDING_NICENESS: i32 = 10;
 
 /// Pause after a failed read; the log itself stops when its store is broken.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the index did not come further. Retry.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What an erasure left of an entry's names cannot be read.
+    #[error(transparent)]
+    Names(#[from] NamesError),
+}
 
 /// Follows the log until it is gone. After a panic in the projection `standing` has failed.
 ///
@@ -126,7 +137,7 @@ fn catch_up(
     people: &RwLock<People>,
     tree: &mut Frontier,
     size: u64,
-) -> Result<(), StoreError> {
+) -> Result<(), FollowError> {
     loop {
         let from = index.read().unwrap_or_else(PoisonError::into_inner).size();
         let to = size.min(from.saturating_add(ENTRIES_PER_TURN));
@@ -145,7 +156,7 @@ fn catch_up(
                 (_, Stored::Pruned(_)) => None,
             };
             if let Some(Body::Erasure(erasure)) = entry.as_ref().map(|one| &one.payload().body) {
-                carry_out(log, people, at, erasure);
+                carry_out(log, people, at, erasure)?;
             }
             batch.push((at, leaf, entry));
         }
@@ -182,16 +193,24 @@ fn follow_minimum(log: &Log, index: &RwLock<Index>) -> Result<(), StoreError> {
 }
 
 /// Carries an erasure out, unless it was already, and takes back what was known of the names.
-fn carry_out(log: &Log, people: &RwLock<People>, at: u64, erasure: &Erasure) {
+///
+/// Errors: [`NamesError`], before anything that was known is forgotten: the erasure is carried out again.
+fn carry_out(
+    log: &Log,
+    people: &RwLock<People>,
+    at: u64,
+    erasure: &Erasure,
+) -> Result<(), NamesError> {
     // The store takes no digests for all of them; an erasure that names none orders nothing.
     if erasure.digests.is_empty() {
         tracing::error!(at, "an erasure on record names no digests");
     } else if let Err(error) = log.disclosures().erase(erasure.index, &erasure.digests) {
         tracing::error!(at, %error, "an erasure on record is not carried out");
     }
-    let left = names(log, erasure.index);
+    let left = names(log, erasure.index)?;
     let mut people = people.write().unwrap_or_else(PoisonError::into_inner);
     people.learn_again(erasure.index, &left);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! what is new.
 
 use super::People;
+use crate::disclosures::DisclosureStoreError;
 use crate::log::Log;
 use crate::services::policy::Heads;
 use crate::services::standing::Standing;
-use crate::store::StoreError;
 use cairn_event::Disclosure;
+use cairn_event::disclosure::DisclosureError;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -40,6 +41,8 @@ pub fn follow(
                         *known = newest;
                         changed
                     });
+                    // Last: whoever is let in by this finds people and heads.
+                    standing.tell(size);
                 }
                 Ok(Err(error)) => {
                     tracing::error!(%error, "the roster cannot be read");
@@ -63,7 +66,7 @@ pub fn follow(
     receiver
 }
 
-fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, StoreError> {
+fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, NamesError> {
     let from = people.read().unwrap_or_else(PoisonError::into_inner).size();
     let (new, newest) = {
         let ledger = log.ledger();
@@ -73,8 +76,9 @@ fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, Stor
         let new = indices.get(start..end).unwrap_or_default().to_vec();
         (new, Heads::at(&ledger, size))
     };
-    let learned: Vec<(u64, Vec<Disclosure>)> =
-        new.into_iter().map(|at| (at, names(log, at))).collect();
+    // All or none: an entry whose names are not known yet must not count as one without names.
+    let learned = new.into_iter().map(|at| Ok((at, names(log, at)?)));
+    let learned: Vec<(u64, Vec<Disclosure>)> = learned.collect::<Result<_, NamesError>>()?;
     let mut people = people.write().unwrap_or_else(PoisonError::into_inner);
     for (at, names) in &learned {
         people.learn(*at, names);
@@ -83,21 +87,37 @@ fn catch_up(log: &Log, people: &RwLock<People>, size: u64) -> Result<Heads, Stor
     Ok(newest)
 }
 
+/// Why the confidential names of an entry are not known. Retry: whoever asks meanwhile is told to come back, because
+/// somebody whose name is not known would be taken for a stranger. Where it stays, the operator must restore the store.
+#[derive(Debug, thiserror::Error)]
+pub enum NamesError {
+    /// Its disclosures cannot be read.
+    #[error(transparent)]
+    Disclosures(#[from] DisclosureStoreError),
+    /// One of them is none.
+    #[error("a disclosure of the entry at index {index} has not its form")]
+    Form {
+        /// The entry.
+        index: u64,
+        /// What is wrong.
+        #[source]
+        source: DisclosureError,
+    },
+}
+
 /// The confidential names that are left of the entry at `index`: none where it is no roster entry, since
 /// a device may disclose whatever it likes in its own.
-pub fn names(log: &Log, index: u64) -> Vec<Disclosure> {
+///
+/// # Errors
+/// [`NamesError`].
+pub fn names(log: &Log, index: u64) -> Result<Vec<Disclosure>, NamesError> {
     if log.ledger().roster().indices.binary_search(&index).is_err() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let held = match log.disclosures().get(index) {
-        Ok(held) => held,
-        Err(error) => {
-            tracing::error!(index, %error, "disclosures of an entry cannot be read");
-            return Vec::new();
-        }
-    };
+    let held = log.disclosures().get(index)?;
     let encoded = held.iter().filter_map(|one| one.encoded.as_deref());
-    encoded
-        .filter_map(|encoded| Disclosure::parse(encoded).ok())
-        .collect()
+    let parsed = encoded.map(Disclosure::parse);
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|source| NamesError::Form { index, source })
 }

@@ -9,7 +9,7 @@ mod directory;
 mod follower;
 
 pub use directory::Directory;
-pub use follower::{follow, names};
+pub use follower::{NamesError, follow, names};
 
 use cairn_event::Disclosure;
 use cairn_identity::Roster;
