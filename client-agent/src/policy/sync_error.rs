@@ -111,6 +111,16 @@ pub enum SyncError {
         /// Revision by the log's word.
         newest: u64,
     },
+    /// The roster was lost on this device, and the server did not give the whole of it. Retry.
+    #[error(
+        "the roster on this device is not whole, and the server gave it up to revision {known} of {newest}"
+    )]
+    RosterMissing {
+        /// Revision that is known now.
+        known: u64,
+        /// Revision that the server has by its own word; 0 where it has none.
+        newest: u64,
+    },
     /// The activation could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),

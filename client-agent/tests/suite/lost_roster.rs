@@ -11,6 +11,7 @@ use cairn_event::administrative::{RosterChange, RosterStatement};
 use cairn_event::body::Body;
 use cairn_event::{PersonRole, SoftwareKey};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -105,6 +106,7 @@ fn a_damaged_roster_is_read_from_the_server_again() {
     let released = Arc::new(std::sync::Mutex::new(released));
     let (told, asked_for_policy) = mpsc::channel();
     let given = all.clone();
+    let starts = Arc::new(AtomicBool::new(true));
     let mut identity = Identity::load(&device.state).unwrap();
     identity.server = between(move |asked, stream| {
         let words = |text: &str| asked.contains(text);
@@ -112,6 +114,9 @@ fn a_damaged_roster_is_read_from_the_server_again() {
             let _until = released.lock().unwrap().recv();
             let token = r#"{"access_token":"t","expires_in":600,"person":"p","roles":[]}"#;
             say(stream, "200 OK", token);
+        } else if words("after_revision=") && starts.swap(false, Ordering::Relaxed) {
+            // A server that has just started has no roster yet.
+            say(stream, "200 OK", r#"{"entries":[],"newest":0}"#);
         } else if let Some((_, after)) = asked.split_once("after_revision=") {
             let next = given.get(after.parse::<usize>().unwrap());
             let page = json!({ "entries": next.into_iter().collect::<Vec<_>>(), "newest": 3 });
