@@ -8,6 +8,7 @@ use cairn_audit::log::resume::{Due, Keeper};
 use cairn_audit::log::state::{MAX_STATE_BYTES, State};
 use cairn_durable::file::ReadFileError;
 use cairn_durable::{read_limited, write_atomic};
+use cairn_event::terminal::lines;
 use clap::Args;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -157,7 +158,11 @@ impl Keeper for StateFile {
     fn keep(&self, state: &[u8]) {
         if let Err(error) = write_atomic(&self.path, state, MODE) {
             let error = anyhow::Error::from(error);
-            eprintln!("cairn-audit: the state of the audit is not kept: {error:#}");
+            let error = format!("{error:#}");
+            eprintln!(
+                "cairn-audit: the state of the audit is not kept: {}",
+                lines(&error)
+            );
         }
         let mut rhythm = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner);
         rhythm.cost = rhythm.asked.elapsed();

@@ -11,6 +11,7 @@ use cairn_audit::log::Options;
 use cairn_audit::log::resume::{Ended, Resume};
 use cairn_audit::source::{folder::Folder, folder::read_limited, http::Http};
 use cairn_audit::{LogSource, Report};
+use cairn_event::terminal::lines;
 use cairn_tlog::{Hash, TrustPolicy};
 use clap::{Args, Parser, Subcommand};
 use history::History;
@@ -89,9 +90,9 @@ struct LogCommand {
     /// File with a bearer token, to read confidential members and replay decisions.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// Address of the log that this one succeeds: audited too. The trust policy must list both.
-    #[arg(long, conflicts_with = "predecessor_dir")]
-    predecessor_url: Option<String>,
+    /// Address of the server of the log that this one succeeds: audited too. The trust policy must list both.
+    #[arg(long, alias = "predecessor-url", conflicts_with = "predecessor_dir")]
+    predecessor_server: Option<String>,
     /// Folder with a mirror of the log that this one succeeds.
     #[arg(long)]
     predecessor_dir: Option<PathBuf>,
@@ -105,8 +106,8 @@ struct LogCommand {
 #[group(required = true, multiple = false)]
 struct Place {
     /// Address of the log's server.
-    #[arg(long)]
-    url: Option<String>,
+    #[arg(long, alias = "url")]
+    server: Option<String>,
     /// Folder with a mirror of the log.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -142,7 +143,7 @@ fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("cairn-audit: {error:#}");
+            eprintln!("cairn-audit: {}", lines(&format!("{error:#}")));
             match error.downcast_ref() {
                 Some(Ended::Asked { .. }) => ExitCode::from(ENDED),
                 _ => ExitCode::from(NOT_ASKED),
@@ -181,10 +182,10 @@ impl LogCommand {
         let held = self.history.read()?;
         let source = open(&self.place, &self.tls, self.token_file.as_deref())?;
         let before = Place {
-            url: self.predecessor_url.clone(),
+            server: self.predecessor_server.clone(),
             dir: self.predecessor_dir.clone(),
         };
-        let is_asked = before.url.is_some() || before.dir.is_some();
+        let is_asked = before.server.is_some() || before.dir.is_some();
         let before = is_asked
             .then(|| open(&before, &self.tls, None))
             .transpose()?;
@@ -255,15 +256,15 @@ fn open(place: &Place, tls: &Tls, token_file: Option<&Path>) -> Result<Box<dyn L
     if let Some(dir) = &place.dir {
         return Ok(Box::new(Folder::open(dir)?));
     }
-    let url = place
-        .url
+    let server = place
+        .server
         .as_deref()
         .context("neither an address nor a folder was given")?;
     let token = token_file.map(read).transpose()?;
     let token = token.map(String::from_utf8).transpose().context("token")?;
     let token = token.map(|token| token.trim().to_owned());
     let authorities = tls.ca.as_deref().map(read).transpose()?;
-    let source = Http::trusting(url, token, authorities.as_deref())?;
+    let source = Http::trusting(server, token, authorities.as_deref())?;
     Ok(Box::new(source))
 }
 

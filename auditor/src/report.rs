@@ -3,6 +3,7 @@
 //! Owns the shape of a verdict and how it is printed. It does not judge anything itself.
 //! Source: architecture section 2, step 9 ("says yes or exactly why not").
 
+use cairn_event::terminal::line;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -209,7 +210,7 @@ impl std::fmt::Display for Report {
                 check.name, check.examined, check.failed
             )?;
             for failure in &check.failures {
-                writeln!(f, "       {failure}")?;
+                writeln!(f, "       {}", line(&failure.to_string()))?;
             }
             let hidden = check.failed.saturating_sub(check.failures.len() as u64);
             if hidden > 0 {
@@ -217,10 +218,10 @@ impl std::fmt::Display for Report {
             }
         }
         for (name, count) in &self.counts {
-            writeln!(f, "     {name}: {count}")?;
+            writeln!(f, "     {}: {count}", line(name))?;
         }
         for (name, fact) in &self.facts {
-            writeln!(f, "     {name}: {fact}")?;
+            writeln!(f, "     {}: {}", line(name), line(&fact.to_string()))?;
         }
         let verdict = if self.is_good() {
             "verified"

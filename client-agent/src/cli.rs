@@ -65,7 +65,7 @@ pub fn policy_helper() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("Cairn: {error}");
+            tell!("Cairn: {error}");
             ExitCode::from(HELPER_REFUSES)
         }
     }
@@ -98,7 +98,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("cairn: {error:#}");
+            tell!("cairn: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -5,6 +5,9 @@
 //!
 //! Source: architecture of record, sections 2, 3 and 5.
 
+#[macro_use]
+mod say;
+
 pub mod ancestry;
 pub mod posture;
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use cairn_audit::source::LogSource;
 use cairn_audit::source::folder::{Folder, read_limited};
 use cairn_audit::source::http::Http;
+use cairn_event::terminal::{line, lines};
 use cairn_export::catalogue::Framework;
 use cairn_export::cursor::Cursor;
 use cairn_export::pack::{self, Options};
@@ -46,7 +47,12 @@ enum Command {
 #[derive(Args)]
 struct Common {
     /// Address of the log's server.
-    #[arg(long, conflicts_with = "dir", required_unless_present = "dir")]
+    #[arg(
+        long,
+        alias = "url",
+        conflicts_with = "dir",
+        required_unless_present = "dir"
+    )]
     server: Option<String>,
     /// Folder with a mirror of the log.
     #[arg(long)]
@@ -144,7 +150,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cairn-export: {error:#}");
+            eprintln!("cairn-export: {}", lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -175,7 +181,9 @@ fn write_pack(args: &PackArgs) -> Result<()> {
     println!("pack {}", args.out.display());
     println!(
         "rows {} to {} of {}",
-        range.start, range.end, summary.manifest.origin
+        range.start,
+        range.end,
+        line(&summary.manifest.origin)
     );
     println!("pack root {}", summary.pack_root);
     Ok(())
@@ -194,7 +202,8 @@ fn follow(args: &TailArgs) -> Result<()> {
             Ok(()) => return Ok(()),
             Err(error) if error.may_pass() && !args.once => {
                 eprintln!(
-                    "cairn-export: {error}; trying again in {} s",
+                    "cairn-export: {}; trying again in {} s",
+                    lines(&error.to_string()),
                     pause.as_secs()
                 );
                 std::thread::sleep(pause);

@@ -42,7 +42,7 @@ def default_verdict(organisation, programs, root):
 
 def audited(organisation, programs):
     """`cairn-audit` finds the whole log as it should be."""
-    words = ["--url", organisation.server, "--trust-policy", organisation.trust_policy, "--genesis-hash", organisation.genesis, "--max-age", "none"]
+    words = ["--server", organisation.server, "--trust-policy", organisation.trust_policy, "--genesis-hash", organisation.genesis, "--max-age", "none"]
     done = subprocess.run([f"{programs}/cairn-audit", "log", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -98,7 +98,7 @@ impl Administrator {
         let text = match &arguments.trust_policy {
             Some(path) => String::from_utf8(read(path)?)?,
             None => {
-                eprintln!("cairn: warning: using the server's own trust policy");
+                tell!("cairn: warning: using the server's own trust policy");
                 client.text(paths::TRUST_POLICY).await?
             }
         };
@@ -189,9 +189,7 @@ impl Administrator {
             }
             let (Some(index), Some(receipt)) = (result.index, result.receipt) else {
                 if attempt == 1 {
-                    eprintln!(
-                        "cairn: the log has the entry; waiting for the witnesses to cosign it"
-                    );
+                    tell!("cairn: the log has the entry; waiting for the witnesses to cosign it");
                 }
                 continue;
             };
@@ -211,7 +209,7 @@ impl Administrator {
                         witnesses,
                     });
                 }
-                Err(error) => eprintln!("cairn: waiting for a complete receipt: {error}"),
+                Err(error) => tell!("cairn: waiting for a complete receipt: {error}"),
             }
         }
         bail!(

@@ -13,7 +13,7 @@ pub struct AdminArguments {
     #[arg(long)]
     pub admin: PathBuf,
     /// Address of the server.
-    #[arg(long)]
+    #[arg(long, alias = "url")]
     pub server: String,
     /// Trust policy (C2SP tlog-policy); without it the server's own is used, with a warning.
     #[arg(long)]
@@ -162,6 +162,9 @@ pub enum OrgCommand {
         /// File for the evidence; must not exist.
         #[arg(long)]
         out: PathBuf,
+        /// Close without asking, for scripts. Without it the log's name has to be typed on a terminal.
+        #[arg(long)]
+        yes: bool,
     },
     /// Agree that old entries of the log are pruned, as `cairn-server prune --plan` has worked out.
     ///

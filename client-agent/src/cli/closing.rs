@@ -17,7 +17,11 @@ use cairn_event::{Entry, Sha256};
 use cairn_identity::succession::{ClosedLog, Closing};
 use cairn_tlog::{Hash, Receipt, TrustPolicy};
 use serde_json::json;
-use std::path::Path;
+use std::io::{BufRead, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Most bytes read of an answer: more than the longest name of a log.
+const ANSWER_BYTES_MAX: u64 = 1_024;
 
 /// The evidence of a close, checked: authority, receipt with its quorum, and that it is final.
 pub(super) struct Evidence {
@@ -60,23 +64,40 @@ impl Evidence {
     }
 }
 
+/// How a log is to be closed.
+pub(super) struct Wish {
+    /// Why.
+    pub reason: String,
+    /// Public keys of the only server that may succeed it.
+    pub successor_keys: Option<PathBuf>,
+    /// File for the evidence.
+    pub out: PathBuf,
+    /// Whether nobody is to be asked.
+    pub yes: bool,
+}
+
 /// Closes the log and writes the evidence.
 pub(super) async fn close(
     arguments: &AdminArguments,
-    reason: String,
-    successor_keys: Option<&Path>,
-    out: &Path,
+    wish: Wish,
     as_json: bool,
 ) -> anyhow::Result<()> {
+    let out = &wish.out;
     if out.exists() {
         bail!("`{}` exists", out.display());
     }
-    let successor = successor_keys.map(log_key).transpose()?;
+    let successor = wish.successor_keys.as_deref().map(log_key).transpose()?;
     let administrator = Administrator::open(arguments).await?;
     let line = match evidence(&administrator).await? {
         Some(line) => line,
         None => {
-            let close = LogClose { reason, successor };
+            if !wish.yes {
+                confirm(&administrator.org.origin)?;
+            }
+            let close = LogClose {
+                reason: wish.reason,
+                successor,
+            };
             administrator.submit(Body::LogClose(close), &[]).await?;
             let line = evidence(&administrator).await?;
             line.context("the log is closed and does not show it yet; repeat the command")?
@@ -85,6 +106,27 @@ pub(super) async fn close(
     let evidence = Evidence::check(line, administrator.trust_policy())?;
     write_atomic(out, format!("{}\n", evidence.line).as_bytes(), 0o644)?;
     report(&evidence, out, as_json)
+}
+
+/// Has the person at the terminal type the log's name.
+fn confirm(origin: &str) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!(
+            "closing log `{origin}` cannot be undone, and nobody can be asked here; `--yes` closes it"
+        );
+    }
+    tell!("Closing log `{origin}` cannot be undone: nothing is admitted to it any more.");
+    tell!("Type its name to close it:");
+    agreed(&mut std::io::stdin().lock(), origin)
+}
+
+fn agreed(answer: &mut impl BufRead, origin: &str) -> anyhow::Result<()> {
+    let mut typed = String::new();
+    answer.take(ANSWER_BYTES_MAX).read_line(&mut typed)?;
+    if typed.trim() != origin {
+        bail!("that is not the log's name; nothing was closed");
+    }
+    Ok(())
 }
 
 fn log_key(server_keys: &Path) -> anyhow::Result<String> {
@@ -125,15 +167,48 @@ fn report(evidence: &Evidence, out: &Path, as_json: bool) -> anyhow::Result<()> 
             "successor": evidence.closed.successor,
         }));
     }
-    println!("closed    {} at size {}", named.origin, named.size);
-    println!("root      {}", named.root);
-    println!("evidence  {}", out.display());
-    println!(
-        "\nKeep the server running, or serve its `export-static`, for as long as anybody audits."
-    );
-    println!(
+    say!("closed    {} at size {}", named.origin, named.size);
+    say!("root      {}", named.root);
+    say!("evidence  {}", out.display());
+    say!("");
+    say!("Keep the server running, or serve its `export-static`, for as long as anybody audits.");
+    say!(
         "Make the successor with `cairn org create --succeeds {}`.",
         out.display()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_closed_only_for_who_types_its_name() {
+        for right in [
+            "log.example/acme\n",
+            " log.example/acme",
+            "log.example/acme\r\nmore\n",
+        ] {
+            assert!(
+                agreed(&mut right.as_bytes(), "log.example/acme").is_ok(),
+                "{right}"
+            );
+        }
+        let endless = "log.example/acme".repeat(1_000);
+        for wrong in [
+            "",
+            "\n",
+            "y\n",
+            "yes\n",
+            "log.example/acm\n",
+            "\nlog.example/acme\n",
+            &endless,
+        ] {
+            assert!(
+                agreed(&mut wrong.as_bytes(), "log.example/acme").is_err(),
+                "{wrong}"
+            );
+        }
+    }
 }

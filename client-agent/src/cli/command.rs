@@ -79,7 +79,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct EnrollArguments {
     /// Address of your organisation's server.
-    #[arg(long)]
+    #[arg(long, alias = "url")]
     pub server: String,
     /// Do not try to open a browser; print the address only.
     #[arg(long)]
@@ -111,7 +111,7 @@ pub struct InstallArguments {
     #[arg(long)]
     pub state: Option<String>,
     /// Address at which developers who are not enrolled are told to enrol.
-    #[arg(long)]
+    #[arg(long, alias = "url")]
     pub server: Option<String>,
     /// Policy, YAML or JSON, for the second line in the settings file; the one in force where absent.
     #[arg(long)]

@@ -25,7 +25,7 @@ pub(super) fn run(state: &StateDir, command: &DaemonCommand) -> anyhow::Result<E
         }
         DaemonCommand::Stop => {
             let was_running = crate::daemon::stop(state)?;
-            println!(
+            say!(
                 "{}",
                 if was_running {
                     "stopped"

@@ -21,10 +21,11 @@ struct Report {
 impl Report {
     fn check(&mut self, name: &str, result: Result<String, (String, &str)>) {
         match result {
-            Ok(detail) => println!("ok    {name}: {detail}"),
+            Ok(detail) => say!("ok    {name}: {detail}"),
             Err((problem, fix)) => {
                 self.failed = self.failed.saturating_add(1);
-                println!("FAIL  {name}: {problem}\n      fix: {fix}");
+                say!("FAIL  {name}: {problem}");
+                say!("      fix: {fix}");
             }
         }
     }
@@ -83,7 +84,7 @@ fn agents(state: &StateDir, report: &mut Report) {
                 report.check(make.title, Ok(told));
             }
             Err(ProgramError::NotFound(_)) if !none => {
-                println!("note  {}: not installed", make.title);
+                say!("note  {}: not installed", make.title);
             }
             Err(error) => {
                 let fix = "install or update it, or set CAIRN_CLAUDE or CAIRN_CODEX";
@@ -100,15 +101,19 @@ fn own_settings() {
     };
     let (found, problems) = leftovers(&settings_files(&cwd, &agent_config()));
     for Leftover { file, rule } in found {
-        println!(
+        say!(
             "warn  own settings: `{}` denies `{rule}`; Claude Code applies it before it asks Cairn, \
-             so what it refuses leaves no record\n      fix: have the rule put into the policy \
-             (`cairn policy import` reads this file), then remove it there",
+             so what it refuses leaves no record",
             file.display()
+        );
+        say!(
+            "      fix: have the rule put into the policy (`cairn policy import` reads this file), \
+             then remove it there"
         );
     }
     for problem in problems {
-        println!("warn  own settings: {problem}\n      fix: repair the file; the agent ignores it");
+        say!("warn  own settings: {problem}");
+        say!("      fix: repair the file; the agent ignores it");
     }
 }
 
@@ -145,9 +150,7 @@ fn managed(state: &StateDir, report: &mut Report) {
     let name = "managed installation";
     match &standing {
         Standing::Unmanaged => {
-            println!(
-                "note  {name}: none; Claude Code started without `cairn claude` is outside Cairn"
-            );
+            say!("note  {name}: none; Claude Code started without `cairn claude` is outside Cairn");
         }
         Standing::Doubtful(problem) => report.check(name, Err((problem.clone(), FIX))),
         Standing::Changed(found) => {

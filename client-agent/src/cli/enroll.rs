@@ -73,11 +73,12 @@ pub(super) async fn run(
     if json {
         print_json(&identity)?;
     } else {
-        println!(
+        say!(
             "Enrolled as {} (device {}).",
-            identity.email, identity.device
+            identity.email,
+            identity.device
         );
-        println!("Start your agent with `cairn claude`.");
+        say!("Start your agent with `cairn claude`.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,7 +110,7 @@ async fn learn(client: &Client, arguments: &EnrollArguments) -> anyhow::Result<L
     check_log_key(&TrustPolicy::parse(&trust_policy)?, &authority)?;
     let pinned_from_outside = given.is_some() && arguments.trust_policy.is_some();
     if !pinned_from_outside {
-        eprintln!(
+        tell!(
             "cairn: warning: trusting this server on first use. Compare the genesis hash with the \
              one your security team publishes:\n  {genesis_leaf}"
         );
@@ -132,12 +133,13 @@ fn announce(started: &EnrollStarted, no_browser: bool, json: bool) -> anyhow::Re
         });
         println!("{line}");
     } else {
-        println!(
-            "Open this page and confirm your address:\n\n  {}\n",
-            started.url
-        );
-        println!("The page must show these words: {}\n", started.words);
-        println!(
+        say!("Open this page and confirm your address:");
+        say!("");
+        say!("  {}", started.url);
+        say!("");
+        say!("The page must show these words: {}", started.words);
+        say!("");
+        say!(
             "Waiting, for up to {} minutes …",
             started.expires_in.div_ceil(60)
         );

@@ -169,54 +169,55 @@ impl Shown {
             || "waits for its receipt".to_owned(),
             |index| format!("log index {index}"),
         );
-        println!(
+        say!(
             "{place}, tool {}, call {}",
-            explained.tool, explained.use_id
+            explained.tool,
+            explained.use_id
         );
-        println!("{}", outcome(explained));
+        say!("{}", outcome(explained));
         match &explained.rule {
-            Some(rule) => println!("decided by {}", named(rule)),
-            None => println!("no rule decided: {}", reason(&explained.why)),
+            Some(rule) => say!("decided by {}", named(rule)),
+            None => say!("no rule decided: {}", reason(&explained.why)),
         }
         for rule in &explained.lost {
-            println!("lost: {}", named(rule));
+            say!("lost: {}", named(rule));
         }
         if let (Some(policy), Some(roster)) = (explained.policy, explained.roster) {
-            println!("under policy entry {policy} and roster entry {roster}");
+            say!("under policy entry {policy} and roster entry {roster}");
         }
         match &explained.again {
             Again::Judged(judged) => print_judged(judged),
             Again::Impossible { reason } => {
-                println!("what would change it cannot be said: {reason}");
+                say!("what would change it cannot be said: {reason}");
             }
         }
         if let Some(problem) = &self.problem {
-            println!("the server was asked in vain: {problem}");
+            say!("the server was asked in vain: {problem}");
         }
         if let Some(contact) = &explained.contact {
-            println!("ask {contact} about it");
+            say!("ask {contact} about it");
         }
     }
 }
 
 fn print_judged(judged: &Judged) {
     match &judged.difference {
-        None => println!("judged again here: the same"),
-        Some(difference) => println!("judged again here: {difference}"),
+        None => say!("judged again here: the same"),
+        Some(difference) => say!("judged again here: {difference}"),
     }
-    println!("the model was told: {}", judged.sentence);
+    say!("the model was told: {}", judged.sentence);
     for part in judged.parts.iter().filter(|_| judged.parts.len() > 1) {
         let by = part.rule.as_ref().map_or("the default", |rule| &rule.id);
-        println!("part `{}`: {} by {by}", part.command, word(part.effect));
+        say!("part `{}`: {} by {by}", part.command, word(part.effect));
     }
     for change in &judged.changes.changes {
-        println!("would change it: {change}");
+        say!("would change it: {change}");
     }
     if judged.changes.changes.is_empty() {
-        println!("no single change of rules, teams, roles or posture would change it");
+        say!("no single change of rules, teams, roles or posture would change it");
     }
     if !judged.changes.complete {
-        println!("not everything was tried: deciding this call is expensive");
+        say!("not everything was tried: deciding this call is expensive");
     }
 }
 

@@ -207,12 +207,13 @@ fn report(
             "succeeds": named,
         }));
     }
-    println!("genesis hash  {}", org.genesis_leaf);
-    println!("keys          {threshold} of {admins} in {}", out.display());
+    say!("genesis hash  {}", org.genesis_leaf);
+    say!("keys          {threshold} of {admins} in {}", out.display());
     if let Some(named) = named {
-        println!("succeeds      {} at size {}", named.origin, named.size);
+        say!("succeeds      {} at size {}", named.origin, named.size);
     }
-    println!("\nPublish the genesis hash where your developers and auditors can compare it.");
-    println!("Start the server with the file `genesis.frame`; the keys never go there.");
+    say!("");
+    say!("Publish the genesis hash where your developers and auditors can compare it.");
+    say!("Start the server with the file `genesis.frame`; the keys never go there.");
     Ok(())
 }

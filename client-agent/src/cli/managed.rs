@@ -40,13 +40,13 @@ pub(super) fn install(arguments: &InstallArguments, as_json: bool) -> anyhow::Re
     let report = managed::install(&place, &options, arguments.dry_run)?;
     print(&report, arguments.dry_run, as_json)?;
     for name in &report.left_out {
-        eprintln!(
+        tell!(
             "cairn: MCP server `{name}` holds values of variables or headers, or is for some only, so it \
              is not in a file that everybody can read; `cairn claude` starts it, and plain `claude` when it is at an https address"
         );
     }
     if place.is_machine() && !arguments.dry_run && !as_json {
-        println!("Each developer enrols once; then `cairn canary` proves that Claude Code obeys.");
+        say!("Each developer enrols once; then `cairn canary` proves that Claude Code obeys.");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,10 +66,12 @@ pub(super) fn canary(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode
     if as_json {
         print_json(&proof)?;
     } else {
-        println!(
+        say!(
             "enforced: Claude Code {} ran what was allowed (log index {}) and did not run what was \
              denied (log index {})",
-            proof.version, proof.allowed, proof.denied
+            proof.version,
+            proof.allowed,
+            proof.denied
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -120,18 +122,18 @@ fn print(report: &Report, dry_run: bool, as_json: bool) -> anyhow::Result<()> {
         );
     }
     for (path, done, text) in &report.paths {
-        println!("{:<10} {path}", word(*done));
+        say!("{:<10} {path}", word(*done));
         if let Some(text) = text
             .as_ref()
             .filter(|_| dry_run && *done != Done::Unchanged)
         {
             for line in text.lines() {
-                println!("           | {line}");
+                say!("           | {line}");
             }
         }
     }
     if dry_run {
-        println!("Nothing was changed.");
+        say!("Nothing was changed.");
     }
     Ok(())
 }

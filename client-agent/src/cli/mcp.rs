@@ -54,11 +54,13 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
                 (false, true) => "monitor",
                 (false, false) => "blocked",
             };
-            println!(
+            say!(
                 "{word:<8} {:<24} {:<8} {}",
-                one.name, one.source, verdict.reason
+                one.name,
+                one.source,
+                verdict.reason
             );
-            println!("         {print}, {}", since(first_seen));
+            say!("         {print}, {}", since(first_seen));
         }
     }
     for (name, _) in bundle.mcp.servers_of(&subject) {
@@ -67,19 +69,20 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
             "enforced": !monitors,
         }));
         if !as_json {
-            println!(
+            say!(
                 "{:<8} {name:<24} {:<8} deployed by policy",
-                "allowed", "managed"
+                "allowed",
+                "managed"
             );
         }
     }
     if as_json {
         print_json(&rows)?;
     } else if rows.is_empty() {
-        println!("no MCP server is configured on this device");
+        say!("no MCP server is configured on this device");
     }
     for unread in &found.unread {
-        eprintln!("cairn: {unread}");
+        tell!("cairn: {unread}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `cairn org`: making an organisation, changing its roster, pruning and closing its log.
 
 use super::admin::{Administrator, Done, keys, read};
-use super::closing::{self, Evidence};
+use super::closing::{self, Evidence, Wish};
 use super::founding::{Founding, Succession, found};
 use super::{AdminArguments, OrgCommand, print_json, pruning};
 use crate::random;
@@ -59,7 +59,16 @@ pub(super) async fn run(command: OrgCommand, as_json: bool) -> anyhow::Result<Ex
             reason,
             successor_keys,
             out,
-        } => closing::close(&admin, reason, successor_keys.as_deref(), &out, as_json).await?,
+            yes,
+        } => {
+            let wanted = Wish {
+                reason,
+                successor_keys,
+                out,
+                yes,
+            };
+            closing::close(&admin, wanted, as_json).await?;
+        }
         OrgCommand::Prune { admin, prune } => pruning::order(&admin, prune, as_json).await?,
         OrgCommand::Show { admin } => show(&Administrator::open(&admin).await?, as_json)?,
         OrgCommand::Token { admin, out } => token(&admin, &out).await?,
@@ -144,7 +153,7 @@ async fn token(arguments: &AdminArguments, out: &Path) -> anyhow::Result<()> {
         .bearer()
         .context("the server gave no token")?;
     write_atomic(out, format!("{token}\n").as_bytes(), 0o600)?;
-    println!("{}", out.display());
+    say!("{}", out.display());
     Ok(())
 }
 
@@ -202,9 +211,9 @@ fn report(subject: &Value, done: &Done, as_json: bool) -> anyhow::Result<()> {
         return print_json(&out);
     }
     for (name, value) in subject.as_object().into_iter().flatten() {
-        println!("{name}  {}", value.as_str().unwrap_or_default());
+        say!("{name}  {}", value.as_str().unwrap_or_default());
     }
-    println!(
+    say!(
         "log index {}, witnessed by {}",
         done.index,
         done.witnesses.join(", ")
@@ -244,12 +253,12 @@ fn show(administrator: &Administrator, as_json: bool) -> anyhow::Result<()> {
             "devices": devices,
         }));
     }
-    println!("roster revision {}", roster.revision);
+    say!("roster revision {}", roster.revision);
     for (team, name) in &roster.teams {
-        println!("team    {team}  {name}");
+        say!("team    {team}  {name}");
     }
     for row in people.iter().chain(&devices) {
-        println!("{row}");
+        say!("{row}");
     }
     Ok(())
 }

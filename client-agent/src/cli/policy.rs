@@ -56,7 +56,7 @@ fn export(path: &Path) -> anyhow::Result<ExitCode> {
     let exported = export_settings(&Document::open(path)?.bundle);
     print_json(&exported.settings)?;
     for left_out in &exported.left_out {
-        eprintln!("note: {left_out}");
+        tell!("note: {left_out}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -76,7 +76,7 @@ fn import(settings: &[PathBuf], contact: &str) -> anyhow::Result<ExitCode> {
         }
         bundle.mcp.unite(imported.mcp);
         for lint in imported.lints {
-            eprintln!(
+            tell!(
                 "{}: {} {}: {}",
                 path.display(),
                 lint.pattern,
@@ -145,13 +145,13 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     let entry = Entry::parse(stored.entry.as_bytes())?;
-    println!(
+    say!(
         "version {}, log index {}, signed by {}",
         bundle.version,
         stored.index,
         entry.kid()
     );
-    println!("default {}, ask {}", word(bundle.default), bundle.contact);
+    say!("default {}, ask {}", word(bundle.default), bundle.contact);
     for rule in &bundle.rules {
         let scope = serde_json::to_value(&rule.scope)?;
         let when = if rule.when.is_some() {
@@ -160,7 +160,7 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
             ""
         };
         let firm = if rule.mandatory { " mandatory" } else { "" };
-        println!(
+        say!(
             "{:<6} {:<40} {scope} `{}`{firm}{when}",
             word(rule.effect),
             rule.pattern,
@@ -170,7 +170,7 @@ pub(super) fn show(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
     for gate in &bundle.gates {
         let scope = serde_json::to_value(&gate.scope)?;
         let word = if gate.is_halt() { "halt" } else { "gate" };
-        println!("{word:<6} {:<40} {scope} `{}`", gate.message, gate.id);
+        say!("{word:<6} {:<40} {scope} `{}`", gate.message, gate.id);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -74,7 +74,7 @@ pub(super) async fn order(
         to: plan.to,
     };
     if believe_server {
-        eprintln!("cairn: warning: what must stay is the server's word");
+        tell!("cairn: warning: what must stay is the server's word");
     } else {
         compare(arguments, &plan, &order).await?;
     }
@@ -88,17 +88,17 @@ pub(super) async fn order(
             "kept": plan.kept, "compared": !believe_server, "witnesses": done.witnesses,
         }));
     }
-    println!("entry     {}", done.index);
-    println!("range     {} to {}", plan.from, plan.to);
-    println!(
+    say!("entry     {}", done.index);
+    say!("range     {} to {}", plan.from, plan.to);
+    say!(
         "goes      {} entries, older than {} days",
-        plan.pruned_entries, plan.days
+        plan.pruned_entries,
+        plan.days
     );
-    println!("stays     {} entries, and every hash", plan.kept_entries);
-    println!(
-        "\nHave an auditor run `cairn-audit log` now: it works out again what must stay. Take the packs and\n\
-         backups you need. Then run `cairn-server prune` on the server."
-    );
+    say!("stays     {} entries, and every hash", plan.kept_entries);
+    say!("");
+    say!("Have an auditor run `cairn-audit log` now: it works out again what must stay.");
+    say!("Take the packs and backups you need. Then run `cairn-server prune` on the server.");
     Ok(())
 }
 
@@ -147,7 +147,7 @@ async fn compare(arguments: &AdminArguments, plan: &Plan, order: &LogPrune) -> a
     let progress = |done: u64, all: u64| {
         if said.elapsed() >= SAY_EVERY {
             said = Instant::now();
-            eprintln!("cairn: {done} of {all} entries read");
+            tell!("cairn: {done} of {all} entries read");
         }
     };
     let found = log.survey(order.from..order.to, progress).await?;

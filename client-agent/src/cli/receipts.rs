@@ -49,7 +49,7 @@ pub(super) fn run(
     } else {
         rows.iter().for_each(print);
         if verify {
-            println!(
+            say!(
                 "{} receipts verified offline, {bad} failed",
                 rows.len() - bad
             );
@@ -111,7 +111,7 @@ fn print(row: &Row) {
     let effect = row
         .effect
         .map_or(String::new(), |effect| format!("{effect:?}").to_lowercase());
-    println!(
+    say!(
         "{:>8}  {}  {:<16} {:<10} {:<20} {:<24} {}{}",
         row.index,
         moment(row.time_ms).unwrap_or_else(|| row.time_ms.to_string()),

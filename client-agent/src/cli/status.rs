@@ -29,10 +29,10 @@ pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
         }))?;
         return Ok(code(daemon.is_ok()));
     }
-    println!("device       {} ({})", identity.device, identity.email);
-    println!("server       {}", identity.server);
-    println!("log          {}", identity.origin);
-    println!(
+    say!("device       {} ({})", identity.device, identity.email);
+    say!("server       {}", identity.server);
+    say!("log          {}", identity.origin);
+    say!(
         "genesis      {}{}",
         identity.genesis_leaf,
         if identity.pinned_from_outside {
@@ -41,14 +41,14 @@ pub(super) fn run(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
             " (trusted on first use)"
         }
     );
-    println!("key          software, self-asserted: runs as your own user");
-    println!("enforcement  {enforcement}");
+    say!("key          software, self-asserted: runs as your own user");
+    say!("enforcement  {enforcement}");
     match &daemon {
         Ok(status) => print_daemon(status),
-        Err(error) => println!("daemon       not running: {error}"),
+        Err(error) => say!("daemon       not running: {error}"),
     }
     if refused > 0 {
-        println!(
+        say!(
             "refused      {refused} entries, kept in {}",
             state.refused().display()
         );
@@ -65,16 +65,17 @@ fn code(running: bool) -> ExitCode {
 }
 
 fn print_daemon(status: &StatusAnswer) {
-    println!(
+    say!(
         "daemon       running, process {}, version {}",
-        status.pid, status.daemon_version
+        status.pid,
+        status.daemon_version
     );
     match (status.policy_version, status.policy_index) {
-        (Some(version), Some(index)) => println!(
+        (Some(version), Some(index)) => say!(
             "policy       version {version}, log index {index}, checked {} ago",
             ago(status.policy_checked_ms)
         ),
-        _ => println!("policy       none verified yet: every action is denied"),
+        _ => say!("policy       none verified yet: every action is denied"),
     }
     let warnings = [
         status
@@ -84,45 +85,46 @@ fn print_daemon(status: &StatusAnswer) {
         status.policy_problem.as_ref(),
     ];
     for warning in warnings.into_iter().flatten() {
-        println!("             {warning}");
+        say!("             {warning}");
     }
     if status.policy_asks {
-        println!(
+        say!(
             "             changes are asked for: something between here and the server holds streams back"
         );
     }
-    println!("teams        {}", status.teams.join(", "));
-    println!(
+    say!("teams        {}", status.teams.join(", "));
+    say!(
         "record       {} entries wait for a receipt ({} bytes spooled)",
-        status.spool_records, status.spool_bytes
+        status.spool_records,
+        status.spool_bytes
     );
     if let Some(problem) = &status.upload_problem {
-        println!("             {problem}");
+        say!("             {problem}");
     }
     if status.undeclared > 0 {
-        println!(
+        say!(
             "             {} actions could not be recorded",
             status.undeclared
         );
     }
     if let Some((index, at)) = status.last_receipt {
-        println!("receipt      log index {index}, {} ago", ago(at));
+        say!("receipt      log index {index}, {} ago", ago(at));
     }
-    println!("sessions     {}", status.sessions);
+    say!("sessions     {}", status.sessions);
     if status.unmanaged > 0 {
-        println!(
+        say!(
             "unmanaged    {} agents run outside Cairn; start them with `cairn claude` or `cairn codex`",
             status.unmanaged
         );
     }
     if status.unjudged > 0 {
-        println!(
+        say!(
             "alert        {} calls ran without a verdict or against one, by the agent's own account",
             status.unjudged
         );
     }
     for (name, (value, source)) in &status.posture {
-        println!("posture      {name}: {value} ({source})");
+        say!("posture      {name}: {value} ({source})");
     }
 }
 

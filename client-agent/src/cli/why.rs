@@ -73,12 +73,14 @@ pub(super) fn run(arguments: &WhyArguments, as_json: bool) -> anyhow::Result<Exi
         print_json(&json!({ "decision": decision, "changes": changes, "complete": complete }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", explain(&decision, &compiled));
+    for line in explain(&decision, &compiled) {
+        say!("{line}");
+    }
     for change in found.changes {
-        println!("would change it: {change}");
+        say!("would change it: {change}");
     }
     if !found.complete {
-        println!("not everything was tried: deciding this call is expensive");
+        say!("not everything was tried: deciding this call is expensive");
     }
     Ok(ExitCode::SUCCESS)
 }

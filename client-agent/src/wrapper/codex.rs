@@ -63,11 +63,11 @@ pub fn codex(state: &StateDir, words: &[String]) -> Result<std::convert::Infalli
         return Err(WrapperError::Refused(refused));
     }
     if let Some(warning) = &answer.warning {
-        eprintln!("cairn: {warning}");
+        tell!("cairn: {warning}");
     }
     // A policy that only monitors stops nobody.
     for one in &found.interference {
-        eprintln!("cairn: {one}");
+        tell!("cairn: {one}");
     }
     servers(&mut own, &found.servers, &answer);
     note(state, &own)?;
@@ -83,7 +83,7 @@ pub fn codex(state: &StateDir, words: &[String]) -> Result<std::convert::Infalli
 fn servers(own: &mut Vec<String>, found: &[McpFound], answer: &LaunchAnswer) {
     let blocked = |name: &str, source: &str, reason: &str| {
         let contact = &answer.contact;
-        eprintln!("cairn: MCP server `{name}` ({source}) was blocked: {reason}; ask {contact}");
+        tell!("cairn: MCP server `{name}` ({source}) was blocked: {reason}; ask {contact}");
     };
     for (server, judged) in found.iter().zip(&answer.servers) {
         // Codex would put the two definitions together.
@@ -150,7 +150,7 @@ fn note(state: &StateDir, own: &[String]) -> Result<(), WrapperError> {
 fn command(program: &Program, own: &[String], flags: &CodexFlags) -> Command {
     let mut command = Command::new(&program.path);
     for (name, reason) in environment::removed(|name| std::env::var_os(name).is_some()) {
-        eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
+        tell!("cairn: {name} was removed from the agent's environment: {reason}");
         command.env_remove(name);
     }
     command.args(own);

@@ -109,7 +109,7 @@ pub fn claude(
         return Err(WrapperError::Mod(folder.clone()));
     }
     for unread in &found.unread {
-        eprintln!("cairn: {unread}; its servers are not started");
+        tell!("cairn: {unread}; its servers are not started");
     }
     // On a managed machine only managed hooks run.
     let interference: Vec<String> = match Place::machine().is_managed() {
@@ -132,19 +132,22 @@ pub fn claude(
         return Err(WrapperError::Refused(refused));
     }
     if let Some(warning) = &answer.warning {
-        eprintln!("cairn: {warning}");
+        tell!("cairn: {warning}");
     }
     // A policy that only monitors stops nobody.
     for one in interference {
-        eprintln!("cairn: {one}");
+        tell!("cairn: {one}");
     }
     withhold_unapproved(&found, &mut answer);
     // A plug-in that is off would not have started it either.
     let withheld = |judged: &&McpJudged| !judged.allowed && judged.reason != PLUGIN_OFF;
     for judged in answer.servers.iter().filter(withheld) {
-        eprintln!(
+        tell!(
             "cairn: MCP server `{}` ({}) was blocked: {}; ask {}",
-            judged.name, judged.source, judged.reason, answer.contact
+            judged.name,
+            judged.source,
+            judged.reason,
+            answer.contact
         );
     }
     let files = write_files(state, &hook, &answer)?;
@@ -160,7 +163,7 @@ pub fn claude(
 fn command(program: &Program, files: &Files, words: &[String]) -> Command {
     let mut command = Command::new(&program.path);
     for (name, reason) in environment::removed(|name| std::env::var_os(name).is_some()) {
-        eprintln!("cairn: {name} was removed from the agent's environment: {reason}");
+        tell!("cairn: {name} was removed from the agent's environment: {reason}");
         command.env_remove(name);
     }
     // On a managed machine only managed hooks run, so that these are not asked beside them.

@@ -27,5 +27,6 @@ mod patience;
 mod policy;
 mod space;
 mod staleness;
+mod terminal;
 mod why;
 mod wrapper;

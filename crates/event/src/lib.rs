@@ -19,6 +19,7 @@ pub mod vocabulary;
 
 pub mod disclosure;
 pub mod redact;
+pub mod terminal;
 
 pub mod administrative;
 pub mod body;

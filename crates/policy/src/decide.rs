@@ -119,6 +119,8 @@ pub(crate) struct Ruling {
     pub subject: String,
     /// Whether the rule could only not be shown to be irrelevant.
     pub uncertain: bool,
+    /// Why what decided could not be read, where it could not.
+    pub unread: Option<String>,
     /// Why no rule was asked, where none was.
     pub cause: Option<String>,
 }
@@ -294,6 +296,7 @@ impl Inputs<'_> {
                 ruling.rule.clone_from(&rule);
                 ruling.subject.clone_from(&label);
                 ruling.uncertain = verdict.uncertain;
+                ruling.unread = part.unread();
             }
             ruling.parts.push(PartDecision {
                 command: label,
@@ -373,6 +376,7 @@ impl Ruling {
             parts: Vec::new(),
             subject: subject.to_owned(),
             uncertain: false,
+            unread: None,
             cause: None,
         }
     }

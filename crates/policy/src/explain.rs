@@ -8,7 +8,6 @@ use crate::compile::{CompiledBundle, CompiledRule};
 use crate::decide::Ruling;
 use crate::decision::Decision;
 use cairn_event::{Effect, Rank, RuleRef};
-use std::fmt::Write;
 
 /// One sentence that names the rule and whom to ask.
 pub(crate) fn sentence(ruling: &Ruling, effect: Effect, bundle: &CompiledBundle) -> String {
@@ -40,6 +39,10 @@ pub(crate) fn sentence(ruling: &Ruling, effect: Effect, bundle: &CompiledBundle)
         || "no rule matches and this is the organisation's default".to_owned(),
         |rule| because(rule, ruling.uncertain, bundle),
     );
+    let why = match &ruling.unread {
+        Some(unread) => format!("{unread}, and {why}"),
+        None => why,
+    };
     let help = match effect {
         Effect::Deny | Effect::Ask => format!("; ask {contact} if you need it"),
         Effect::Allow | Effect::NoOpinion => String::new(),
@@ -97,39 +100,34 @@ pub fn rank(rank: Rank) -> &'static str {
     }
 }
 
-/// Which rule decided and what lost, several lines long.
-pub fn explain(decision: &Decision, bundle: &CompiledBundle) -> String {
-    let mut text = decision.sentence.clone();
-    // Writing to a string cannot fail.
-    let _ = write!(text, "\nverdict: {}", word(decision.effect));
+/// Which rule decided and what lost, line by line. Commands and notes in them are as others wrote them.
+pub fn explain(decision: &Decision, bundle: &CompiledBundle) -> Vec<String> {
+    let mut lines = vec![decision.sentence.clone()];
+    lines.push(format!("verdict: {}", word(decision.effect)));
     if let Some(would) = decision.would {
-        let _ = write!(text, "\nwith the rules in monitor mode: {}", word(would));
+        lines.push(format!("with the rules in monitor mode: {}", word(would)));
     }
     if let Some(rule) = &decision.rule {
-        let _ = write!(
-            text,
-            "\ndecided by {}, {}",
-            named(rule, bundle),
-            rank(rule.rank)
-        );
+        let (name, rank) = (named(rule, bundle), rank(rule.rank));
+        lines.push(format!("decided by {name}, {rank}"));
         if let Some(note) = find(rule, bundle).and_then(|found| found.rule.note.as_deref()) {
-            let _ = write!(text, "\nnote: {note}");
+            lines.push(format!("note: {note}"));
         }
     }
     for rule in &decision.losing {
-        let _ = write!(text, "\nlost: {}, {}", named(rule, bundle), rank(rule.rank));
+        lines.push(format!(
+            "lost: {}, {}",
+            named(rule, bundle),
+            rank(rule.rank)
+        ));
     }
     for part in &decision.parts {
         let by = part
             .rule
             .as_ref()
             .map_or("the default", |rule| rule.id.as_str());
-        let _ = write!(
-            text,
-            "\npart `{}`: {} by {by}",
-            part.command,
-            word(part.effect)
-        );
+        let (command, effect) = (&part.command, word(part.effect));
+        lines.push(format!("part `{command}`: {effect} by {by}"));
     }
-    text
+    lines
 }

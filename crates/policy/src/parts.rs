@@ -426,8 +426,18 @@ impl Part {
                 named,
                 ..
             } => format!("> {named}"),
-            What::Line { .. } => bash::command::shorten(request.command().unwrap_or_default()),
-            What::Unreadable(why) => why.to_string(),
+            What::Line { .. } | What::Unreadable(_) => match request.command() {
+                Some(command) => bash::command::shorten(command),
+                None => request.tool.clone(),
+            },
+        }
+    }
+
+    /// Why it could not be read, where it could not.
+    pub(crate) fn unread(&self) -> Option<String> {
+        match &self.what {
+            What::Unreadable(why) => Some(why.to_string()),
+            _ => None,
         }
     }
 }

@@ -273,6 +273,6 @@ fn a_redirection_needs_its_own_allow() {
     assert_eq!(at("foo x > src/a").effect, Effect::NoOpinion);
     assert_eq!(at("foo x > docs/../src/a").effect, Effect::NoOpinion);
     assert_eq!(at("foo x > $F").effect, Effect::NoOpinion);
-    let text = explain(&at("foo x > docs/a"), &bundle);
+    let text = explain(&at("foo x > docs/a"), &bundle).join("\n");
     assert!(text.contains("part `> docs/a`: allow by docs"), "{text}");
 }

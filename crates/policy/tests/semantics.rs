@@ -195,6 +195,27 @@ fn unknown_posture_never_helps_an_allow() {
     );
 }
 
+/// The command is named as it was typed, and why nobody could read it is said of it.
+#[test]
+fn an_unreadable_command_is_named_beside_the_reason() {
+    let bundle = bundle(vec![rule("no-rm", Effect::Deny, "Bash(rm *)")]);
+    let at = |command: &str, interactive: bool| {
+        let mut request = bash(command);
+        request.interactive = interactive;
+        decide(&request, &compiled(&bundle), &alice(&[]), &posture("on"), 0)
+    };
+    let why = "`echo 'open`: the command is not valid shell syntax, and it cannot be shown to be outside deny rule `no-rm`";
+    for (interactive, effect) in [(true, Effect::Ask), (false, Effect::Deny)] {
+        let decision = at("echo 'open", interactive);
+        assert_eq!(decision.effect, effect);
+        assert!(decision.sentence.contains(why), "{}", decision.sentence);
+        assert_eq!(decision.parts[0].command, "echo 'open");
+    }
+    let readable = at("rm x", false).sentence;
+    let begins = "Cairn denied `rm x`: deny rule `no-rm`";
+    assert!(readable.starts_with(begins), "{readable}");
+}
+
 #[test]
 fn default_and_nobody_to_ask() {
     let mut bundle = bundle(vec![rule("ask", Effect::Ask, "Bash(deploy *)")]);

@@ -57,7 +57,10 @@ async fn an_export_is_audited_through_a_plain_file_server_and_grows() {
         (&273.into(), &serde_json::Value::Null)
     );
     let url = file_server(target.clone()).await;
-    for place in [["--url", url.as_str()], ["--dir", target.to_str().unwrap()]] {
+    for place in [
+        ["--server", url.as_str()],
+        ["--dir", target.to_str().unwrap()],
+    ] {
         let verdict = audit(&place, &world, world.dir.path());
         let said = String::from_utf8_lossy(&verdict.stdout).into_owned();
         assert!(verdict.status.success(), "{said}{}", errors(&verdict));
@@ -87,7 +90,7 @@ async fn an_export_is_audited_through_a_plain_file_server_and_grows() {
         }
     }
     assert!(after.contains_key(&target.join("tile/entries/001")));
-    let verdict = audit(&["--url", &url], &world, world.dir.path());
+    let verdict = audit(&["--server", &url], &world, world.dir.path());
     assert!(
         verdict.status.success(),
         "{}",
@@ -102,7 +105,7 @@ async fn an_export_is_audited_through_a_plain_file_server_and_grows() {
     assert!(third["removed"].as_u64().unwrap() > 0, "{third}");
     assert!(!target.join("tile/entries/001.p").exists());
     assert!(target.join("tile/entries/002.p/161").exists());
-    let verdict = audit(&["--url", &url], &world, world.dir.path());
+    let verdict = audit(&["--server", &url], &world, world.dir.path());
     assert!(
         verdict.status.success(),
         "{}",

@@ -129,7 +129,7 @@ async fn a_pruned_log_is_served_audited_mirrored_and_smaller() {
     server.accept(&[order], "published").await;
     server.more(&mut chain, 40).await;
     // An auditor works out what must stay while the entries are there.
-    let audited = audit(&["--url", &server.url], &world, folder);
+    let audited = audit(&["--server", &server.url], &world, folder);
     assert!(audited.status.success(), "{}", said(&audited));
     assert!(said(&audited).contains("prunings ordered and not carried out: 1"));
     assert!(
@@ -151,7 +151,7 @@ async fn a_pruned_log_is_served_audited_mirrored_and_smaller() {
     );
 
     served(&server).await;
-    let audited = audit(&["--url", &server.url], &world, folder);
+    let audited = audit(&["--server", &server.url], &world, folder);
     assert!(audited.status.success(), "{}", said(&audited));
     let fact = format!("audited from minimum index: {MINIMUM}; entries below it were pruned but 4");
     assert!(said(&audited).contains(&fact), "{}", said(&audited));

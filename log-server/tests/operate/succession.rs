@@ -112,10 +112,18 @@ async fn a_log_is_closed_and_its_successor_is_verified_with_it() {
         text(&keys),
         "--out",
     ];
-    let closed = old.org(
+    // Nobody can be asked here, and what cannot be undone is not done by default.
+    let unasked = old.org(
         "close-log",
         &server.url,
         &[&words[..], &[text(&evidence)]].concat(),
+    );
+    assert!(!unasked.status.success() && errors(&unasked).contains("`--yes`"));
+    assert!(!evidence.exists());
+    let closed = old.org(
+        "close-log",
+        &server.url,
+        &[&words[..], &[text(&evidence), "--yes"]].concat(),
     );
     let closed = report(&closed);
     assert_eq!(
@@ -184,14 +192,15 @@ async fn a_log_is_closed_and_its_successor_is_verified_with_it() {
         &policy,
         &format!("log {}\nlog {}\nquorum none\n", old.log_key, new.log_key),
     );
-    let (said, good) = audit(genesis, &policy, &["--url", &next.url]);
+    let (said, good) = audit(genesis, &policy, &["--server", &next.url]);
     assert!(
         good && said.contains("succeeds: log.example.com/one size 3 root"),
         "{said}"
     );
-    let places = ["--url", &next.url, "--predecessor-url", &server.url];
+    let places = ["--server", &next.url, "--predecessor-server", &server.url];
     let (said, good) = audit(genesis, &policy, &places);
     assert!(good && said.contains("ok   predecessor-log"), "{said}");
+    // By the name that the option had before.
     let (said, good) = audit(genesis, &new.policy, &["--url", &next.url]);
     assert!(!good && said.contains("does not list log key"), "{said}");
 

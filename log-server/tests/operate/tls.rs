@@ -218,7 +218,7 @@ async fn auditor_and_exporter_believe_a_private_authority_and_no_other() {
     }
     for (authority, good) in [(&ours, true), (&others, false), (&empty, false)] {
         let authority = authority.to_str().unwrap();
-        let audited = audit(&["--url", &url, "--ca", authority], &world, folder);
+        let audited = audit(&["--server", &url, "--ca", authority], &world, folder);
         let said = String::from_utf8_lossy(&audited.stdout).into_owned() + &errors(&audited);
         assert_eq!(audited.status.success(), good, "{said}");
         let exported = Command::new(program("cairn-export"))
@@ -233,7 +233,7 @@ async fn auditor_and_exporter_believe_a_private_authority_and_no_other() {
             .unwrap();
         assert_eq!(exported.status.success(), good, "{}", errors(&exported));
     }
-    let without = audit(&["--url", &url], &world, folder);
+    let without = audit(&["--server", &url], &world, folder);
     assert!(
         !without.status.success(),
         "an unknown authority was believed"

@@ -169,7 +169,7 @@ impl Scene {
         let genesis = Sha256::of_leaf(entry_of(&genesis).as_bytes()).to_string();
         let mut command = Command::new(program("cairn-audit"));
         command
-            .args(["log", "--url", &server.url, "--genesis-hash", &genesis])
+            .args(["log", "--server", &server.url, "--genesis-hash", &genesis])
             .arg("--trust-policy")
             .arg(self.trust());
         command.output().unwrap()

@@ -72,7 +72,7 @@ pub(super) async fn run(
     }
     secrets::refuse(&bundle)?;
     for lint in lint_bundle_at(&bundle, now_ms()) {
-        eprintln!(
+        tell!(
             "note: {}: {} {}",
             lint.pattern,
             lint.kind,
@@ -100,7 +100,7 @@ pub(super) async fn put(
     if let Err(problems) = compile(bundle) {
         problems
             .iter()
-            .for_each(|problem| eprintln!("error: {problem}"));
+            .for_each(|problem| tell!("error: {problem}"));
         bail!("the bundle does not compile");
     }
     let bytes = bundle.canonical_bytes()?;
@@ -129,7 +129,7 @@ fn report(statement: &PolicyStatement, done: &Done, as_json: bool) -> anyhow::Re
             "bundle": statement.bundle, "index": done.index, "witnesses": done.witnesses,
         }));
     }
-    println!(
+    say!(
         "policy version {} is in force: log index {}, witnessed by {}",
         statement.version,
         done.index,

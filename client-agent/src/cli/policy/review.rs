@@ -26,7 +26,7 @@ pub(super) fn compiled(bundle: &Bundle, path: &Path) -> anyhow::Result<CompiledB
     compile(bundle).or_else(|problems| {
         problems
             .iter()
-            .for_each(|problem| eprintln!("error: {problem}"));
+            .for_each(|problem| tell!("error: {problem}"));
         bail!("`{}` does not compile", path.display())
     })
 }
@@ -51,19 +51,17 @@ pub(in crate::cli) fn lint(path: &Path, as_json: bool) -> anyhow::Result<ExitCod
             .collect();
         print_json(&json!({"errors": problems, "notes": notes}))?;
     } else {
-        problems
-            .iter()
-            .for_each(|problem| println!("error: {problem}"));
+        problems.iter().for_each(|problem| say!("error: {problem}"));
         for lint in lints {
             let rule = lint.rule.unwrap_or_default();
-            println!(
+            say!(
                 "note: rule `{rule}` {}: {} {}",
                 lint.pattern,
                 lint.kind,
                 advice(&lint.instead)
             );
         }
-        println!("{} rules", document.bundle.rules.len());
+        say!("{} rules", document.bundle.rules.len());
     }
     Ok(code(problems.is_empty()))
 }
@@ -101,14 +99,14 @@ pub(in crate::cli) fn test(
         failed += usize::from(failure.is_some());
         match (&failure, as_json) {
             (_, true) => rows.push(json!({"name": name, "call": test.call(), "failure": failure})),
-            (Some(failure), false) => println!("FAILED {name}: `{}`: {failure}", test.call()),
-            (None, false) => println!("ok     {name}"),
+            (Some(failure), false) => say!("FAILED {name}: `{}`: {failure}", test.call()),
+            (None, false) => say!("ok     {name}"),
         }
     }
     if as_json {
         print_json(&rows)?;
     } else {
-        println!("{} passed, {failed} failed", tests.len() - failed);
+        say!("{} passed, {failed} failed", tests.len() - failed);
     }
     Ok(code(failed == 0))
 }
@@ -139,7 +137,7 @@ pub(in crate::cli) async fn plan(
         compiled(&document.bundle, path)?,
     );
     if !as_json {
-        println!(
+        say!(
             "in force: version {version}; apply puts version {} in force for `{origin}`",
             document.bundle.version
         );
@@ -147,15 +145,15 @@ pub(in crate::cli) async fn plan(
     show(&from, &to, &document.tests, as_json)?;
     let mut ready = document.bundle.version > version && document.bundle.origin == *origin;
     if !ready {
-        eprintln!("error: apply would refuse this version or origin");
+        tell!("error: apply would refuse this version or origin");
     }
     if let Some(halt) = lifted(from.bundle(), to.bundle()) {
         ready = false;
-        eprintln!("error: apply would refuse to lift halt `{}`", halt.id);
+        tell!("error: apply would refuse to lift halt `{}`", halt.id);
     }
     if let Err(refused) = secrets::refuse(to.bundle()) {
         ready = false;
-        eprintln!("error: {refused}");
+        tell!("error: {refused}");
     }
     Ok(code(ready))
 }
@@ -182,22 +180,23 @@ fn show(
             ""
         };
         match change {
-            RuleChange::Added(rule) => println!("+ {}{firm}", line(rule)?),
-            RuleChange::Removed(rule) => println!("- {}{firm}", line(rule)?),
+            RuleChange::Added(rule) => say!("+ {}{firm}", line(rule)?),
+            RuleChange::Removed(rule) => say!("- {}{firm}", line(rule)?),
             RuleChange::Changed { from, to } => {
-                println!("- {}\n+ {}{firm}", line(from)?, line(to)?);
+                say!("- {}", line(from)?);
+                say!("+ {}{firm}", line(to)?);
             }
         }
     }
-    members.iter().for_each(|name| println!("~ {name}"));
+    members.iter().for_each(|name| say!("~ {name}"));
     for change in calls.iter().take(MAX_PRINTED) {
-        println!("{}", call_line(change));
+        say!("{}", call_line(change));
     }
     let unseen = calls.len().saturating_sub(MAX_PRINTED);
     if unseen > 0 {
-        println!("… and {unseen} more calls; --json lists all");
+        say!("… and {unseen} more calls; --json lists all");
     }
-    println!(
+    say!(
         "{} rules and {} other members differ, {} example calls change, {} of them to less strict",
         rules.len(),
         members.len(),

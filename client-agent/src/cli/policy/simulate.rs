@@ -221,7 +221,7 @@ impl Simulation {
             }));
         }
         for one in self.changed.iter().take(MAX_PRINTED) {
-            println!(
+            say!(
                 "{}: {} `{}`: {} -> {} by `{}`",
                 one.index,
                 one.person,
@@ -233,14 +233,14 @@ impl Simulation {
         }
         for (title, counts) in [("person", by_person), ("team", by_team), ("rule", by_rule)] {
             for (name, count) in counts {
-                println!("{title} {name}: {count} would change");
+                say!("{title} {name}: {count} would change");
             }
         }
         let tighter = self
             .changed
             .iter()
             .filter(|one| strictness(one.to) > strictness(one.from));
-        println!(
+        say!(
             "{} actions in {days} days: {} would stay, {} would change ({} to stricter)",
             self.actions,
             self.alike,
@@ -248,7 +248,7 @@ impl Simulation {
             tighter.count()
         );
         for (why, count) in &self.obstacles {
-            println!("{count} not replayable: {why}");
+            say!("{count} not replayable: {why}");
         }
         Ok(())
     }

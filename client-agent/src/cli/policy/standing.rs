@@ -79,22 +79,22 @@ pub(in crate::cli) async fn run(
         return Ok(code(behind));
     }
     match newest {
-        Some(newest) => println!(
+        Some(newest) => say!(
             "in force: version {}, log index {}; acknowledged by {} of {} devices",
             newest.version,
             newest.index,
             count(State::Current),
             standing.len()
         ),
-        None => println!("no policy has been put in force yet"),
+        None => say!("no policy has been put in force yet"),
     }
     for one in &standing {
-        println!("{}", line(one, now_ms));
+        say!("{}", line(one, now_ms));
     }
     for (version, devices) in versions(&standing) {
         match version {
-            Some(version) => println!("version {version}: {devices} devices"),
-            None => println!("no version: {devices} devices"),
+            Some(version) => say!("version {version}: {devices} devices"),
+            None => say!("no version: {devices} devices"),
         }
     }
     Ok(code(behind))

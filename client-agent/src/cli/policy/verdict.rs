@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(cases: &Path) -> anyhow::Result<ExitCode> {
     Ok(if bad == 0 {
         ExitCode::SUCCESS
     } else {
-        eprintln!("cairn: {bad} lines have no verdict");
+        tell!("cairn: {bad} lines have no verdict");
         ExitCode::from(SOME_ROWS_BAD)
     })
 }
@@ -50,7 +50,7 @@ fn answer(mut input: impl BufRead, mut output: impl io::Write) -> anyhow::Result
             Err(why) => {
                 bad += 1;
                 let error = format!("line {number}: {why}");
-                eprintln!("cairn: {error}");
+                tell!("cairn: {error}");
                 json!({ "effective": null, "rule": null, "error": error })
             }
         };

@@ -274,7 +274,7 @@ impl<'a> Reading<'a> {
 /// The text for the administrator.
 pub(super) fn check_age(found: &Found, order: &LogPrune, now_s: u64) -> anyhow::Result<()> {
     let Some(published_s) = found.published_s else {
-        eprintln!("cairn: warning: no witness says how old the entries are");
+        tell!("cairn: warning: no witness says how old the entries are");
         return Ok(());
     };
     let days = now_s.saturating_sub(published_s) / LogPrune::DAY_S;
