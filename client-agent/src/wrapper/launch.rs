@@ -131,6 +131,19 @@ pub fn claude(
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
     }
+    withhold_unapproved(&found, &mut answer);
+    announce(&answer, &interference);
+    let files = write_files(state, &hook, &answer)?;
+    // On success the agent has this process's number, terminal and signals.
+    let source = command(&program, &files, &flags.pass).exec();
+    Err(WrapperError::Start {
+        path: program.path,
+        source,
+    })
+}
+
+/// Says what the developer should know before the agent takes the terminal.
+fn announce(answer: &LaunchAnswer, interference: &[String]) {
     if let Some(warning) = &answer.warning {
         tell!("cairn: {warning}");
     }
@@ -138,7 +151,6 @@ pub fn claude(
     for one in interference {
         tell!("cairn: {one}");
     }
-    withhold_unapproved(&found, &mut answer);
     // A plug-in that is off would not have started it either.
     let withheld = |judged: &&McpJudged| !judged.allowed && judged.reason != PLUGIN_OFF;
     for judged in answer.servers.iter().filter(withheld) {
@@ -150,13 +162,6 @@ pub fn claude(
             answer.contact
         );
     }
-    let files = write_files(state, &hook, &answer)?;
-    // On success the agent has this process's number, terminal and signals.
-    let source = command(&program, &files, &flags.pass).exec();
-    Err(WrapperError::Start {
-        path: program.path,
-        source,
-    })
 }
 
 /// The agent with Cairn's settings and servers, and without the variables that would weaken them.
