@@ -25,4 +25,4 @@ pub use launch::{WrapperError, claude};
 pub(crate) use launch::{agent_config, agent_state_file, sweep, withhold_unapproved};
 pub use leftover::{Leftover, leftovers, settings_files};
 pub use program::{CLAUDE_CODE, CODEX, Make, Program, ProgramError, file_number};
-pub(crate) use settings::{Reach, report_to, settings};
+pub(crate) use settings::{Reach, pin_environment, report_to, settings};

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import telemetry
-from bypasses import killing_hooks, when_asked
+from bypasses import killing_hooks, steered, when_asked
 from machine import ALLOWED, denied, not_started, plain
 from organisation import until
 from posture import fixture
@@ -25,6 +25,14 @@ def more_flags(device):
     run = plain(device, turns=[turn], words=["--allow-dangerously-skip-permissions"], env={"IS_SANDBOX": "1"})
     assert not device.touched("denied-allow-skip"), run.printed
     not_started(device, "plugin-url", "is disabled by your organization", words=["--plugin-url", "https://127.0.0.1:9/x.zip"])
+
+
+def path_in_settings(device):
+    """A repository's settings do not make a decided command another program."""
+    _, turn = device.touch("free-steered")
+    run = plain(device, turns=[turn], cwd=steered(device))
+    assert device.touched("free-steered"), run.printed
+    assert not device.touched("steered") and not device.touched("traced"), run.printed
 
 
 def continued_session(device):
@@ -155,6 +163,6 @@ def ended_session(device):
 
 
 SCENARIOS = [
-    more_flags, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, reports_of_the_agent,
+    more_flags, path_in_settings, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, reports_of_the_agent,
     background_session, hung_daemon, removed_socket, killed_hooks, ended_session,
 ]  # fmt: skip

@@ -19,7 +19,7 @@ use crate::daemon::{AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, 
 use crate::enrolment::{Identity, IdentityError};
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir, StateError};
 use crate::wrapper::{
-    Inventory, InventoryError, agent_config, agent_state_file, inventory, sweep,
+    Inventory, InventoryError, agent_config, agent_state_file, inventory, pin_environment, sweep,
     withhold_unapproved,
 };
 use cairn_durable::file::{CreateDirError, WriteFileError};
@@ -107,13 +107,15 @@ pub fn help() -> Result<Value, HelperError> {
     let answer = asked(&state, &agent, &found)?;
     let servers = mcp::servers(&answer.policy, &withheld(&found, &answer));
     let socket = state.socket();
-    let own = live(&Live {
+    let mut own = live(&Live {
         socket: &socket,
         deny: &answer.deny,
         servers: &servers,
         wrapped: agent.is_wrapped(&own_servers),
         telemetry: answer.telemetry.as_ref(),
     });
+    // The agent has started this process, with its own environment.
+    pin_environment(&mut own);
     let settings = merge::answer(&place, &own);
     leave_copy(&state, &agent, &settings)?;
     Ok(json!({ "managedSettings": settings }))

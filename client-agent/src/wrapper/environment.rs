@@ -39,6 +39,21 @@ const REMOVED: &[(&str, &str)] = &[
     ("NODE_OPTIONS", "it can load code into the agent"),
 ];
 
+/// Variables by which a decided command becomes another program, or takes code along. The developer may set them in
+/// the shell; a repository may not.
+const STEERING: [&str; 10] = [
+    "BASHOPTS",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PERL5LIB",
+    "PERL5OPT",
+    "PS4",
+    "PYTHONPATH",
+    "RUBYLIB",
+    "RUBYOPT",
+    "SHELLOPTS",
+];
+
 /// The variables of `present` that must be removed, each with its reason.
 pub fn removed(present: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
     REMOVED
@@ -56,9 +71,29 @@ pub fn emptied() -> impl Iterator<Item = (String, Value)> {
         .map(|(name, _)| ((*name).to_owned(), Value::from("")))
 }
 
+/// What steers commands, as it is in `own`, the environment that the developer started the agent with; empty where it
+/// is not set there, which to all of these is as good as unset. Without a `PATH` there is none to hold on to.
+pub fn pinned(own: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    let value = |name: &'static str| match own(name) {
+        None if name == "PATH" => None,
+        value => Some((name, value.unwrap_or_default())),
+    };
+    STEERING.into_iter().filter_map(value).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_commands_stays_as_the_developer_has_it() {
+        let own = |name: &str| (name == "PATH").then(|| "/bin".to_owned());
+        let pins = pinned(own);
+        assert_eq!(pins.len(), STEERING.len());
+        assert!(pins.contains(&("PATH", "/bin".to_owned())));
+        assert!(pins.contains(&("PYTHONPATH", String::new())));
+        assert!(!pinned(|_| None).iter().any(|(name, _)| *name == "PATH"));
+    }
 
     #[test]
     fn only_what_is_set_is_removed() {

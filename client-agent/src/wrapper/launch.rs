@@ -235,6 +235,7 @@ fn write_files(
         servers: dir.join(format!("{pid}.mcp.json")),
     };
     let mut made = settings::settings(hook, Reach::Socket(&state.socket()), &answer.deny);
+    settings::pin_environment(&mut made);
     if let Some(sink) = &answer.telemetry {
         settings::report_to(&mut made, sink);
     }

@@ -86,6 +86,18 @@ pub fn report_to(settings: &mut Value, sink: &Sink) {
         ("OTEL_LOGS_EXPORT_INTERVAL", EXPORT_INTERVAL_MS.to_string()),
         ("OTEL_SDK_DISABLED", "false".to_owned()),
     ];
+    set(settings, variables);
+}
+
+/// Holds on to what steers commands in the environment of this process, which is the agent's.
+pub fn pin_environment(settings: &mut Value) {
+    set(
+        settings,
+        environment::pinned(|name| std::env::var(name).ok()),
+    );
+}
+
+fn set(settings: &mut Value, variables: impl IntoIterator<Item = (&'static str, String)>) {
     if let Some(environment) = settings.get_mut("env").and_then(Value::as_object_mut) {
         for (name, value) in variables {
             environment.insert(name.to_owned(), Value::from(value));
