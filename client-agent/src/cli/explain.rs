@@ -15,7 +15,7 @@ use cairn_event::body::Body;
 use cairn_event::frame::Unopened;
 use cairn_event::{DecisionMode, Disclosure, Effect, Entry, Sha256};
 use cairn_policy::explain::{rank, word};
-use cairn_policy::recorded::Judged;
+use cairn_policy::recorded::{Judged, SERVER, SESSION};
 use cairn_policy::{Again, Explanation, NamedRule, explain_recorded};
 use inputs::Inputs;
 use serde::Serialize;
@@ -123,15 +123,22 @@ fn find(state: &StateDir, what: &str) -> anyhow::Result<Option<Found>> {
 }
 
 fn is_decision(entry: &Entry) -> bool {
-    matches!(entry.payload().body, Body::ToolDecision(_))
+    use Body::{McpSeen, SessionRefused, ToolDecision};
+    let body = &entry.payload().body;
+    matches!(body, ToolDecision(_) | SessionRefused(_) | McpSeen(_))
 }
 
-/// Whether somebody means this entry: by its call or its leaf hash.
+/// Whether somebody means this entry: by its leaf hash, the call, the session that was refused, or the name of
+/// the server.
 fn is_called(entry: &Entry, what: &str) -> bool {
-    let Body::ToolDecision(decision) = &entry.payload().body else {
-        return false;
+    let payload = entry.payload();
+    let name = match &payload.body {
+        Body::ToolDecision(decision) => Some(&decision.use_id),
+        Body::SessionRefused(_) => payload.context.session.as_ref(),
+        Body::McpSeen(seen) => Some(&seen.name),
+        _ => return false,
     };
-    decision.use_id == what || entry.leaf().to_string() == what
+    name.is_some_and(|name| name == what) || entry.leaf().to_string() == what
 }
 
 /// Gives each line in the spool, oldest first, read without the daemon's lock; an append under way is
@@ -169,11 +176,14 @@ impl Shown {
             || "waits for its receipt".to_owned(),
             |index| format!("log index {index}"),
         );
-        say!(
-            "{place}, tool {}, call {}",
-            explained.tool,
-            explained.use_id
-        );
+        match is_call(explained) {
+            true => say!(
+                "{place}, tool {}, call {}",
+                explained.tool,
+                explained.use_id
+            ),
+            false => say!("{place}, {} {}", explained.tool, explained.use_id),
+        }
         say!("{}", outcome(explained));
         match &explained.rule {
             Some(rule) => say!("decided by {}", named(rule)),
@@ -186,7 +196,7 @@ impl Shown {
             say!("under policy entry {policy} and roster entry {roster}");
         }
         match &explained.again {
-            Again::Judged(judged) => print_judged(judged),
+            Again::Judged(judged) => print_judged(judged, is_call(explained)),
             Again::Impossible { reason } => {
                 say!("what would change it cannot be said: {reason}");
             }
@@ -200,12 +210,22 @@ impl Shown {
     }
 }
 
-fn print_judged(judged: &Judged) {
+/// Whether it was decided about a call, and not about the start of a session or a server.
+fn is_call(explained: &Explanation) -> bool {
+    explained.tool != SESSION && !explained.tool.starts_with(SERVER)
+}
+
+fn print_judged(judged: &Judged, is_call: bool) {
     match &judged.difference {
         None => say!("judged again here: the same"),
         Some(difference) => say!("judged again here: {difference}"),
     }
-    say!("the model was told: {}", judged.sentence);
+    let told = if is_call {
+        "the model was told"
+    } else {
+        "in words"
+    };
+    say!("{told}: {}", judged.sentence);
     for part in judged.parts.iter().filter(|_| judged.parts.len() > 1) {
         let by = part.rule.as_ref().map_or("the default", |rule| &rule.id);
         say!("part `{}`: {} by {by}", part.command, word(part.effect));
@@ -251,6 +271,7 @@ fn reason(why: &str) -> &'static str {
     match why {
         "default" => "nothing matched, so the organisation's default did",
         "gate" => "a session gate was closed",
+        "mcp-list" => "no entry of the MCP list names it, so the list's default did",
         "stale-policy" => "there was no verified, current policy",
         _ => "the call could not be understood, which is a denial",
     }

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 /// Which decision to explain.
 #[derive(Debug, Args)]
 pub struct WhyArguments {
-    /// A recorded decision: the agent's tool-use identifier, its index in the log, or its leaf hash.
+    /// A recorded decision: its index in the log, its leaf hash, the agent's tool-use identifier, the identifier of a
+    /// session that was refused, or the name of an MCP server.
     #[arg(conflicts_with_all = ["call", "tool"])]
     pub what: Option<String>,
     /// A shell command that was not run, in place of a recorded decision.

@@ -150,3 +150,29 @@ fn a_call_that_nobody_made_is_judged_for_this_person_on_this_device() {
         assert_eq!(hypothetical(&device, &other), "no-rm", "{other:?}");
     }
 }
+
+#[test]
+fn a_session_that_a_gate_refused_is_explained_by_its_identifier() {
+    let device = Device::new(&bundle(json!({ "default": "deny", "gates": [
+        {"id": "calm", "when": {"not": {"posture": "os", "is": "never"}}, "message": "calm down"},
+    ] })));
+    let _daemon = device.start();
+    let input = json!({
+        "session_id": "session-1", "cwd": "/tmp", "hook_event_name": "UserPromptSubmit",
+        "prompt": "hi",
+    });
+    device.hook("UserPromptSubmit", input.to_string().as_bytes());
+    let words = device.cairn(&["why", "session-1"]).stdout;
+    let words = String::from_utf8(words).unwrap();
+    for line in [
+        "waits for its receipt, session session-1",
+        "It was denied.",
+        "decided by deny rule `calm`",
+        "calm down",
+        "judged again here: the same",
+        "would change it: without `calm`: then allow",
+        "would change it: with os never: then allow",
+    ] {
+        assert!(words.contains(line), "{line}\n{words}");
+    }
+}

@@ -68,7 +68,7 @@ pub const SESSION: &str = "/v1/sessions/{session}";
 pub const EVENTS: &str = "/v1/events";
 /// One event in full.
 pub const EVENT: &str = "/v1/events/{index}";
-/// Which rule decided a recorded call, which lost, and what would change it.
+/// Which rule decided a recorded call, refused session or MCP server, which lost, and what would change it.
 pub const EVENT_EXPLANATION: &str = "/v1/events/{index}/explanation";
 /// Erasure of an event's disclosures.
 pub const EVENT_ERASURE: &str = "/v1/events/{index}/erasure";

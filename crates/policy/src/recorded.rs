@@ -4,6 +4,10 @@
 //! the account for people. Which bundle and whose membership the entry names is the caller's to find.
 //! Source: architecture section 5 (replay); features, "For the developer".
 
+mod launch;
+
+pub use launch::{SERVER, SESSION};
+
 use crate::bundle::Scope;
 use crate::change::{Changes, changes};
 use crate::compile::CompiledBundle;
@@ -199,12 +203,12 @@ pub struct Judged {
     pub changes: Changes,
 }
 
-/// A recorded decision explained.
+/// A recorded decision explained: on a call, on the start of a session, or on an MCP server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The tool.
+    /// The tool; [`SESSION`], or [`SERVER`] and its name, where it was no call.
     pub tool: String,
-    /// The agent's identifier of the call.
+    /// The agent's identifier of the call; of the session where it was no call.
     pub use_id: String,
     /// The verdict.
     pub effect: Effect,
@@ -212,8 +216,9 @@ pub struct Explanation {
     pub mode: DecisionMode,
     /// Why, in a word, as the entry has it.
     pub why: String,
-    /// The engine that decided.
-    pub semantics: u32,
+    /// The engine that decided, where the entry names it: calls do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantics: Option<u32>,
     /// The rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<NamedRule>,
@@ -232,7 +237,7 @@ pub struct Explanation {
     pub again: Again,
 }
 
-/// Explains the decision in an entry; `None` for any other entry.
+/// Explains the decision in an entry (`tool.decision`, `session.refused`, `mcp.seen`); `None` for any other entry.
 ///
 /// `bundle` is the compiled one of the policy entry that it names, `subject` its person under the
 /// roster entry that it names; either may be missing, and then nothing is judged again.
@@ -243,8 +248,16 @@ pub fn explain_recorded(
     subject: Result<Subject, Obstacle>,
 ) -> Option<Explanation> {
     let payload = entry.payload();
-    let Body::ToolDecision(decision) = &payload.body else {
-        return None;
+    let age_ms = payload.context.policy_age_ms.unwrap_or(0);
+    let basis = bundle.and_then(|bundle| {
+        let subject = subject.as_ref().map_err(|obstacle| *obstacle)?;
+        Ok((bundle.at_age(age_ms), subject))
+    });
+    let decision = match &payload.body {
+        Body::ToolDecision(decision) => decision,
+        Body::SessionRefused(refused) => return Some(launch::refused(entry, refused, basis)),
+        Body::McpSeen(seen) => return Some(launch::server(entry, seen, disclosures, basis)),
+        _ => return None,
     };
     let named = |rule: &RuleRef| named(rule, bundle.ok());
     let again = judge(entry, decision, disclosures, bundle, subject);
@@ -254,7 +267,7 @@ pub fn explain_recorded(
         effect: decision.effect,
         mode: decision.mode,
         why: decision.why.clone(),
-        semantics: decision.semantics,
+        semantics: Some(decision.semantics),
         rule: decision.rule.as_ref().map(named),
         lost: decision.lost.iter().map(named).collect(),
         policy: payload.context.policy,

@@ -5,8 +5,8 @@ use super::distribution::put_bundle;
 use super::person::Device;
 use super::world::{ORIGIN, World, expect, problem};
 use cairn_event::PersonRole::Auditor;
-use cairn_event::body::{Body, ToolDecision};
-use cairn_event::{ActionClass, Entry};
+use cairn_event::body::{Body, McpSeen, SessionRefused, ToolDecision};
+use cairn_event::{ActionClass, Effect, Entry, Posture, PostureValue, Sha256};
 use cairn_policy::{Bundle, Scenario, compile, decide};
 use cairn_server::store::Stored;
 use reqwest::StatusCode;
@@ -121,6 +121,96 @@ async fn what_cannot_be_judged_again_says_why_and_still_names_its_rules() {
     let answer = world.get(&path(index - 1), &token).send().await.unwrap();
     let code = problem(answer, StatusCode::BAD_REQUEST).await;
     assert_eq!(code, "no-decision");
+}
+
+/// A policy with a gate and an MCP list; gives the index of its entry.
+async fn launch_policy(world: &World) -> u64 {
+    let mut bundle = Bundle::empty(ORIGIN, "security@example.com");
+    bundle.version = 1;
+    // What would be decided about calls has no say in it.
+    bundle.default = Effect::Deny;
+    bundle.gates = serde_json::from_value(json!([
+        {"id": "disk", "when": {"not": {"posture": "disk_encryption", "is": "on"}}, "message": "encrypt it"},
+    ]))
+    .unwrap();
+    bundle.mcp = serde_json::from_value(json!({
+        "default": "block", "allow": [], "deny": [],
+        "servers": {"files": {"command": "files-mcp"}}, "scopes": {"files": [{"team": "infra"}]},
+    }))
+    .unwrap();
+    put_bundle(world, 1, &bundle.canonical_bytes().unwrap()).await
+}
+
+#[tokio::test]
+async fn a_refused_session_is_explained_with_what_would_open_the_gate() {
+    let world = World::new().await;
+    let mut ann = Device::enrol(&world, "ann@example.com").await;
+    let basis = (launch_policy(&world).await, ann.admitted_at);
+    let refused = Body::SessionRefused(SessionRefused {
+        gate: "disk".into(),
+    });
+    let off = PostureValue {
+        age_ms: 0,
+        evidence: 2,
+        source: "sysfs".into(),
+        value: "off".into(),
+    };
+    let posture = Posture([("disk_encryption".to_owned(), off)].into());
+    let index = ann.decided(&world, basis, Some(posture), refused, &[]);
+    let index = index.await;
+    let token = ann.token(&world).await;
+    let said = world.json(&path(index), &token).await;
+    assert_eq!(
+        (&said["tool"], &said["why"]),
+        (&json!("session"), &json!("gate"))
+    );
+    assert_eq!(
+        said["rule"],
+        json!({"id": "disk", "effect": "deny", "rank": "posture-deny", "scope": {"global": true}, "note": "encrypt it"})
+    );
+    assert_eq!(said["again"].get("difference"), None);
+    assert_eq!(
+        said["again"]["changes"],
+        json!([
+            {"otherwise": {"kind": "without", "id": "disk"}, "effect": "allow"},
+            {"otherwise": {"kind": "with-posture", "field": "disk_encryption", "value": "on"}, "effect": "allow"},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_blocked_server_is_explained_with_the_team_that_may_start_it() {
+    let world = World::new().await;
+    let mut ann = Device::enrol(&world, "ann@example.com").await;
+    let basis = (launch_policy(&world).await, ann.admitted_at);
+    let seen = Body::McpSeen(McpSeen {
+        effect: Effect::Deny,
+        fingerprint: Sha256::of(b"files"),
+        mode: None,
+        name: "files".into(),
+        rule: None,
+        source: "project".into(),
+        transport: "stdio".into(),
+    });
+    let definition = [("definition", json!({"command": "files-mcp"}))];
+    let index = ann.decided(&world, basis, None, seen, &definition).await;
+    let token = ann.token(&world).await;
+    let said = world.json(&path(index), &token).await;
+    assert_eq!(
+        (&said["tool"], said.get("rule")),
+        (&json!("mcp server files"), None)
+    );
+    let again = &said["again"];
+    assert_eq!(again.get("difference"), None, "{said}");
+    let sentence = again["sentence"].as_str().unwrap();
+    assert!(sentence.contains("no entry names it"), "{sentence}");
+    assert_eq!(
+        again["changes"],
+        json!([
+            {"otherwise": {"kind": "in-team", "team": "infra"}, "effect": "allow"},
+            {"otherwise": {"kind": "server-allowed", "server": "files"}, "effect": "allow"},
+        ])
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use cairn_event::encoding::to_base64url;
 use cairn_event::payload::{Agent, possession_message};
 use cairn_event::{
     ActionClass, Context, DecisionMode, Disclosure, Effect, EntrySigner, Link, OutcomeState,
-    Payload, Sha256, SoftwareKey, frame, freeze,
+    Payload, Posture, Sha256, SoftwareKey, frame, freeze,
 };
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -227,16 +227,30 @@ impl Device {
         decision: ToolDecision,
         request: Value,
     ) -> u64 {
+        let body = Body::ToolDecision(decision);
+        let confidential = [("request", request)];
+        self.decided(world, basis, None, body, &confidential).await
+    }
+
+    /// What was decided in a posture under a policy and a roster entry; gives its index.
+    pub async fn decided(
+        &mut self,
+        world: &World,
+        (policy, roster): (u64, u64),
+        posture: Option<Posture>,
+        body: Body,
+        confidential: &[(&str, Value)],
+    ) -> u64 {
         let start = self.start();
         let context = Context {
             person: Some(self.person.clone()),
-            policy: Some(basis.0),
-            roster: Some(basis.1),
+            policy: Some(policy),
+            posture,
+            roster: Some(roster),
             session: Some("s-1".to_owned()),
             ..Context::default()
         };
-        let body = Body::ToolDecision(decision);
-        let line = self.freeze(context, body, &[("request", request)], false);
+        let line = self.freeze(context, body, confidential, false);
         let index = world.submit(vec![start, line]).await;
         world.follow(index + 1).await;
         index
