@@ -10,15 +10,21 @@ use super::Line;
 use super::scan::Word;
 use super::strip;
 use super::vars::is_name;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 /// Words that keep a line from being a plain chain: what runs its arguments, reads or changes the shell, or is
 /// checked by what its arguments say.
-const NEVER_PLAIN: &str = "\
+const NEVER_PLAIN_WORDS: &str = "\
     . alias autoload awk bind bindkey case cd chgrp chmod chown chrt compdef compgen complete coproc cp \
     dd emulate enable env eval exec fc fd find flock function hash history install ionice jq let ln \
     mapfile mkdir mv nocorrect noglob popd pushd readarray repeat rm rmdir sched sed select set setopt \
     setsid shopt shred sort source strace sysopen sysread syswrite tee time touch trap truncate unsetopt \
     unshare watch xargs zcompile zformat zmodload zparseopts zpty zsocket zstyle ztcp";
+
+/// The same, so that a word is looked up and not compared with each.
+static NEVER_PLAIN: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| NEVER_PLAIN_WORDS.split(' ').collect());
 
 /// Beside letters and digits, what a plain chain is made of.
 const PLAIN: &str = "_./,:@%+-=;&?*\"'";
@@ -77,7 +83,7 @@ fn is_plain(spaced: &str) -> bool {
 }
 
 fn is_never_plain(word: &str) -> bool {
-    NEVER_PLAIN.split(' ').any(|one| one == word)
+    NEVER_PLAIN.contains(word)
 }
 
 /// A line without what is redirected, as far as its words show it.
