@@ -18,8 +18,9 @@ const INTERFACES: &str = "/sys/class/net";
 /// answer from some of them would be a guess.
 const INTERFACES_MAX: usize = 1_024;
 
-/// Link types of tunnels: PPP, and interfaces without a link layer such as `tun` and WireGuard.
-const TUNNEL_TYPES: [&str; 2] = ["512", "65534"];
+/// Link type of interfaces without a link layer, such as `tun` and WireGuard. PPP is none of them: a bare line
+/// to a provider has it too.
+const TUNNEL_TYPE: &str = "65534";
 
 /// The flag of an interface that an administrator has switched on.
 const IS_UP: u32 = 0x1;
@@ -83,7 +84,7 @@ fn link(interface: &Path) -> Option<Link> {
     let kind = text_at(&interface.join("type"))?;
     let told = text_at(&interface.join("uevent")).unwrap_or_default();
     let device = told.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
-    if TUNNEL_TYPES.contains(&kind.as_str()) && device != Some("wwan") {
+    if kind == TUNNEL_TYPE && device != Some("wwan") {
         return Some(Link::Tunnel);
     }
     // Only hardware has a device; a virtual interface has none.

@@ -39,15 +39,20 @@ const REMOVED: &[(&str, &str)] = &[
     ("NODE_OPTIONS", "it can load code into the agent"),
 ];
 
-/// Variables by which a decided command becomes another program, or takes code along. The developer may set them in
-/// the shell; a repository may not.
-const STEERING: [&str; 10] = [
+/// Variables by which a decided command becomes another program, or takes code along: those that every command, or every
+/// program of a common language, heeds. The developer may set them in the shell; settings may not. There are more, of
+/// single programs, than can be named.
+const STEERING: [&str; 14] = [
     "BASHOPTS",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
     "LD_LIBRARY_PATH",
+    "NODE_PATH",
     "PATH",
     "PERL5LIB",
     "PERL5OPT",
     "PS4",
+    "PYTHONHOME",
     "PYTHONPATH",
     "RUBYLIB",
     "RUBYOPT",

@@ -120,7 +120,7 @@ impl Default for ConnectionsConfig {
     fn default() -> Self {
         // 10,000 idle agents (one stream each) and half as many again in requests is more than one
         // organisation has on one server, and fits a usual limit of 20,000 open files; an idle connection costs about 10 KiB, with TLS 40 KiB.
-        // 20 s lets a head come over a bad line. A stream says something every 25 s, so that 75 s
+        // 20 s lets a head come over a bad line. A stream says something every 15 s, so that 75 s
         // of silence is no stream.
         Self {
             at_once: 16_384,

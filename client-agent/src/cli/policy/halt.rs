@@ -10,9 +10,10 @@ use super::super::admin::Administrator;
 use super::apply::{InForce, in_force, put};
 use crate::clock::now_ms;
 use anyhow::{Context as _, bail};
-use cairn_event::DecisionMode;
+use cairn_event::{DecisionMode, PersonRole};
 use cairn_policy::{Bundle, Condition, Gate, RunningSessions, Scope};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Whom to halt, and how.
@@ -123,6 +124,9 @@ fn whom(administrator: &Administrator, halt: &HaltArguments) -> anyhow::Result<(
         return Ok((Scope::Team(team.clone()), format!("halt-team-{team}")));
     }
     if let Some(role) = &halt.role {
+        if serde_json::from_value::<PersonRole>(json!(role)).is_err() {
+            bail!("no role `{role}`: a person is `admin`, `security`, `auditor` or `developer`");
+        }
         return Ok((Scope::Role(role.clone()), format!("halt-role-{role}")));
     }
     if let Some(person) = &halt.person {

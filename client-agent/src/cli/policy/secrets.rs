@@ -26,6 +26,9 @@ const CREDENTIALS: [&str; 12] = [
     "token",
 ];
 
+/// What stands before a credential in a header.
+const SCHEMES: [&str; 3] = ["Bearer ", "Basic ", "token "];
+
 /// Where the definitions of managed servers hold secrets, each as a JSON Pointer below `mcp/servers`.
 pub(super) fn found(bundle: &Bundle) -> anyhow::Result<Vec<String>> {
     let redactor = Redactor::new()?;
@@ -48,11 +51,20 @@ fn credentials(server: &str, definition: &Value) -> Vec<String> {
         let values = definition.get(member).and_then(Value::as_object);
         let literal = values.into_iter().flatten().filter(|(name, value)| {
             let text = value.as_str().unwrap_or_default();
-            is_credential(name) && !text.is_empty() && !text.contains("${")
+            is_credential(name) && !text.is_empty() && !is_reference(text)
         });
         found.extend(literal.map(|(name, _)| format!("{server}/{member}/{name}")));
     }
     found
+}
+
+/// Whether it is one variable of the developer's and at most the name of a scheme. A default, as in `${NAME:-text}`,
+/// is text of its own.
+fn is_reference(text: &str) -> bool {
+    let rest = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme));
+    let name = rest.unwrap_or(text).strip_prefix("${");
+    let name = name.and_then(|name| name.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 fn is_credential(name: &str) -> bool {
@@ -93,11 +105,13 @@ mod tests {
             "header": { "type": "http", "url": "https://mcp.example.com/",
                         "headers": { "Authorization": "opaque" } },
             "variable": { "command": "tool", "env": { "WIKI_TOKEN": "0f5c9a7b31d24e68", "authToken": "1" } },
+            "default": { "command": "tool", "env": { "API_KEY": "${API_KEY:-hunter2}" } },
             "argument": { "command": "tool", "args": ["--password=0f5c9a7b31d24e68"] },
         }))
         .unwrap();
         let places = [
             "argument/args/0",
+            "default/env/API_KEY",
             "header/headers/Authorization",
             "variable/env/WIKI_TOKEN",
             "variable/env/authToken",
@@ -105,10 +119,10 @@ mod tests {
         assert_eq!(found(&bundle).unwrap(), places);
         let said = refuse(&bundle).unwrap_err().to_string();
         assert!(
-            said.contains(places[2]) && !said.contains("0f5c9a7b"),
+            said.contains(places[3]) && !said.contains("0f5c9a7b"),
             "{said}"
         );
-        for name in ["argument", "header", "variable"] {
+        for name in ["argument", "default", "header", "variable"] {
             bundle.mcp.servers.remove(name);
         }
         assert!(refuse(&bundle).is_ok());

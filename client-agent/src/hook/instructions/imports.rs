@@ -6,8 +6,9 @@
 //!
 //! Source: the program's own pattern, `(?:^|\s)@((?:[^\s\\]|\\ )+)`, with what follows a `#` cut off.
 
-/// Longest name looked at, in bytes: the kernel takes no longer path.
-const NAME_BYTES_MAX: usize = 4_096;
+/// Longest name looked at, in bytes. A longer one is given cut, one letter beyond the bound: the kernel takes no
+/// such path, but the program shortens `./` and `x/../` before it asks the kernel.
+pub const NAME_BYTES_MAX: usize = 4_096;
 
 /// Beginnings of what Markdown takes for an address, which ends the piece of text before it.
 const ADDRESSES: [&str; 3] = ["www.", "http", "ftp:"];
@@ -173,5 +174,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].len() <= NAME_BYTES_MAX + 4);
         assert!(each("@a @b", |_| Err(())).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_given_cut_and_longer_than_the_bound() {
+        let long = format!("@{}secret", "./".repeat(NAME_BYTES_MAX));
+        let names = names(&long);
+        assert!(names.iter().any(|name| name.len() > NAME_BYTES_MAX));
     }
 }

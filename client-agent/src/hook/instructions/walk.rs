@@ -27,8 +27,8 @@ const DEPTH_MAX: usize = 5;
 /// How deep folders of rules are looked through: far deeper than anybody nests them.
 const RULES_DEPTH_MAX: usize = 32;
 
-/// Most questions to the file system: some 100 ms.
-const PROBES_MAX: usize = 32_768;
+/// Most names and questions to the file system together: some 100 ms.
+const PROBES_MAX: usize = 65_536;
 
 /// Where instruction files are looked for.
 #[derive(Clone, Debug)]
@@ -57,6 +57,9 @@ pub enum InstructionsError {
     /// More than [`PROBES_MAX`].
     #[error("the session's instruction files name more than can be looked for")]
     TooManyNames,
+    /// A name that is too long to be looked for as it is: more than [`imports::NAME_BYTES_MAX`].
+    #[error("the instruction file `{0}` imports a name that is too long to be looked for")]
+    LongName(PathBuf),
     /// Deeper than [`RULES_DEPTH_MAX`].
     #[error("the rules in `{0}` lie too deep to be looked through")]
     TooDeep(PathBuf),
@@ -132,7 +135,8 @@ impl Walk<'_> {
         if self.found.len() > FILES_MAX {
             return Err(InstructionsError::TooManyFiles);
         }
-        if meta.len() > FILE_BYTES_MAX {
+        // What a file at the last depth names is not followed.
+        if meta.len() > FILE_BYTES_MAX || depth + 1 >= DEPTH_MAX {
             return Ok(());
         }
         let bytes = match read_limited(&path, FILE_BYTES_MAX) {
@@ -148,6 +152,10 @@ impl Walk<'_> {
         let folder = real.parent().unwrap_or(&real).to_owned();
         let home = self.home.to_owned();
         imports::each(&String::from_utf8_lossy(&bytes), |name| {
+            self.count()?;
+            if name.len() > imports::NAME_BYTES_MAX {
+                return Err(InstructionsError::LongName(real.clone()));
+            }
             let named = match name.strip_prefix("~/") {
                 Some(rest) => home.join(rest.trim_start_matches('/')),
                 None => folder.join(name),
@@ -179,7 +187,7 @@ impl Walk<'_> {
                 match self.look(&path)? {
                     Some(meta) if meta.is_dir() => rest.push((path, depth + 1)),
                     // The program names a rule by where a link to it leads.
-                    Some(_) if path.extension().is_some_and(|word| word == "md") => {
+                    Some(_) if path.as_os_str().as_encoded_bytes().ends_with(b".md") => {
                         self.file(&real(&path)?, 0)?;
                     }
                     _ => {}
@@ -189,12 +197,18 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What is at a path, links followed; `None` where nothing is.
-    fn look(&mut self, path: &Path) -> Result<Option<Metadata>, InstructionsError> {
+    /// Counts a name, or a question to the file system.
+    fn count(&mut self) -> Result<(), InstructionsError> {
         self.probes += 1;
         if self.probes > PROBES_MAX {
             return Err(InstructionsError::TooManyNames);
         }
+        Ok(())
+    }
+
+    /// What is at a path, links followed; `None` where nothing is.
+    fn look(&mut self, path: &Path) -> Result<Option<Metadata>, InstructionsError> {
+        self.count()?;
         match std::fs::metadata(path) {
             Ok(meta) => Ok(Some(meta)),
             Err(error) if is_absence(&error) => Ok(None),

@@ -36,6 +36,7 @@ fn the_least_trustworthy_link_counts_and_a_tunnel_stands_for_it() {
     interface(&device, "lo", "772", "", false);
     interface(&device, "docker0", "1", "DEVTYPE=bridge\n", false);
     interface(&device, "veth1", "1", "", false);
+    interface(&device, "ppp0", "512", "", false);
     assert_eq!(value(&device), "none");
     interface(&device, "eth0", "1", "", true);
     assert_eq!(value(&device), "wired");

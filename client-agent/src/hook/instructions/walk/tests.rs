@@ -185,3 +185,32 @@ fn a_file_of_somebody_else_stops_the_search() {
         Err(_) => assert!(matches!(home.find(), Err(InstructionsError::Read(_)))),
     }
 }
+
+#[test]
+fn no_spelling_of_a_name_hides_a_file_or_costs_more_than_the_bound() {
+    let home = Home::new();
+    let long = format!("@{}secret.md", "./".repeat(imports::NAME_BYTES_MAX));
+    home.write("work/app/CLAUDE.md", &long);
+    assert!(matches!(home.find(), Err(InstructionsError::LongName(_))));
+    // Every name is of a file that is known already.
+    let again = format!("@CLAUDE.md{}", "@".repeat(4_000));
+    home.write("work/app/CLAUDE.md", &again.repeat(100));
+    assert!(matches!(
+        home.find(),
+        Err(InstructionsError::TooManyNames | InstructionsError::LongName(_))
+    ));
+    // What the last depth names is not followed, and costs nothing.
+    let home = Home::new();
+    for (file, next) in [("CLAUDE", "a"), ("a", "b"), ("b", "c"), ("c", "d")] {
+        home.write(&format!("work/app/{file}.md"), &format!("@{next}.md"));
+    }
+    home.write("work/app/d.md", &"@".repeat(1_000_000));
+    assert_eq!(home.found().len(), 5);
+}
+
+#[test]
+fn a_rule_without_a_name_before_its_ending_is_a_rule() {
+    let home = Home::new();
+    home.write("work/app/.claude/rules/.md", "text\n");
+    assert_eq!(home.found(), ["work/app/.claude/rules/.md"]);
+}
