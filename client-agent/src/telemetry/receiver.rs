@@ -1,29 +1,33 @@
 //! The receiver: loopback only, a token for each session, bounded in every direction.
 //!
 //! Owns the port and the tokens. Other users of the machine can reach the port; without a token they
-//! are told nothing, and no body of theirs is read. They can hold every connection: then nothing is joined,
-//! and the hooks, which come another way, decide and record as before.
+//! are told nothing, and no body of theirs is read; a connection that has shown no token after a moment is
+//! closed, so that the next in the queue gets its place. Who opens new ones all the time can still delay
+//! what is joined; the hooks, which come another way, decide and record as before.
 
 use super::event::{BATCH_BYTES_MAX, Told, told};
 use crate::random;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
-use axum::serve::Listener;
+use axum::serve::{IncomingStream, Listener};
 use cairn_event::Sha256;
 use cairn_event::encoding::to_base64url;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
 
 /// Path that OTLP over HTTP fixes for logs.
 const PATH: &str = "/v1/logs";
@@ -39,6 +43,10 @@ const WAITING_MAX: usize = 4_096;
 
 /// How long a batch may take to arrive: over loopback it is there at once.
 const BATCH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a connection may hold its place before it has shown a good token: an agent sends as soon as it
+/// has connected.
+const STRANGER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where an agent sends its events, and what it shows there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +86,7 @@ impl Receiver {
             free: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         };
         tokio::spawn(async move {
+            let service = service.into_make_service_with_connect_info::<Known>();
             if let Err(error) = axum::serve(limited, service).await {
                 tracing::error!(%error, "agents' events are no longer received");
             }
@@ -111,6 +120,7 @@ impl Receiver {
 /// Takes a batch; the answer to a good one is an empty `ExportLogsServiceResponse`.
 async fn take(
     State(receiver): State<Arc<Receiver>>,
+    ConnectInfo(known): ConnectInfo<Known>,
     request: Request,
 ) -> (StatusCode, &'static str) {
     const NOTHING: &str = "{}";
@@ -119,6 +129,7 @@ async fn take(
     if !receiver.admits(headers) {
         return (StatusCode::UNAUTHORIZED, NOTHING);
     }
+    known.0.store(true, Ordering::Relaxed);
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|value| value.to_str().ok());
     let is_json = kind.is_some_and(|kind| kind.starts_with("application/json"));
@@ -164,6 +175,8 @@ impl Listener for Limited {
         (
             Connection {
                 stream,
+                known: Known::default(),
+                stranger_until: Box::pin(tokio::time::sleep(STRANGER_DEADLINE)),
                 _place: place,
             },
             address,
@@ -175,10 +188,30 @@ impl Listener for Limited {
     }
 }
 
+/// Whether a connection has shown a good token.
+#[derive(Clone, Default)]
+struct Known(Arc<AtomicBool>);
+
+impl Connected<IncomingStream<'_, Limited>> for Known {
+    fn connect_info(stream: IncomingStream<'_, Limited>) -> Self {
+        stream.io().known.clone()
+    }
+}
+
 /// A connection and its place.
 struct Connection {
     stream: TcpStream,
+    known: Known,
+    stranger_until: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Whether it has been a stranger for too long; otherwise the task is woken when it is.
+    fn has_overstayed(&mut self, context: &mut Context<'_>) -> bool {
+        !self.known.0.load(Ordering::Relaxed)
+            && self.stranger_until.as_mut().poll(context).is_ready()
+    }
 }
 
 impl AsyncRead for Connection {
@@ -187,6 +220,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if self.has_overstayed(context) {
+            return Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -258,6 +294,21 @@ mod tests {
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+
+    #[tokio::test]
+    async fn strangers_on_every_connection_do_not_keep_the_agent_out() {
+        let (receiver, mut statements) = Receiver::open().await.unwrap();
+        let mut strangers = Vec::new();
+        for _ in 0..2 * CONNECTIONS_MAX {
+            strangers.push(TcpStream::connect(receiver.address).await.unwrap());
+        }
+        let sink = receiver.issue().unwrap();
+        let good = BATCH.lines().next().unwrap().as_bytes().to_vec();
+        let status = send(&sink, &sink.token, "application/json", good).await;
+        assert_eq!(status, 200);
+        assert_eq!(statements.try_recv().unwrap().use_id, "toolu_aaa1");
+        drop(strangers);
     }
 
     #[tokio::test]
