@@ -6,7 +6,7 @@
 //! and what lies between them is passed over.
 //! Source: `docs/formats/administrative.md`, architecture section 3 ("Chains").
 
-use cairn_event::{Entry, EntryError, Integrity, PublicKey};
+use cairn_event::{Entry, EntryError, Integrity, Kid, PublicKey};
 use cairn_identity::{Flag, Ledger, Refusal};
 
 /// Why an entry is not what it claims to be.
@@ -84,6 +84,16 @@ pub struct Judge {
     ledger: Ledger,
 }
 
+impl Fault {
+    /// The chain that the reader of the log let go and did not recall before judging: his fault, not the entry's.
+    pub fn chain_away(&self) -> Option<&Kid> {
+        match self {
+            Self::Refused(Refusal::ChainAway(chain)) => Some(chain),
+            _ => None,
+        }
+    }
+}
+
 impl Judge {
     /// A judge of the log `origin` who has seen nothing.
     pub fn new(origin: &str) -> Self {
@@ -105,6 +115,11 @@ impl Judge {
     /// What is known after the last entry.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The ledger, for a reader who lets chains go and recalls them.
+    pub fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 
     /// Judges an entry from before the range whose inclusion was proven on its own.

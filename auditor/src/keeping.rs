@@ -53,6 +53,16 @@ impl Keeping {
     pub fn file(&self) -> Option<&Path> {
         self.resume.as_deref()
     }
+
+    /// The folder of the file, where one was named: there is room for more of the audit's own.
+    pub fn folder(&self) -> Option<&Path> {
+        let folder = self.file()?.parent()?;
+        Some(if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        })
+    }
 }
 
 /// The file and its rhythm.

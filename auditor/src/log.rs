@@ -2,12 +2,13 @@
 //!
 //! Owns the order of the checks. Leaf hashes, tiles and roots are re-derived from the entry bundles;
 //! the root at the size of every published checkpoint is compared with the signed one, which shows
-//! their consistency without a proof from the log. Memory does not grow with the number of entries: it
-//! grows with chains (some 600 bytes each, also of ended ones), administrative entries, erasures and, by some
-//! hundred bytes each, published checkpoints.
+//! their consistency without a proof from the log. Memory grows neither with entries nor with chains, which
+//! [`cold`] puts into a file where they are many: it grows with administrative entries, erasures and, by some hundred
+//! bytes each, published checkpoints.
 //! Source: architecture section 7.
 
 pub mod bundles;
+pub mod cold;
 mod course;
 pub mod freshness;
 mod pass;
@@ -24,6 +25,7 @@ use crate::source::LogSource;
 use cairn_event::administrative::Predecessor;
 use cairn_event::{Entry, Integrity};
 use cairn_tlog::{Hash, TrustPolicy};
+use cold::Room;
 use course::{Cut, LogAudit};
 use freshness::AgeLimit;
 use resume::{Ended, Resume};
@@ -46,6 +48,8 @@ pub struct Options<'a> {
     pub max_age: Option<AgeLimit>,
     /// The checkpoint of an earlier audit, a signed note: the log may only have grown since.
     pub since: Option<&'a str>,
+    /// How many chains are held in memory, and where the others go.
+    pub chains: Room<'a>,
     /// Told after every bundle: entries done, entries in all.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
 }
@@ -58,20 +62,9 @@ pub fn audit(source: &dyn LogSource, options: &Options<'_>) -> Report {
     told(audit_whole(source, options, None)).report
 }
 
-/// As [`audit`], and then the whole log that this one succeeds, under the same trust policy and the
-/// genesis that the successor names.
-pub fn audit_both(
-    source: &dyn LogSource,
-    predecessor: &dyn LogSource,
-    options: &Options<'_>,
-) -> Report {
-    let mut audited = told(audit_whole(source, options, None));
-    audited.take_predecessor(predecessor, options);
-    audited.report
-}
-
-/// As [`audit`], or as [`audit_both`] where there is a predecessor: goes on from an earlier state, and
-/// keeps its own while no check has failed. The report is that of an audit from entry 0.
+/// As [`audit`]; where there is a predecessor, then also the whole log that this one succeeds, under the same
+/// trust policy and the genesis that the successor names. With `resume` it goes on from an earlier state, and
+/// keeps its own while no check has failed: the report is that of an audit from entry 0.
 ///
 /// A predecessor is closed for ever and is audited whole each time.
 ///
@@ -80,14 +73,16 @@ pub fn audit_on(
     source: &dyn LogSource,
     predecessor: Option<&dyn LogSource>,
     options: &Options<'_>,
-    resume: Resume<'_>,
+    resume: Option<Resume<'_>>,
 ) -> Result<Report, Ended> {
-    let keeper = resume.keeper;
-    let mut audited = audit_whole(source, options, Some(resume))?;
+    let keeper = resume.as_ref().map(|resume| resume.keeper);
+    let mut audited = audit_whole(source, options, resume)?;
     if let Some(predecessor) = predecessor {
-        audited.take_predecessor(predecessor, options);
+        audited.take_predecessor(predecessor, options)?;
     }
-    if let Some(state) = audited.state.filter(|_| audited.report.is_good()) {
+    if let Some(keeper) = keeper
+        && let Some(state) = audited.state.filter(|_| audited.report.is_good())
+    {
         keeper.keep(&state);
     }
     Ok(audited.report)
@@ -104,13 +99,17 @@ struct Audited {
 }
 
 impl Audited {
-    fn take_predecessor(&mut self, predecessor: &dyn LogSource, options: &Options<'_>) {
+    fn take_predecessor(
+        &mut self,
+        predecessor: &dyn LogSource,
+        options: &Options<'_>,
+    ) -> Result<(), Ended> {
         let Some(named) = &self.named else {
             let mut check = Check::new("predecessor-log");
             let reason = "the genesis names no log that this one succeeds";
             check.fail(Failure::of_index(ENTRIES, 0, reason));
             self.report.push(check);
-            return;
+            return Ok(());
         };
         let options = Options {
             genesis: Hash(named.genesis.0),
@@ -120,14 +119,16 @@ impl Audited {
             since: None,
             ..*options
         };
-        let closed = audit(predecessor, &options);
+        let closed = audit_whole(predecessor, &options, None)?.report;
         self.report.push(succession::check_log(&closed, named));
         let entries = closed.counts.get("entries").copied().unwrap_or_default();
         self.report.count("entries of the predecessor", entries);
+        Ok(())
     }
 }
 
-/// Without a keeper nothing ends an audit early; should it, that is no verdict either.
+/// Without a keeper nothing ends an audit early but a disk that does not take its chains; the report says that, and
+/// is not good.
 fn told(audited: Result<Audited, Ended>) -> Audited {
     audited.unwrap_or_else(|ended| {
         let mut audited = Audited::default();

@@ -1,13 +1,14 @@
 //! `cairn-audit`: the command line of the auditor.
 //!
 //! Owns arguments, output and the exit code: 0 for verified, 1 for not verified, 2 when the question
-//! itself could not be read, 3 when a signal ended an audit that can be gone on with.
+//! itself could not be read or this machine could not answer it, 3 when a signal ended an audit that can be gone on with.
 
 mod history;
 mod keeping;
 
 use anyhow::{Context as _, Result};
 use cairn_audit::log::Options;
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::resume::{Ended, Resume};
 use cairn_audit::source::{folder::Folder, folder::read_limited, http::Http};
 use cairn_audit::{LogSource, Report};
@@ -28,7 +29,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// Exit code when something was not verified.
 const NOT_VERIFIED: u8 = 1;
 
-/// Exit code when arguments or trust material could not be read.
+/// Exit code when arguments or trust material could not be read, or there was no room on disk.
 const NOT_ASKED: u8 = 2;
 
 /// Exit code when a signal ended an audit before its verdict.
@@ -50,8 +51,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Audit a whole log. Ends with code 0 if it is verified, 1 if not, 2 if it could not begin, and 3 if a
-    /// signal ended it.
+    /// Audit a whole log. Ends with code 0 if it is verified, 1 if not, 2 if it could not begin or had no room on
+    /// disk, and 3 if a signal ended it. Of a log with many chains those that memory has no room for are put into a
+    /// file without a name, some 500 bytes each: in the folder of the `--resume` file, else in `TMPDIR` or /tmp.
     Log(Box<LogCommand>),
     /// Check the receipt of one entry.
     Receipt {
@@ -202,6 +204,10 @@ impl LogCommand {
             disclosures,
             max_age: held.max_age,
             since: held.since.as_deref(),
+            chains: Room {
+                folder: self.keeping.folder(),
+                ..Room::default()
+            },
             progress: &progress,
         };
         let report = audit(source.as_ref(), before.as_deref(), &options, &self.keeping);
@@ -220,17 +226,14 @@ fn audit(
 ) -> Result<Report> {
     use cairn_audit::log;
     let Some(path) = keeping.file() else {
-        return Ok(match predecessor {
-            Some(predecessor) => log::audit_both(source, predecessor, options),
-            None => log::audit(source, options),
-        });
+        return Ok(log::audit_on(source, predecessor, options, None)?);
     };
     let file = StateFile::open(path)?;
     let from = file.read(options)?;
-    let resume = Resume {
+    let resume = Some(Resume {
         from,
         keeper: &file,
-    };
+    });
     log::audit_on(source, predecessor, options, resume).map_err(|ended| match ended {
         Ended::State(_) => anyhow::Error::new(ended).context(keeping::refusal(path)),
         _ => ended.into(),

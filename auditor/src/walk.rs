@@ -22,7 +22,7 @@ use crate::replay::Replayer;
 use crate::report::{Check, Failure, Report};
 use crate::source::{Disclosed, present};
 use cairn_event::body::Body;
-use cairn_event::{Disclosure, Entry, Sha256};
+use cairn_event::{Disclosure, Entry, Kid, Sha256};
 use cairn_identity::{Flag, Ledger};
 use cairn_tlog::Hash;
 use rayon::prelude::*;
@@ -84,6 +84,8 @@ pub struct Walk {
     decisions: Check,
     blobs: Check,
     report: Report,
+    /// A chain that an entry was refused for, although only the caller let it go.
+    away: Option<Kid>,
     /// What only a verifier can know; the caller adds proofs and checkpoints. Empty without tables.
     pub verdicts: Verdicts,
 }
@@ -125,6 +127,7 @@ impl Walk {
             decisions: Check::new("decision-replay"),
             blobs: Check::new("policy-blobs"),
             report: Report::default(),
+            away: None,
             verdicts: Verdicts::default(),
         };
         for (digest, bytes) in bundles {
@@ -210,6 +213,7 @@ impl Walk {
                     Some(judgement)
                 }
                 Err(fault) => {
+                    self.away = self.away.take().or_else(|| fault.chain_away().cloned());
                     self.refuse(item.index, place(fault.to_string()));
                     None
                 }
@@ -338,6 +342,16 @@ impl Walk {
     /// The ledger after the last entry.
     pub fn ledger(&self) -> &Ledger {
         self.judge.ledger()
+    }
+
+    /// The ledger, for a caller who lets chains go between batches and recalls those that the next one needs.
+    pub fn ledger_mut(&mut self) -> &mut Ledger {
+        self.judge.ledger_mut()
+    }
+
+    /// The first chain that was not recalled for an entry: the walk's verdict means nothing then.
+    pub fn away(&self) -> Option<&Kid> {
+        self.away.as_ref()
     }
 
     /// Ends the walk.

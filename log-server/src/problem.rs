@@ -113,6 +113,8 @@ impl From<&Refusal> for Problem {
             | Refusal::BrokenLink { .. }
             | Refusal::GapDeclared { .. }
             | Refusal::ChainExists(_) => (StatusCode::CONFLICT, Family::Refused),
+            // A server lets no chain go, so that this is a fault of its own.
+            Refusal::ChainAway(_) => (StatusCode::INTERNAL_SERVER_ERROR, Family::Fatal),
             // No agent can help it: an operator moves the devices to the successor.
             Refusal::LogClosed { .. } => (StatusCode::GONE, Family::Fatal),
             Refusal::NotAuthorised { .. } | Refusal::BelowThreshold { .. } => {

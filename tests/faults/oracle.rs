@@ -4,6 +4,7 @@
 //! code with the server above hashes and entries.
 
 use crate::world::entry_of;
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::{Options, audit};
 use cairn_audit::source::reading::{Leave, Part};
 use cairn_audit::source::{LogSource, SourceError};
@@ -144,6 +145,7 @@ pub fn judge_source(
         disclosures: false,
         max_age: None,
         since: None,
+        chains: Room::default(),
         progress: &|_, _| {},
     };
     let report = audit(source, &options);

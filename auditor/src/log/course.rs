@@ -3,6 +3,7 @@
 //! Owns the order. What is done with each bundle of entries is `pass`'s.
 
 use super::bundles::{self, BundleError, Tree};
+use super::cold::{Cold, ColdError};
 use super::pass::Pass;
 use super::resume::{Due, Ended, Keeper};
 use super::retention::Pruned;
@@ -22,6 +23,12 @@ pub(super) enum Cut {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Ended(#[from] Ended),
+}
+
+impl From<ColdError> for Cut {
+    fn from(error: ColdError) -> Self {
+        Self::Ended(error.into())
+    }
 }
 
 impl From<SourceError> for Cut {
@@ -75,7 +82,7 @@ impl LogAudit<'_> {
             && !since.as_ref().is_some_and(Since::has_failed)
             && report.is_good();
         if let Some(state) = from {
-            pass.put_back(state).map_err(Ended::from)?;
+            pass.put_back(state)?;
         }
         pass.note_root();
         self.walk(&mut pass)?;
@@ -100,8 +107,9 @@ impl LogAudit<'_> {
         let walked = pass.walk.finish();
         report.take(walked.report);
         let left = self.left(minimum);
+        let cold = Cold::new(self.options.chains);
         pass.pruned
-            .finish(left, &walked.ledger, &pass.heads, report)?;
+            .finish(left, &walked.ledger, &pass.heads, cold, report)?;
         report.count("entries", size);
         let published = before.count.saturating_add(pass.heads.len() as u64);
         report.count("published checkpoints", published);
@@ -131,7 +139,7 @@ impl LogAudit<'_> {
             None
         };
         let each = |first, places, disclosed| {
-            pass.bundle(first, places, disclosed);
+            pass.bundle(first, places, disclosed)?;
             let done = pass.frontier.size();
             (self.options.progress)(done, size);
             let Some(keeper) = self.keeper.filter(|_| done < size) else {

@@ -4,7 +4,8 @@
 
 use super::ENTRIES;
 use super::bundles::{DisclosedByIndex, Slot};
-use super::course::LogAudit;
+use super::cold::{Cold, ColdError};
+use super::course::{Cut, LogAudit};
 use super::published::Head;
 use super::retention::Pruned;
 use super::state::{Administrative, Compared};
@@ -23,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Pass<'a> {
     pub(super) audit: &'a LogAudit<'a>,
     pub(super) walk: Walk,
+    /// The chains that the walk has no memory for.
+    pub(super) cold: Cold,
     pub(super) pruned: Pruned,
     /// The last bundle: its signatures are verified while the next one is read and judged.
     pub(super) judged: Batch,
@@ -60,6 +63,7 @@ impl<'a> Pass<'a> {
         Self {
             audit,
             walk,
+            cold: Cold::new(audit.options.chains),
             pruned,
             judged: Batch::default(),
             tiles: TileRebuilder::new(audit.source),
@@ -78,12 +82,21 @@ impl<'a> Pass<'a> {
 }
 
 impl Pass<'_> {
-    pub(super) fn bundle(&mut self, first: u64, places: Vec<Slot>, disclosed: DisclosedByIndex) {
+    /// Takes the next bundle.
+    ///
+    /// Errors: [`Cut`] where its entries could not be judged.
+    pub(super) fn bundle(
+        &mut self,
+        first: u64,
+        places: Vec<Slot>,
+        disclosed: DisclosedByIndex,
+    ) -> Result<(), Cut> {
         let last = std::mem::take(&mut self.judged);
         let judge = || self.judge(first, places, disclosed);
         let (verified, judged) = rayon::join(|| last.verify(), judge);
         self.walk.settle(ENTRIES, verified);
-        self.judged = judged;
+        self.judged = judged?;
+        Ok(())
     }
 
     /// Verifies what is left.
@@ -93,7 +106,12 @@ impl Pass<'_> {
     }
 
     /// Grows the tree by a bundle and judges its entries.
-    fn judge(&mut self, first: u64, places: Vec<Slot>, mut disclosed: DisclosedByIndex) -> Batch {
+    fn judge(
+        &mut self,
+        first: u64,
+        places: Vec<Slot>,
+        mut disclosed: DisclosedByIndex,
+    ) -> Result<Batch, Cut> {
         // Of a pruned place the leaf hash is the log's word, until the root is.
         let mut leaves = Vec::with_capacity(places.len());
         let mut items = Vec::with_capacity(places.len());
@@ -132,13 +150,25 @@ impl Pass<'_> {
             self.check_genesis(&genesis.bytes);
         }
         self.fetch_bundles(&items, &readings);
-        let batch = self.walk.judge(ENTRIES, &items, readings);
+        let batch = self.judge_read(&items, readings)?;
         self.note_administrative(items, &batch);
         let (audit, roots) = (self.audit, &self.roots);
         let tree = |size: u64, root: &Hash| audit.tree(roots, size, root);
         let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
         self.walk.settle_beacons(tree, place);
-        batch
+        Ok(batch)
+    }
+
+    /// Judges entries with every chain at hand that they need.
+    fn judge_read(&mut self, items: &[Item], readings: Readings) -> Result<Batch, ColdError> {
+        let entries = readings.entries().flatten();
+        self.cold.recall(self.walk.ledger_mut(), entries)?;
+        let batch = self.walk.judge(ENTRIES, items, readings);
+        if let Some(chain) = self.walk.away() {
+            return Err(ColdError::Away(chain.clone()));
+        }
+        self.cold.make_room(self.walk.ledger_mut())?;
+        Ok(batch)
     }
 
     pub(super) fn note_root(&mut self) {

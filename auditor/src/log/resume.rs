@@ -3,6 +3,7 @@
 //! Owns the seam to whoever keeps the state and the evidence of a log that went back. The form of the
 //! state is `state`'s.
 
+use super::cold::ColdError;
 use super::course::LogAudit;
 use super::pass::Pass;
 use super::published;
@@ -60,6 +61,9 @@ pub enum Ended {
     /// The state is not one to go on from.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Chains could not be put out of memory or back.
+    #[error(transparent)]
+    Chains(#[from] ColdError),
     /// The state could not be put into its form.
     #[error("the state could not be written as json")]
     Form(#[from] serde_json::Error),
@@ -108,8 +112,9 @@ impl LogAudit<'_> {
 
 impl Pass<'_> {
     /// Puts back a state: the genesis is compared again and the policies' bundles are read again.
-    pub(super) fn put_back(&mut self, mut state: State) -> Result<(), StateError> {
-        let ledger = state.take_ledger()?;
+    pub(super) fn put_back(&mut self, mut state: State) -> Result<(), Ended> {
+        let mut ledger = state.take_ledger()?;
+        self.cold.make_room(&mut ledger)?;
         let size = state.frontier.size();
         let tiles = TileRebuilder::put_back(self.audit.source, &state.tiles, size);
         self.tiles = tiles.ok_or(StateError::Damaged)?;
@@ -158,6 +163,7 @@ impl Pass<'_> {
             options: self.audit.options,
             frontier: &self.frontier,
             ledger: self.walk.ledger(),
+            cold: &self.cold,
             administrative: &self.administrative,
             published,
             tiles,

@@ -6,7 +6,9 @@
 //! still there, and what must stay can be worked out.
 //! Source: `docs/formats/administrative.md`, "Pruning a log"; C2SP tlog-tiles, "Pruning".
 
-use super::bundles::{self, BundleError, Slot, Tree};
+use super::bundles::{self, Slot, Tree};
+use super::cold::{Cold, ColdError};
+use super::course::Cut;
 use super::published::Head;
 use crate::judge::{Judge, Reading};
 use crate::report::{Check, Failure, Report};
@@ -62,14 +64,15 @@ impl Pruned {
 
     /// Judges what was pruned and what is ordered to be, and says in the report how far the audit reaches.
     ///
-    /// Errors: [`BundleError`] where entries of an order that was not carried out cannot be read.
-    pub fn finish(
+    /// Errors: [`Cut`] where entries of an order that was not carried out cannot be read or judged.
+    pub(super) fn finish(
         self,
         tree: Tree<'_>,
         ledger: &Ledger,
         heads: &[Head],
+        cold: Cold,
         report: &mut Report,
-    ) -> Result<(), BundleError> {
+    ) -> Result<(), Cut> {
         let mut check = Check::new(RETENTION);
         let minimum = self.minimum();
         let (ranges, left) = (self.retention.pruned.iter(), self.left.into_iter());
@@ -84,7 +87,7 @@ impl Pruned {
         let open = |(_, order): &&(u64, LogPrune)| order.from >= minimum;
         let open: Vec<&(u64, LogPrune)> = ledger.prunes().iter().filter(open).collect();
         if !open.is_empty() {
-            let stays = must_stay(tree, ledger.origin(), &open)?;
+            let stays = must_stay(tree, ledger.origin(), &open, cold)?;
             for (entry, order) in &open {
                 let place = |reason: String| Failure::of_index(RETENTION, *entry, reason);
                 check.record(check_order(order, &stays), place);
@@ -148,7 +151,8 @@ fn must_stay(
     tree: Tree<'_>,
     origin: &str,
     orders: &[&(u64, LogPrune)],
-) -> Result<Stays, BundleError> {
+    mut cold: Cold,
+) -> Result<Stays, Cut> {
     let ranges: BTreeSet<(u64, u64)> = orders.iter().map(|(_, one)| (one.from, one.to)).collect();
     let end = ranges.iter().map(|(_, to)| *to).max().unwrap_or_default();
     // Ranges with one beginning share their reading: each is the other cut short.
@@ -165,16 +169,23 @@ fn must_stay(
             Slot::Pruned(_) => None,
         });
         let readings: Vec<Option<Reading>> = readings.collect();
+        let entries = readings.iter().flatten().filter_map(Reading::entry);
+        cold.recall(judge.ledger_mut(), entries)?;
         for ((place, reading), index) in places.iter().zip(readings).zip(first..) {
             let Some(reading) = reading else { continue };
             // What is wrong with an entry was said by the walk.
             let _ = judge.skip_to(index);
-            let _ = judge.next(&reading);
+            if let Err(fault) = judge.next(&reading)
+                && let Some(chain) = fault.chain_away()
+            {
+                return Err(ColdError::Away(chain.clone()).into());
+            }
             let leaf = Sha256(place.leaf().0);
             for remainder in of.values_mut() {
                 remainder.note(index, leaf, reading.entry(), judge.ledger());
             }
         }
+        cold.make_room(judge.ledger_mut())?;
         // Ranges end where bundles do.
         let next = first.saturating_add(places.len() as u64);
         for range in ranges.iter().filter(|(_, to)| *to == next) {
@@ -182,7 +193,7 @@ fn must_stay(
                 stays.insert(*range, digest(&remainder.so_far()));
             }
         }
-        Ok::<(), BundleError>(())
+        Ok::<(), Cut>(())
     })?;
     Ok(stays)
 }

@@ -8,12 +8,14 @@
 //! Source: `docs/formats/audit-state.md`.
 
 use super::Options;
+use super::cold::{Cold, ColdError};
 use super::tiles::KeptTiles;
 use crate::walk::KeptWalk;
 use cairn_event::{Entry, Sha256};
 use cairn_identity::{KeptChain, Ledger};
 use cairn_policy::ENGINE_SEMANTICS;
 use cairn_tlog::{Frontier, Hash};
+use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Deserialize, Serialize, Serializer};
 use std::io::Write as _;
 
@@ -225,6 +227,8 @@ pub struct Settled<'a> {
     pub frontier: &'a Frontier,
     /// The ledger at that size.
     pub ledger: &'a Ledger,
+    /// Its chains that are not in memory.
+    pub(super) cold: &'a Cold,
     /// The entries that the ledger is made from.
     pub administrative: &'a [Administrative],
     /// Checkpoints compared.
@@ -243,7 +247,7 @@ impl Settled<'_> {
         let hashes = self.frontier.hashes().iter();
         let form = Form {
             administrative: self.administrative,
-            chains: Chains(self.ledger),
+            chains: Chains(self.ledger, self.cold),
             disclosures: self.options.disclosures,
             frontier: hashes.map(|hash| Sha256(hash.0)).collect(),
             genesis: Sha256(self.options.genesis.0),
@@ -264,11 +268,29 @@ impl Settled<'_> {
 }
 
 /// The chains of a ledger, written one by one: a list of them would take as much memory again.
-struct Chains<'a>(&'a Ledger);
+struct Chains<'a>(&'a Ledger, &'a Cold);
 
 impl Serialize for Chains<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.kept_chains())
+        let mut chains = serializer.serialize_seq(None)?;
+        let each = |kept: &_| chains.serialize_element(kept).map_err(Unwritten::Form);
+        match self.1.each_chain(self.0, each) {
+            Ok(()) => chains.end(),
+            Err(Unwritten::Form(error)) => Err(error),
+            Err(Unwritten::Chains(error)) => Err(S::Error::custom(error)),
+        }
+    }
+}
+
+/// Why chains were not written.
+enum Unwritten<E> {
+    Form(E),
+    Chains(ColdError),
+}
+
+impl<E> From<ColdError> for Unwritten<E> {
+    fn from(error: ColdError) -> Self {
+        Self::Chains(error)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::world::{self, World};
 use super::{assert_named, written};
 use cairn_audit::Report;
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::freshness::{AgeLimit, DEFAULT_MAX_AGE_S};
 use cairn_audit::log::{Options, audit};
 use cairn_audit::source::folder::Folder;
@@ -23,6 +24,7 @@ fn run_at(world: &World, dir: &Path, now_s: Option<u64>, since: Option<&str>) ->
             disclosures: true,
             max_age: now_s.map(|now_s| AgeLimit { now_s, most_s }),
             since,
+            chains: Room::default(),
             progress: &|_, _| {},
         },
     )
@@ -107,6 +109,7 @@ fn nobody_vouches_for_the_age_of_an_unwitnessed_log() {
         disclosures: true,
         max_age: Some(limit),
         since: None,
+        chains: Room::default(),
         progress: &|_, _| {},
     };
     let report = audit(&Folder::open(dir.path()).unwrap(), &options);

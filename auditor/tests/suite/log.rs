@@ -2,6 +2,7 @@
 
 use super::world::{self, World};
 use super::{assert_named, run, written};
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::{Options, audit};
 use cairn_audit::receipt;
 use cairn_audit::source::folder::Folder;
@@ -99,6 +100,7 @@ fn another_genesis_is_refused() {
         disclosures: false,
         max_age: None,
         since: None,
+        chains: Room::default(),
         progress: &|_, _| {},
     };
     assert_named(&audit(&source, &options), "genesis", "pinned is");

@@ -8,6 +8,7 @@
 
 mod age;
 mod beacons;
+mod cold;
 mod invariants;
 mod log;
 mod program;
@@ -18,6 +19,7 @@ mod resumed;
 mod world;
 
 use cairn_audit::Report;
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::{Options, audit};
 use cairn_audit::source::folder::Folder;
 use cairn_tlog::TrustPolicy;
@@ -37,6 +39,7 @@ fn run(world: &World, dir: &Path) -> Report {
             disclosures: true,
             max_age: None,
             since: None,
+            chains: Room::default(),
             progress: &|_, _| {},
         },
     )

@@ -4,6 +4,7 @@
 use super::world::{self, DeviceRun, World, default_bundle, person_id};
 use super::{assert_named, written};
 use cairn_audit::Report;
+use cairn_audit::log::cold::Room;
 use cairn_audit::log::resume::{Due, Ended, Keeper, Resume};
 use cairn_audit::log::state::{State, StateError};
 use cairn_audit::log::{Options, audit, audit_on};
@@ -20,7 +21,7 @@ use std::sync::Mutex;
 
 /// Keeps states in memory, and ends the audit at a size.
 #[derive(Default)]
-struct Memory {
+pub struct Memory {
     end_at: Option<u64>,
     /// Whether a state is kept after every bundle.
     always: bool,
@@ -50,49 +51,56 @@ impl Memory {
         }
     }
 
-    fn last(&self) -> Option<Vec<u8>> {
+    pub fn last(&self) -> Option<Vec<u8>> {
         self.kept.lock().unwrap().last().cloned()
     }
 }
 
 /// What an audit is asked about a world.
-struct Asked {
+pub struct Asked {
     policy: TrustPolicy,
     genesis: cairn_tlog::Hash,
+    /// Chains in memory.
+    pub chains: usize,
 }
 
 impl Asked {
-    fn of(world: &World) -> Self {
+    pub fn of(world: &World) -> Self {
         Self {
+            chains: Room::default().most,
             policy: TrustPolicy::parse(&world.trust_policy()).unwrap(),
             genesis: world.genesis_hash(),
         }
     }
 
-    fn options(&self) -> Options<'_> {
+    pub fn options(&self) -> Options<'_> {
         Options {
             policy: &self.policy,
             genesis: self.genesis,
             disclosures: true,
             max_age: None,
             since: None,
+            chains: Room {
+                most: self.chains,
+                folder: None,
+            },
             progress: &|_, _| {},
         }
     }
 
-    fn whole(&self, dir: &Path) -> Report {
+    pub fn whole(&self, dir: &Path) -> Report {
         audit(&Folder::open(dir).unwrap(), &self.options())
     }
 
-    fn on(&self, dir: &Path, state: Option<&[u8]>, keeper: &Memory) -> Result<Report, Ended> {
+    pub fn on(&self, dir: &Path, state: Option<&[u8]>, keeper: &Memory) -> Result<Report, Ended> {
         let options = self.options();
         let from = state.map(|state| State::parse(state, &options).unwrap());
-        let resume = Resume { from, keeper };
+        let resume = Some(Resume { from, keeper });
         audit_on(&Folder::open(dir).unwrap(), None, &options, resume)
     }
 
     /// The state of an audit that was ended at a size; `None` where it came to its end first.
-    fn ended(&self, dir: &Path, state: Option<&[u8]>, end_at: u64) -> Option<Vec<u8>> {
+    pub fn ended(&self, dir: &Path, state: Option<&[u8]>, end_at: u64) -> Option<Vec<u8>> {
         let keeper = Memory::ending(end_at);
         match self.on(dir, state, &keeper) {
             Err(Ended::Asked { kept: true, .. }) => keeper.last(),
@@ -105,7 +113,7 @@ impl Asked {
     }
 
     /// The state that a finished audit leaves.
-    fn finished(&self, dir: &Path) -> Vec<u8> {
+    pub fn finished(&self, dir: &Path) -> Vec<u8> {
         let keeper = Memory::default();
         let report = self.on(dir, None, &keeper).unwrap();
         assert!(report.is_good(), "{report}");
@@ -237,7 +245,8 @@ fn an_earlier_checkpoint_before_the_state_is_compared_by_proof() {
     assert!(from.is_some());
     let keeper = Memory::default();
     let keeper = &keeper;
-    let resumed = audit_on(&source, None, &options, Resume { from, keeper }).unwrap();
+    let resume = Some(Resume { from, keeper });
+    let resumed = audit_on(&source, None, &options, resume).unwrap();
     assert_eq!(resumed, whole);
 }
 
@@ -374,7 +383,7 @@ fn a_state_is_bound_to_what_was_asked() {
                 let keeper = Memory::default();
                 let (source, from) = (Folder::open(dir.path()).unwrap(), Some(from));
                 let keeper = &keeper;
-                let resume = Resume { from, keeper };
+                let resume = Some(Resume { from, keeper });
                 audit_on(&source, None, &options, resume)
                     .unwrap_err()
                     .to_string()
@@ -428,7 +437,8 @@ fn a_damaged_state_is_refused_wherever_it_is_cut_or_changed() {
         };
         let (source, from) = (Folder::open(dir.path()).unwrap(), Some(state));
         let keeper = &Memory::default();
-        let refused = audit_on(&source, None, &options, Resume { from, keeper });
+        let resume = Some(Resume { from, keeper });
+        let refused = audit_on(&source, None, &options, resume);
         assert!(
             matches!(refused, Err(Ended::State(StateError::Damaged))),
             "{refused:?}"

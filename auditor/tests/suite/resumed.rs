@@ -12,7 +12,7 @@ use cairn_identity::Flag;
 type Edit = fn(&mut Payload);
 
 /// What judging an entry gave: flags, or the reason.
-type Verdict = Result<Vec<Flag>, String>;
+pub type Verdict = Result<Vec<Flag>, String>;
 
 fn beat() -> Body {
     Body::Heartbeat(Heartbeat {
@@ -33,14 +33,18 @@ fn story() -> (World, DeviceRun, u64) {
     (world, one, start)
 }
 
-/// Judges every entry of the world.
+/// Judges every entry of the world. A judge who has room for few chains says the same.
 fn whole(world: &World) -> Vec<Verdict> {
     let mut judge = Judge::new(super::world::ORIGIN);
     let items = world.items.iter();
-    items.map(|item| verdict(&mut judge, &item.bytes)).collect()
+    let whole: Vec<Verdict> = items.map(|item| verdict(&mut judge, &item.bytes)).collect();
+    for room in 0..3 {
+        assert_eq!(super::cold::verdicts(world, room), whole, "room for {room}");
+    }
+    whole
 }
 
-fn verdict(judge: &mut Judge, bytes: &[u8]) -> Verdict {
+pub fn verdict(judge: &mut Judge, bytes: &[u8]) -> Verdict {
     let judged = judge.next(&Reading::of(bytes));
     judged
         .map(|judgement| judgement.flags)

@@ -1,6 +1,7 @@
 //! The ledger: everything that admission and judgement need to know, projected from the entries.
 
 mod chained;
+mod held;
 mod kept;
 
 use crate::authority::Authority;
@@ -13,6 +14,7 @@ use cairn_event::{Entry, Kid, PublicKey, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use held::Chains;
 pub use kept::KeptChain;
 
 /// The policy entry in force.
@@ -62,7 +64,7 @@ pub struct Ledger {
     prunes: Vec<(u64, LogPrune)>,
     /// Below it entries are missing that were pruned, and none that a later one is judged by.
     minimum: u64,
-    chains: BTreeMap<Kid, ChainState>,
+    chains: Chains,
     latest_chain: BTreeMap<String, Kid>,
     /// Chains that may have grown among entries that were passed over unread.
     behind: BTreeSet<Kid>,
@@ -83,7 +85,7 @@ impl Ledger {
             closed: None,
             prunes: Vec::new(),
             minimum: 0,
-            chains: BTreeMap::new(),
+            chains: Chains::default(),
             latest_chain: BTreeMap::new(),
             behind: BTreeSet::new(),
             partial: false,
@@ -157,11 +159,13 @@ impl Ledger {
     }
 
     /// A chain's state.
+    ///
+    /// Trap: `None` too for one that [`Ledger::take_cold`] gave away.
     pub fn chain(&self, chain: &Kid) -> Option<&ChainState> {
-        self.chains.get(chain)
+        self.chains.held(chain)
     }
 
-    /// All chains.
+    /// All chains, but those that [`Ledger::take_cold`] gave away.
     pub fn chains(&self) -> impl Iterator<Item = (&Kid, &ChainState)> {
         self.chains.iter()
     }
@@ -209,7 +213,7 @@ impl Ledger {
     }
 
     fn chain_key(&self, chain: &Kid, pending: &[Entry]) -> Result<PublicKey, Refusal> {
-        if let Some(state) = self.chains.get(chain) {
+        if let Some(state) = self.chains.known(chain)? {
             return Ok(state.key.clone());
         }
         let started = pending
@@ -353,11 +357,11 @@ impl Ledger {
             Change::Start(chain, state) => {
                 self.latest_chain
                     .insert(state.device.clone(), chain.clone());
-                self.chains.insert(chain, *state);
+                self.chains.insert(chain, *state, self.size);
             }
             Change::Chain(chain, state) => {
                 self.behind.remove(&chain);
-                self.chains.insert(chain, *state);
+                self.chains.insert(chain, *state, self.size);
             }
         }
         self.size += 1;
@@ -381,7 +385,7 @@ impl Ledger {
         } else if index > self.size {
             self.size = index;
             self.partial = true;
-            self.behind = self.chains.keys().cloned().collect();
+            self.behind = self.chains.iter().map(|(chain, _)| chain.clone()).collect();
         }
     }
 }

@@ -77,6 +77,10 @@ pub enum Refusal {
     /// No `chain.start` for this chain. Retry after submitting it.
     #[error("chain `{0}` has no start in this log")]
     UnknownChain(Kid),
+    /// The reader of the log let the chain go and did not put it back before the entry was judged. Fatal: the entry
+    /// is not at fault, the program is.
+    #[error("chain `{0}` was put out of memory and not back: a fault of this program")]
+    ChainAway(Kid),
     /// A start for a chain whose start is known from elsewhere.
     #[error("chain `{0}` was already started")]
     ChainExists(Kid),
@@ -181,6 +185,7 @@ impl Refusal {
             Self::UnknownDevice(_) => "unknown-device",
             Self::RevokedDevice { .. } => "revoked-device",
             Self::UnknownChain(_) => "unknown-chain",
+            Self::ChainAway(_) => "chain-away",
             Self::ChainExists(_) => "chain-exists",
             Self::ChainStart(_) => "chain-start",
             Self::ChainEnded(_) => "chain-ended",

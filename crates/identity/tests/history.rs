@@ -245,6 +245,55 @@ fn an_entry_of_an_older_chain_does_not_make_it_the_latest() {
 }
 
 #[test]
+fn a_chain_that_was_let_go_is_not_missed_in_silence_and_is_judged_as_before_when_it_is_back() {
+    let mut ledger = organisation();
+    let [_, one, two] = chain_of_three(&mut ledger, 20);
+    let second = Start::after(21, 20, 2, two).entry("1");
+    submit(&mut ledger, &second).unwrap();
+    let whole = ledger.clone();
+    let old = ledger.take_cold(1);
+    assert_eq!(old.len(), 1);
+    assert_eq!(old.first().unwrap().chain, public(20).kid());
+    assert!(
+        ledger.chain(&public(21).kid()).is_some(),
+        "it was used last"
+    );
+    let newest = ledger.take_cold(0);
+    assert_eq!(ledger.held_chains(), 0);
+
+    let away: Vec<_> = old.into_iter().chain(newest).collect();
+    let find = |chain: &Kid| Ok::<_, Refusal>(away.iter().find(|one| one.chain == *chain).cloned());
+    for judged in [
+        entry(&at(20, 3, two), 20),
+        entry(&at(20, 1, one), 20),
+        entry(&at(20, 9, two), 20),
+        entry(&at(21, 1, second.leaf()), 21),
+        Start::of(20).entry("2"),
+        Start::of(22).entry("1"),
+        Start::after(22, 21, 0, second.leaf()).entry("1"),
+        Start::after(22, 20, 2, two).entry("1"),
+        entry(&at(99, 1, two), 99),
+    ] {
+        let unprepared = submit(&mut ledger.clone(), &judged);
+        assert!(
+            matches!(unprepared, Err(Refusal::ChainAway(_))),
+            "{unprepared:?}"
+        );
+        let mut prepared = ledger.clone();
+        prepared.recall_for([&judged], find).unwrap();
+        assert_eq!(
+            submit(&mut prepared, &judged),
+            submit(&mut whole.clone(), &judged)
+        );
+        // What was found for one entry is not known any more after chains were let go again.
+        if !prepared.take_cold(0).is_empty() {
+            let again = submit(&mut prepared, &judged);
+            assert!(matches!(again, Err(Refusal::ChainAway(_))), "{again:?}");
+        }
+    }
+}
+
+#[test]
 fn an_entry_after_unread_ones_is_believed_about_its_place_and_nothing_else() {
     let mut ledger = organisation();
     let [_, _, two] = chain_of_three(&mut ledger, 20);

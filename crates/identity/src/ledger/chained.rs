@@ -17,7 +17,7 @@ impl Ledger {
             return self.admit_start(entry, link, body);
         }
         let unknown = || Refusal::UnknownChain(link.chain.clone());
-        let known = self.chains.get(&link.chain).ok_or_else(unknown)?;
+        let known = self.chains.known(&link.chain)?.ok_or_else(unknown)?;
         let state = self.standing(known, entry, link);
         // A second entry for one place is a fork whatever else it claims.
         state.check_free(entry, link)?;
@@ -72,7 +72,7 @@ impl Ledger {
     ) -> Result<Admission, Refusal> {
         let device = self.device(&link.device)?;
         let state = chain::start(entry, link, body)?;
-        if let Some(known) = self.chains.get(&link.chain) {
+        if let Some(known) = self.chains.known(&link.chain)? {
             claim("device", Some(&link.device), &known.device)?;
             return Err(Refusal::Fork {
                 chain: link.chain.clone(),
@@ -85,7 +85,7 @@ impl Ledger {
         }
         self.check_context(entry, device)?;
         Ok(Admission {
-            flags: self.history_flag(link, body).into_iter().collect(),
+            flags: self.history_flag(link, body)?.into_iter().collect(),
             effect: Change::Start(link.chain.clone(), Box::new(state)),
         })
     }
@@ -137,32 +137,34 @@ impl Ledger {
 
     /// Whether a chain start continues the history of its device where this log has it end. Nothing is
     /// said of a previous chain, or an end of it, that may lie among entries passed over.
-    fn history_flag(&self, link: &Link, start: &ChainStart) -> Option<Flag> {
-        let latest = self.latest_chain.get(&link.device);
-        let latest = latest.and_then(|chain| Some((chain, self.chains.get(chain)?)));
-        let Some(previous) = &start.previous else {
-            return latest.map(|_| Flag::HistoryDropped);
+    fn history_flag(&self, link: &Link, start: &ChainStart) -> Result<Option<Flag>, Refusal> {
+        let latest = match self.latest_chain.get(&link.device) {
+            Some(chain) => self.chains.known(chain)?.map(|state| (chain, state)),
+            None => None,
         };
-        let unread = self.partial && !self.chains.contains_key(&previous.chain);
+        let Some(previous) = &start.previous else {
+            return Ok(latest.map(|_| Flag::HistoryDropped));
+        };
+        let unread = self.partial && self.chains.known(&previous.chain)?.is_none();
         let missing = |from| Flag::Missing {
             chain: previous.chain.clone(),
             from,
             to: previous.seq,
         };
-        match latest {
+        Ok(match latest {
             _ if unread => None,
             None => Some(missing(0)),
             Some((chain, state)) if previous.chain == *chain => {
                 if previous.seq >= state.next_seq {
                     let behind = self.has_grown_unseen(chain);
-                    return (!behind).then(|| missing(state.next_seq));
+                    return Ok((!behind).then(|| missing(state.next_seq)));
                 }
                 let last =
                     previous.seq.saturating_add(1) == state.next_seq && previous.head == state.last;
                 (!last).then_some(Flag::HistoryRewritten)
             }
             Some(_) => Some(Flag::HistoryDropped),
-        }
+        })
     }
 }
 

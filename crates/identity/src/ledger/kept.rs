@@ -10,10 +10,11 @@ use cairn_event::{Kid, PublicKey, Sha256};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A chain as it is written down. Members are in the order of the JSON.
+/// A chain as it is written down. Members are in the order of the JSON. `K` is its key: another form than
+/// [`PublicKey`] is for a reader who only passes it on, because checking a key takes longer than all the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeptChain {
+pub struct KeptChain<K = PublicKey> {
     /// `seq` of the last entry that the device key signed.
     pub anchored_seq: u64,
     /// The chain.
@@ -25,13 +26,30 @@ pub struct KeptChain {
     /// Places that gap entries gave up, first and last of each, ascending.
     pub gaps: Vec<(u64, u64)>,
     /// The certified chain key.
-    pub key: PublicKey,
+    pub key: K,
     /// Leaf hash of the last entry.
     pub last: Sha256,
     /// Whether this is the newest chain of its device.
     pub latest: bool,
     /// Next `seq`.
     pub next_seq: u64,
+}
+
+impl<K> KeptChain<K> {
+    /// The same chain with its key in another form.
+    pub fn with_key<L>(self, key: L) -> KeptChain<L> {
+        KeptChain {
+            anchored_seq: self.anchored_seq,
+            chain: self.chain,
+            device: self.device,
+            ended: self.ended,
+            gaps: self.gaps,
+            key,
+            last: self.last,
+            latest: self.latest,
+            next_seq: self.next_seq,
+        }
+    }
 }
 
 impl KeptChain {
@@ -48,7 +66,7 @@ impl KeptChain {
             && self.gaps.iter().all(in_order)
             && apart
             && ledger.roster.devices.contains_key(&self.device)
-            && !ledger.chains.contains_key(&self.chain)
+            && ledger.chains.held(&self.chain).is_none()
             && !(self.latest && ledger.latest_chain.contains_key(&self.device))
     }
 }
@@ -87,9 +105,14 @@ impl Ledger {
                 .is_ok()
     }
 
-    /// Every chain as it is to be written down.
+    /// Every chain in memory as it is to be written down, ascending.
     pub fn kept_chains(&self) -> impl Iterator<Item = KeptChain> {
-        self.chains.iter().map(|(chain, state)| KeptChain {
+        let held = self.chains.iter();
+        held.map(|(chain, state)| self.kept(chain, state))
+    }
+
+    pub(super) fn kept(&self, chain: &Kid, state: &ChainState) -> KeptChain {
+        KeptChain {
             anchored_seq: state.anchored_seq,
             chain: chain.clone(),
             device: state.device.clone(),
@@ -97,9 +120,14 @@ impl Ledger {
             gaps: state.gaps.to_vec(),
             key: state.key.clone(),
             last: state.last,
-            latest: self.latest_chain.get(&state.device) == Some(chain),
+            latest: self.is_latest(&state.device, chain),
             next_seq: state.next_seq,
-        })
+        }
+    }
+
+    /// Whether a chain is the newest of its device, also where it was let go.
+    pub fn is_latest(&self, device: &str, chain: &Kid) -> bool {
+        self.latest_chain.get(device) == Some(chain)
     }
 
     /// Counts entries up to `index` whose effect is known from elsewhere: chained ones are put back
@@ -116,6 +144,11 @@ impl Ledger {
             self.latest_chain
                 .insert(kept.device.clone(), kept.chain.clone());
         }
+        self.hold(kept);
+    }
+
+    /// Takes a chain into memory; which is the newest of its device is known or said elsewhere.
+    pub(super) fn hold(&mut self, kept: KeptChain) {
         let state = ChainState {
             device: kept.device,
             key: kept.key,
@@ -125,6 +158,6 @@ impl Ledger {
             ended: kept.ended,
             gaps: Arc::new(kept.gaps),
         };
-        self.chains.insert(kept.chain, state);
+        self.chains.insert(kept.chain, state, self.size);
     }
 }
