@@ -2,9 +2,8 @@
 //!
 //! Owns the order of the checks. Leaf hashes, tiles and roots are re-derived from the entry bundles;
 //! the root at the size of every published checkpoint is compared with the signed one, which shows
-//! their consistency without a proof from the log. Memory grows neither with entries nor with chains, which
-//! [`cold`] puts into a file where they are many: it grows with administrative entries, erasures and, by some hundred
-//! bytes each, published checkpoints.
+//! their consistency without a proof from the log. Memory grows neither with entries and published checkpoints nor with
+//! chains, which [`cold`] puts into a file where they are many: it grows with administrative entries and with erasures.
 //! Source: architecture section 7.
 
 pub mod bundles;

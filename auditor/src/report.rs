@@ -120,6 +120,14 @@ impl Check {
         }
     }
 
+    /// Adds what another check of the same kind has seen, after what this one has.
+    pub fn add(&mut self, other: Self) {
+        self.examined = self.examined.saturating_add(other.examined);
+        self.failed = self.failed.saturating_add(other.failed);
+        let room = MAX_KEPT_FAILURES.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+    }
+
     /// Counts a result, turning an error into a failure.
     pub fn record<T, E: ToString>(
         &mut self,

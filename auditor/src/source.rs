@@ -12,7 +12,7 @@ use cairn_event::Sha256;
 use cairn_identity::retention::Retention;
 use cairn_tlog::{BundleId, TileId};
 use reading::{Leave, Part};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 /// Largest blob accepted: the largest policy bundle with room (the log accepts 1 MiB).
 pub const MAX_BLOB_BYTES: u64 = 8 * 1024 * 1024;
@@ -190,29 +190,34 @@ fn read_kept(read: Result<Vec<u8>, SourceError>) -> Result<Vec<u8>, SourceError>
     }
 }
 
-/// Every published checkpoint size above `after` and up to `upto`, ascending.
+/// Calls `each` with every published checkpoint size above `after` and up to `upto`, ascending, until it breaks.
+/// One page is in memory.
 ///
 /// Errors: [`SourceError`], also when a page does not move forward.
-pub fn all_checkpoint_sizes(
+pub fn for_each_checkpoint_size(
     source: &dyn LogSource,
     after: u64,
     upto: u64,
-) -> Result<Vec<u64>, SourceError> {
-    let mut sizes: Vec<u64> = Vec::new();
+    mut each: impl FnMut(u64) -> ControlFlow<()>,
+) -> Result<(), SourceError> {
     let mut from = after;
     loop {
         let page = source.checkpoint_sizes(from)?;
         let Some(&last) = page.last() else {
-            return Ok(sizes);
+            return Ok(());
         };
         let ascending = page.is_sorted_by(|left, right| left < right);
         if !ascending || page.first().is_some_and(|first| *first <= from) {
             let (path, detail) = ("checkpoints".to_owned(), "sizes do not ascend".to_owned());
             return Err(SourceError::Shape { path, detail });
         }
-        sizes.extend(page.iter().copied().filter(|size| *size <= upto));
+        for size in page.into_iter().take_while(|size| *size <= upto) {
+            if each(size).is_break() {
+                return Ok(());
+            }
+        }
         if last >= upto {
-            return Ok(sizes);
+            return Ok(());
         }
         from = last;
     }

@@ -2,19 +2,19 @@
 //!
 //! Owns the order. What is done with each bundle of entries is `pass`'s.
 
-use super::bundles::{self, BundleError, Tree};
+use super::bundles::{self, BundleError, Slot, Tree};
 use super::cold::{Cold, ColdError};
-use super::pass::Pass;
+use super::pass::{Pass, Roots};
+use super::published::Coming;
 use super::resume::{Due, Ended, Keeper};
 use super::retention::Pruned;
 use super::since::Since;
 use super::state::{State, StateError};
-use super::{Audited, ENTRIES, Options, PURPOSE, published};
+use super::{Audited, ENTRIES, Options, PURPOSE};
 use crate::beacons::TreeAt;
 use crate::report::{Check, Failure};
 use crate::source::{LogSource, SourceError, Tiles};
 use cairn_tlog::{Checkpoint, Hash, TileNodes, consistency_proof, verify_consistency};
-use std::collections::BTreeMap;
 
 /// Why a walk did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ impl LogAudit<'_> {
     /// Walks from entry 0, or goes on from a state; leaves what was found in `audited`.
     pub(super) fn run(&self, from: Option<State>, audited: &mut Audited) -> Result<(), Cut> {
         let report = &mut audited.report;
-        let (origin, size) = (&self.head.origin, self.head.size);
+        let origin = &self.head.origin;
         if let Some(state) = &from {
             if state.origin != *origin {
                 let (found, asked) = (state.origin.clone(), origin.clone());
@@ -62,21 +62,15 @@ impl LogAudit<'_> {
             }
         }
         let before = from.as_ref().map(|state| state.published);
-        let before = before.unwrap_or_default();
-        // Each was read and believed.
-        let mut published = Check::passed("checkpoints", before.count.saturating_mul(2));
-        let (policy, new) = (self.options.policy, (before.last, size));
-        let heads = published::heads(self.source, policy, origin, new, &mut published)?;
-        report.push(published);
         let since = self.options.since;
-        let since = since.map(|note| Since::read(note, policy, self.head));
+        let since = since.map(|note| Since::read(note, self.options.policy, self.head));
         let pruned = Pruned::new(self.source.retention()?);
         let minimum = pruned.minimum();
         if from.is_some() && minimum > 0 {
             return Err(Ended::from(StateError::Pruned(minimum)).into());
         }
         let since_size = since.as_ref().and_then(Since::size);
-        let mut pass = Pass::new(self, pruned, before, heads, since_size);
+        let mut pass = Pass::new(self, pruned, before.unwrap_or_default(), since_size);
         pass.may_keep = self.keeper.is_some()
             && minimum == 0
             && !since.as_ref().is_some_and(Since::has_failed)
@@ -84,10 +78,23 @@ impl LogAudit<'_> {
         if let Some(state) = from {
             pass.put_back(state)?;
         }
-        pass.note_root();
-        self.walk(&mut pass)?;
+        let walked = self.walk(&mut pass);
+        report.push(pass.published.check.clone());
+        walked?;
         audited.state = pass.state()?;
-        let tree = |size: u64, root: &Hash| self.tree(&pass.roots, size, root);
+        self.conclude(pass, since, audited)
+    }
+
+    /// What can be said when every entry has been read.
+    fn conclude(
+        &self,
+        pass: Pass<'_>,
+        since: Option<Since>,
+        audited: &mut Audited,
+    ) -> Result<(), Cut> {
+        let report = &mut audited.report;
+        let roots = Roots::of(&pass.wanted, &pass.published);
+        let tree = |size: u64, root: &Hash| self.tree(roots.at(size), size, root);
         report.push(compared(pass.genesis));
         if let Some((check, named)) = pass.link {
             report.push(check);
@@ -99,19 +106,16 @@ impl LogAudit<'_> {
         }
         report.checks.extend(since.map(|since| since.finish(tree)));
         report.push(pass.tiles.finish());
-        report.push(self.check_root(&pass.roots));
-        let mut consistency = Check::passed("checkpoint-consistency", before.count);
-        published::compare(&mut consistency, &pass.heads, tree);
-        report.push(consistency);
+        report.push(self.check_root(roots.at(self.head.size)));
+        let published = pass.published.compared.count;
+        report.push(pass.published.finish());
         report.push(pass.blobs);
         let walked = pass.walk.finish();
         report.take(walked.report);
-        let left = self.left(minimum);
+        let left = self.left(pass.pruned.minimum());
         let cold = Cold::new(self.options.chains);
-        pass.pruned
-            .finish(left, &walked.ledger, &pass.heads, cold, report)?;
-        report.count("entries", size);
-        let published = before.count.saturating_add(pass.heads.len() as u64);
+        pass.pruned.finish(left, &walked.ledger, cold, report)?;
+        report.count("entries", self.head.size);
         report.count("published checkpoints", published);
         if let Some(index) = walked.ledger.closed_at() {
             report.fact("closed for ever by entry", index);
@@ -128,9 +132,23 @@ impl LogAudit<'_> {
         }
     }
 
-    /// Walks what is left, and keeps the state when it is due.
+    /// Walks what is left while the published checkpoints are read ahead.
     fn walk(&self, pass: &mut Pass<'_>) -> Result<(), Cut> {
+        std::thread::scope(|scope| {
+            let mut coming = Coming::follow(scope, self, pass.published.compared.last);
+            let walked = self.walk_along(pass, &mut coming);
+            if let Err(Cut::Bundle(_)) = &walked {
+                coming.drain(&mut pass.published.check);
+            }
+            walked
+        })
+    }
+
+    /// Walks what is left, and keeps the state when it is due.
+    fn walk_along(&self, pass: &mut Pass<'_>, coming: &mut Coming) -> Result<(), Cut> {
         let (source, size) = (self.source, self.head.size);
+        pass.note_root();
+        pass.publish_upto(coming, pass.frontier.size())?;
         let tree = self.left(pass.pruned.minimum());
         let left = pass.frontier.size()..size;
         let leave = if self.options.disclosures && !left.is_empty() {
@@ -138,7 +156,8 @@ impl LogAudit<'_> {
         } else {
             None
         };
-        let each = |first, places, disclosed| {
+        let each = |first: u64, places: Vec<Slot>, disclosed| {
+            pass.publish_upto(coming, first.saturating_add(places.len() as u64))?;
             pass.bundle(first, places, disclosed)?;
             let done = pass.frontier.size();
             (self.options.progress)(done, size);
@@ -170,14 +189,15 @@ impl LogAudit<'_> {
             keeper.keep(&state);
         }
         walked?;
+        pass.publish_upto(coming, u64::MAX)?;
         pass.settle();
         Ok(())
     }
 
-    /// The tree at a size, from the entries where they were read to that size.
-    pub(super) fn tree(&self, roots: &BTreeMap<u64, Hash>, size: u64, root: &Hash) -> TreeAt {
-        match roots.get(&size) {
-            Some(root) => TreeAt::Root(*root),
+    /// The tree at a size: the root of the entries where that is known, else whether `root` is of it.
+    pub(super) fn tree(&self, known: Option<Hash>, size: u64, root: &Hash) -> TreeAt {
+        match known {
+            Some(root) => TreeAt::Root(root),
             None => self.earlier(size, root),
         }
     }
@@ -196,10 +216,10 @@ impl LogAudit<'_> {
         }
     }
 
-    fn check_root(&self, roots: &BTreeMap<u64, Hash>) -> Check {
+    fn check_root(&self, found: Option<Hash>) -> Check {
         let mut check = Check::new("root");
-        let verdict = match roots.get(&self.head.size) {
-            Some(root) if *root == self.head.root => Ok(()),
+        let verdict = match found {
+            Some(root) if root == self.head.root => Ok(()),
             Some(root) => Err(format!(
                 "signed root {}, entries give {root}",
                 self.head.root

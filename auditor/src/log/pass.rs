@@ -6,19 +6,21 @@ use super::ENTRIES;
 use super::bundles::{DisclosedByIndex, Slot};
 use super::cold::{Cold, ColdError};
 use super::course::{Cut, LogAudit};
-use super::published::Head;
+use super::published::{Coming, Passed};
 use super::retention::Pruned;
 use super::state::{Administrative, Compared};
 use super::succession;
 use super::tiles::TileRebuilder;
+use crate::beacons::TreeAt;
 use crate::evidence::Context;
 use crate::pack::check_log_key;
 use crate::report::{Check, Failure};
+use crate::source::SourceError;
 use crate::walk::{Batch, Item, Readings, Walk};
 use cairn_event::administrative::{PolicyStatement, Predecessor};
 use cairn_event::body::Body;
 use cairn_tlog::{Frontier, Hash, leaf_hash};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The state of one pass over all entries.
 pub(super) struct Pass<'a> {
@@ -31,19 +33,32 @@ pub(super) struct Pass<'a> {
     pub(super) judged: Batch,
     pub(super) tiles: TileRebuilder<'a>,
     pub(super) frontier: Frontier,
-    /// The sizes whose roots are wanted.
-    pub(super) sizes: BTreeSet<u64>,
-    pub(super) roots: BTreeMap<u64, Hash>,
+    /// The sizes whose roots are wanted beside those of published checkpoints, and those roots.
+    pub(super) wanted: BTreeMap<u64, Option<Hash>>,
     pub(super) genesis: Check,
     /// The link to the log that this one succeeds.
     pub(super) link: Option<(Check, Option<Predecessor>)>,
     pub(super) blobs: Check,
-    /// Published checkpoints that earlier runs compared, and those that are left.
-    pub(super) before: Compared,
-    pub(super) heads: Vec<Head>,
+    /// The published checkpoints so far.
+    pub(super) published: Passed,
     /// Whether a state may be kept: somebody wants it, and nothing has failed before the walk.
     pub(super) may_keep: bool,
     pub(super) administrative: Vec<Administrative>,
+}
+
+/// The roots of the entries that a pass remembers.
+#[derive(Clone, Copy)]
+pub(super) struct Roots<'a>(&'a BTreeMap<u64, Option<Hash>>, &'a Passed);
+
+impl<'a> Roots<'a> {
+    pub(super) fn of(wanted: &'a BTreeMap<u64, Option<Hash>>, published: &'a Passed) -> Self {
+        Self(wanted, published)
+    }
+
+    pub(super) fn at(self, size: u64) -> Option<Hash> {
+        let wanted = self.0.get(&size).copied().flatten();
+        wanted.or_else(|| self.1.root(size))
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -51,11 +66,9 @@ impl<'a> Pass<'a> {
         audit: &'a LogAudit<'a>,
         pruned: Pruned,
         before: Compared,
-        heads: Vec<Head>,
         since: Option<u64>,
     ) -> Self {
-        let sizes = heads.iter().map(|head| head.size);
-        let sizes = sizes.chain([audit.head.size]).chain(since).collect();
+        let sizes = [audit.head.size].into_iter().chain(since);
         let origin = &audit.head.origin;
         let nothing = (Context::default(), BTreeMap::new());
         let mut walk = Walk::new(origin, 0..0, nothing.0, nothing.1).without_tables();
@@ -68,13 +81,11 @@ impl<'a> Pass<'a> {
             judged: Batch::default(),
             tiles: TileRebuilder::new(audit.source),
             frontier: Frontier::new(),
-            sizes,
-            roots: BTreeMap::new(),
+            wanted: sizes.map(|size| (size, None)).collect(),
             genesis: Check::new("genesis"),
             link: None,
             blobs: Check::new("blobs-readable"),
-            before,
-            heads,
+            published: Passed::new(before),
             may_keep: false,
             administrative: Vec::new(),
         }
@@ -95,7 +106,29 @@ impl Pass<'_> {
         let judge = || self.judge(first, places, disclosed);
         let (verified, judged) = rayon::join(|| last.verify(), judge);
         self.walk.settle(ENTRIES, verified);
-        self.judged = judged?;
+        match judged {
+            Ok(judged) => self.judged = judged,
+            Err(cut) => {
+                // The tree has grown by entries that were not judged: this is nothing to go on from.
+                self.may_keep = false;
+                return Err(cut);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the published checkpoints up to a size, before the tree grows beyond them.
+    ///
+    /// Errors: [`SourceError`] where their list cannot be read further.
+    pub(super) fn publish_upto(
+        &mut self,
+        coming: &mut Coming,
+        size: u64,
+    ) -> Result<(), SourceError> {
+        while let Some(looked) = coming.next_upto(size)? {
+            self.published.take(looked);
+            self.note_root();
+        }
         Ok(())
     }
 
@@ -152,8 +185,8 @@ impl Pass<'_> {
         self.fetch_bundles(&items, &readings);
         let batch = self.judge_read(&items, readings)?;
         self.note_administrative(items, &batch);
-        let (audit, roots) = (self.audit, &self.roots);
-        let tree = |size: u64, root: &Hash| audit.tree(roots, size, root);
+        let (audit, roots) = (self.audit, Roots(&self.wanted, &self.published));
+        let tree = |size: u64, root: &Hash| audit.tree(roots.at(size), size, root);
         let place = |index, reason| Failure::of_index(ENTRIES, index, reason);
         self.walk.settle_beacons(tree, place);
         Ok(batch)
@@ -171,10 +204,21 @@ impl Pass<'_> {
         Ok(batch)
     }
 
+    /// Notes the root where it is wanted, and compares the published checkpoints that the tree has reached.
     pub(super) fn note_root(&mut self) {
-        if self.sizes.contains(&self.frontier.size()) {
-            self.roots
-                .insert(self.frontier.size(), self.frontier.root());
+        let size = self.frontier.size();
+        if let Some(wanted) = self.wanted.get_mut(&size) {
+            *wanted = Some(self.frontier.root());
+        }
+        while let Some(head) = self.published.reached(size) {
+            let tree = if head.size == size {
+                TreeAt::Root(self.frontier.root())
+            } else {
+                // Published after an audit had gone past it.
+                self.audit.tree(None, head.size, &head.root)
+            };
+            self.published.compare(&head, &tree);
+            self.pruned.note_head(&head);
         }
     }
 

@@ -6,15 +6,14 @@
 use super::cold::ColdError;
 use super::course::LogAudit;
 use super::pass::Pass;
-use super::published;
-use super::state::{Administrative, Compared, Settled, State, StateError};
+use super::state::{Administrative, Settled, State, StateError};
 use super::tiles::TileRebuilder;
 use crate::report::{Check, Failure};
 use crate::source::Tiles;
 use crate::walk::{Batch, Item};
 use cairn_event::Entry;
 use cairn_event::body::Body;
-use cairn_tlog::{Frontier, Hash, TileNodes, consistency_proof, verify_consistency};
+use cairn_tlog::{Frontier, TileNodes, consistency_proof, verify_consistency};
 
 /// What is to be done after a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,31 +140,22 @@ impl Pass<'_> {
             return Ok(None);
         }
         self.settle();
-        let size = self.frontier.size();
-        let reached = self.heads.partition_point(|head| head.size <= size);
-        let reached = self.heads.get(..reached).unwrap_or_default();
-        let mut compared = Check::new("checkpoint-consistency");
-        let tree = |size: u64, root: &Hash| self.audit.tree(&self.roots, size, root);
-        published::compare(&mut compared, reached, tree);
         let link = self.link.iter().map(|(check, _)| check);
-        let mut checks = link.chain([&self.genesis, &self.blobs, &compared]);
+        let mut checks = link.chain([&self.genesis, &self.blobs]);
         let (Some(walk), Some(tiles)) = (self.walk.kept(), self.tiles.kept()) else {
             return Ok(None);
         };
-        if self.genesis.examined == 0 || checks.any(|check| check.failed > 0) {
+        let has_failed = checks.any(|check| check.failed > 0) || self.published.has_failed();
+        if self.genesis.examined == 0 || has_failed {
             return Ok(None);
         }
-        let published = Compared {
-            count: self.before.count.saturating_add(reached.len() as u64),
-            last: reached.last().map_or(self.before.last, |head| head.size),
-        };
         let settled = Settled {
             options: self.audit.options,
             frontier: &self.frontier,
             ledger: self.walk.ledger(),
             cold: &self.cold,
             administrative: &self.administrative,
-            published,
+            published: self.published.compared,
             tiles,
             walk,
         };

@@ -29,14 +29,47 @@ pub struct Pruned {
     /// Of each range the digest of the entries that are there.
     left: Vec<KeptDigest>,
     kept: u64,
+    times: Times,
+}
+
+/// Of the sizes at which a pruning was ordered, and of which it was ordered, when witnesses had seen so many entries.
+#[derive(Default)]
+struct Times {
+    wanted: BTreeSet<u64>,
+    /// By size: the times of the first published checkpoint that covers it, as [`Head`] has them.
+    known: BTreeMap<u64, (Option<u64>, Option<u64>)>,
+}
+
+impl Times {
+    fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
+        Self {
+            wanted: sizes.into_iter().collect(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next published checkpoint.
+    fn note(&mut self, head: &Head) {
+        let later = self.wanted.split_off(&head.size.saturating_add(1));
+        for covered in std::mem::replace(&mut self.wanted, later) {
+            self.known.insert(covered, (head.first_s, head.last_s));
+        }
+    }
+
+    fn covering(&self, size: u64) -> (Option<u64>, Option<u64>) {
+        self.known.get(&size).copied().unwrap_or_default()
+    }
 }
 
 impl Pruned {
     /// Begins with what the log says.
     pub fn new(retention: Retention) -> Self {
         let left = retention.pruned.iter().map(|_| KeptDigest::default());
+        let ranges = retention.pruned.iter();
+        let sizes = ranges.flat_map(|range| [range.to, range.entry.saturating_add(1)]);
         Self {
             left: left.collect(),
+            times: Times::of(sizes),
             retention,
             kept: 0,
         }
@@ -62,6 +95,11 @@ impl Pruned {
         }
     }
 
+    /// Takes the next published checkpoint.
+    pub(super) fn note_head(&mut self, head: &Head) {
+        self.times.note(head);
+    }
+
     /// Judges what was pruned and what is ordered to be, and says in the report how far the audit reaches.
     ///
     /// Errors: [`Cut`] where entries of an order that was not carried out cannot be read or judged.
@@ -69,7 +107,6 @@ impl Pruned {
         self,
         tree: Tree<'_>,
         ledger: &Ledger,
-        heads: &[Head],
         cold: Cold,
         report: &mut Report,
     ) -> Result<(), Cut> {
@@ -80,7 +117,7 @@ impl Pruned {
             let place = |reason: String| Failure::of_index(RETENTION, range.entry, reason);
             check.record(Retention::check_range(*range, ledger, left.finish()), place);
             let ordered = ledger.prunes().iter().find(|(at, _)| *at == range.entry);
-            let age = ordered.map_or(Ok(()), |(at, order)| check_age(*at, order, heads));
+            let age = ordered.map_or(Ok(()), |(at, order)| check_age(*at, order, &self.times));
             check.record(age, place);
         }
         // Every one of them: the log, not the administrators, chooses which it carries out.
@@ -124,10 +161,9 @@ fn check_order(order: &LogPrune, stays: &Stays) -> Result<(), String> {
 /// Whether the order came as long after the entries were published as it says, by the witnesses' clocks:
 /// from when a quorum had seen the entries to when a quorum saw the order. One witness that is wrong, or
 /// lies, moves neither where others make up the quorum.
-fn check_age(entry: u64, order: &LogPrune, heads: &[Head]) -> Result<(), String> {
-    let covering = |size: u64| heads.iter().find(|head| head.size >= size);
-    let published = covering(order.to).and_then(|head| head.first_s);
-    let made = covering(entry.saturating_add(1)).and_then(|head| head.last_s);
+fn check_age(entry: u64, order: &LogPrune, times: &Times) -> Result<(), String> {
+    let (published, _) = times.covering(order.to);
+    let (_, made) = times.covering(entry.saturating_add(1));
     // Without witnesses nobody knows.
     let (Some(published), Some(made)) = (published, made) else {
         return Ok(());
@@ -222,7 +258,11 @@ mod tests {
             reason: String::new(),
             to: 256,
         };
-        let judge = |heads: &[Head]| check_age(300, &order, heads).is_ok();
+        let judge = |heads: &[Head]| {
+            let mut times = Times::of([256, 301]);
+            heads.iter().for_each(|head| times.note(head));
+            check_age(300, &order, &times).is_ok()
+        };
         let published = head(256, 1_060, 9_000);
         let made = |at| head(301, 9, at);
         assert!(judge(&[published.clone(), made(1_060 + YEAR)]));

@@ -12,17 +12,47 @@ use super::{
 use cairn_event::Sha256;
 use cairn_identity::retention::Retention;
 use cairn_tlog::{BundleId, TileId};
+use std::collections::{BinaryHeap, VecDeque};
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Largest signed note accepted, `cairn_tlog`'s own limit.
 const MAX_NOTE_BYTES: u64 = 1_000_000;
+
+/// Sizes taken from one look at the folder of checkpoints, which is in no order: 8 MB. A look takes its time for every
+/// name there is, so a page of a thousand is not worth one.
+const SIZES_A_LOOK: usize = 1_048_576;
 
 /// A folder that mirrors a log.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
+    /// What the last look at the checkpoints found and no page has given yet.
+    looked: Arc<Mutex<Looked>>,
+}
+
+/// Sizes after the page that was given last.
+#[derive(Debug, Default)]
+struct Looked {
+    /// The last size of that page.
+    given: u64,
+    /// Ascending.
+    sizes: VecDeque<u64>,
+}
+
+impl Looked {
+    /// The next page after `after`; empty where the last look does not go on from there.
+    fn page(&mut self, after: u64) -> Vec<u64> {
+        if self.given != after {
+            self.sizes.clear();
+        }
+        let page = usize::try_from(CHECKPOINT_PAGE).unwrap_or(usize::MAX);
+        let page: Vec<u64> = self.sizes.drain(..page.min(self.sizes.len())).collect();
+        self.given = page.last().copied().unwrap_or(after);
+        page
+    }
 }
 
 impl Folder {
@@ -37,6 +67,7 @@ impl Folder {
         }
         Ok(Self {
             root: root.to_owned(),
+            looked: Arc::default(),
         })
     }
 
@@ -63,6 +94,25 @@ impl Folder {
         let wider = widths.filter(|there| *there >= width).min();
         let wider = wider.ok_or_else(|| SourceError::Missing(name.to_owned()))?;
         self.read(&format!("{full}.p/{wider}"), limit)
+    }
+
+    /// The smallest sizes above `after` of the checkpoints that are there, ascending.
+    fn look(&self, after: u64) -> Result<Vec<u64>, SourceError> {
+        let folder = self.root.join("checkpoints");
+        let listing = std::fs::read_dir(&folder).map_err(|cause| SourceError::File {
+            path: "checkpoints".to_owned(),
+            cause,
+        })?;
+        let names = listing.filter_map(|item| item.ok()?.file_name().into_string().ok());
+        let sizes = names.filter_map(|name| name.parse().ok());
+        let mut smallest = BinaryHeap::new();
+        for size in sizes.filter(|size: &u64| *size > after) {
+            smallest.push(size);
+            if smallest.len() > SIZES_A_LOOK {
+                smallest.pop();
+            }
+        }
+        Ok(smallest.into_sorted_vec())
     }
 
     fn disclosures(&self, index: u64) -> Result<Vec<Disclosed>, SourceError> {
@@ -119,19 +169,13 @@ impl LogSource for Folder {
     }
 
     fn checkpoint_sizes(&self, after: u64) -> Result<Vec<u64>, SourceError> {
-        let folder = self.root.join("checkpoints");
-        let listing = std::fs::read_dir(&folder).map_err(|cause| SourceError::File {
-            path: "checkpoints".to_owned(),
-            cause,
-        })?;
-        let names = listing.filter_map(|item| item.ok()?.file_name().into_string().ok());
-        let mut sizes: Vec<u64> = names
-            .filter_map(|name| name.parse().ok())
-            .filter(|size| *size > after)
-            .collect();
-        sizes.sort_unstable();
-        sizes.truncate(usize::try_from(CHECKPOINT_PAGE).unwrap_or(usize::MAX));
-        Ok(sizes)
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = looked.page(after);
+        if !page.is_empty() {
+            return Ok(page);
+        }
+        looked.sizes = self.look(after)?.into();
+        Ok(looked.page(after))
     }
 
     fn checkpoint_at(&self, size: u64) -> Result<String, SourceError> {
@@ -195,5 +239,43 @@ impl LogSource for Folder {
             }
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_go_on_where_the_last_one_ended_and_look_again_where_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("checkpoint"), "").unwrap();
+        std::fs::create_dir(dir.path().join("checkpoints")).unwrap();
+        let publish = |size: u64| {
+            std::fs::write(dir.path().join(format!("checkpoints/{size}")), "").unwrap();
+        };
+        (1..=2_500).for_each(|number| publish(number * 3));
+        std::fs::write(dir.path().join("checkpoints/sizes"), "").unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let all = |after: u64| {
+            let (mut sizes, mut from) = (Vec::new(), after);
+            loop {
+                let page = folder.checkpoint_sizes(from).unwrap();
+                assert!(page.len() <= 1_000);
+                let Some(last) = page.last() else {
+                    return sizes;
+                };
+                from = *last;
+                sizes.extend(page);
+            }
+        };
+        let published: Vec<u64> = (1..=2_500).map(|number| number * 3).collect();
+        assert_eq!(all(0), published);
+        // What was published meanwhile is seen by whoever begins again.
+        publish(4);
+        publish(9_000);
+        assert_eq!(folder.checkpoint_sizes(2).unwrap()[..3], [3, 4, 6]);
+        assert_eq!(all(7_490), [7_491, 7_494, 7_497, 7_500, 9_000]);
+        assert_eq!(all(0).len(), 2_502);
     }
 }

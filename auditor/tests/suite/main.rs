@@ -12,6 +12,7 @@ mod cold;
 mod invariants;
 mod log;
 mod program;
+mod published;
 mod resume;
 mod resumed;
 
