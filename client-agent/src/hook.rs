@@ -30,6 +30,7 @@ mod payload;
 mod prompt;
 mod record;
 mod restriction;
+mod rule_links;
 mod running;
 mod told;
 mod verdicts;

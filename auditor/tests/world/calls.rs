@@ -13,6 +13,7 @@ pub fn request(tool: &str, input: Value) -> Request {
         cwd: "/home/ann/project".into(),
         home: "/home/ann".into(),
         resolved: vec![],
+        rule_links: vec![],
         interactive: true,
         permission_mode: None,
         mcp: None,

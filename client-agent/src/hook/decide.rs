@@ -9,6 +9,7 @@ use super::instructions::Heard;
 use super::observe::Observed;
 use super::payload::{Beside, HookKind, PayloadError, ToolCall};
 use super::restriction::Restrictions;
+use super::rule_links::RuleLinks;
 use super::running::Running;
 use super::verdicts::{Verdict, Verdicts};
 use super::{Answer, Ask, Gate, Hook};
@@ -48,6 +49,7 @@ pub struct Gatekeeper {
     pub joins: Joins,
     verdicts: Verdicts,
     directories: Directories,
+    pub(super) rule_links: RuleLinks,
     pub(super) heard: Heard,
     pub(super) judged: Judged,
     pub(super) running: Running,
@@ -76,6 +78,7 @@ impl Gatekeeper {
             judged: Judged::default(),
             joins: Joins::default(),
             directories: Directories::default(),
+            rule_links: RuleLinks::default(),
             heard: Heard::default(),
             verdicts: Verdicts::default(),
             running: Running::default(),

@@ -9,12 +9,14 @@ use super::payload::ToolCall;
 use super::{Ask, Hook, links};
 use crate::clock::now_ms;
 use crate::device::Asker;
+use crate::policy::Active;
 use crate::vigil::{self, Sight};
 use cairn_event::body::ToolDecision;
 use cairn_event::disclosure::names;
 use cairn_event::{Context, Effect};
 use cairn_policy::{ClosedGate, Request, RunningSessions, SpoolFull, decide, paths_to_resolve};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Age up to which posture is used where no policy says otherwise: two passes.
@@ -48,8 +50,9 @@ impl Gatekeeper {
     ) -> Judgement {
         let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
         let call = &by_configured_name(call, &asker);
-        let request = self.request(ask, hook, call, &asker);
         let in_force = self.enforcement.now();
+        let active = in_force.active.as_ref();
+        let request = self.request(ask, hook, call, &asker, active);
         let time_ms = now_ms();
         let usable = in_force.usable(time_ms);
         let mut decision = blank(call, use_id, hook.subagent.clone());
@@ -105,15 +108,24 @@ impl Gatekeeper {
         }
     }
 
-    fn request(&self, ask: &Ask, hook: &Hook, call: &ToolCall, asker: &Asker) -> Request {
+    fn request(
+        &self,
+        ask: &Ask,
+        hook: &Hook,
+        call: &ToolCall,
+        asker: &Asker,
+        active: Option<&Arc<Active>>,
+    ) -> Request {
         let home = self.facts.home.to_string_lossy().into_owned();
         let paths = paths_to_resolve(&call.tool, &call.input, &hook.cwd, &home);
+        let rule_links = active.map(|active| self.rule_links.of(active, &hook.cwd, &home));
         Request {
             tool: call.tool.clone(),
             input: call.input.clone(),
             cwd: hook.cwd.clone(),
             home,
             resolved: links::resolve(paths),
+            rule_links: rule_links.unwrap_or_default(),
             interactive: ask.is_attended(),
             permission_mode: hook.permission_mode.clone(),
             mcp: mcp_call(call, asker),

@@ -26,7 +26,7 @@ fn resolve_one(lexical: String) -> Option<ResolvedPath> {
 }
 
 /// Where the path leads; for what does not exist yet, the nearest existing parent decides.
-fn follow(path: &Path) -> Option<PathBuf> {
+pub(super) fn follow(path: &Path) -> Option<PathBuf> {
     let mut missing = Vec::new();
     let mut existing = path;
     loop {

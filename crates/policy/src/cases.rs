@@ -9,7 +9,8 @@ use crate::bundle::Bundle;
 use crate::compile::{CompileProblem, compile};
 use crate::decide::decide_as_claude;
 use crate::import::{ImportError, SettingsSource, import_settings};
-use crate::request::{Request, ResolvedPath, paths_to_resolve};
+use crate::request::{Request, ResolvedPath, RuleLink, paths_to_resolve};
+use crate::rule_paths::stated_links;
 use crate::subject::Subject;
 use cairn_event::json::{self, Numbers};
 use cairn_event::{Effect, Posture};
@@ -176,10 +177,18 @@ impl Case {
                 .into_iter()
                 .filter_map(|path| self.resolve(path))
                 .collect(),
+            rule_links: self.rule_links(),
             interactive,
             permission_mode: mode.map(str::to_owned),
             mcp: None,
         })
+    }
+
+    /// Every link of the row that can be followed: those that no rule leads through say nothing.
+    fn rule_links(&self) -> Vec<RuleLink> {
+        let links = self.links.iter();
+        let links = links.filter_map(|(link, target)| Some((link.as_str(), target.as_deref()?)));
+        stated_links(&links.collect())
     }
 
     fn resolve(&self, lexical: String) -> Option<ResolvedPath> {

@@ -10,6 +10,21 @@ use crate::paths;
 use crate::request::Request;
 use cairn_event::Effect;
 
+/// Whether a part would run without a rule, were the line to wait for it.
+pub(crate) fn runs_unasked_in_the_foreground(
+    part: &Part,
+    parts: &Parts,
+    request: &Request,
+) -> bool {
+    let What::Command(command) = &part.what else {
+        return of(part, parts, request) == Effect::Allow;
+    };
+    match (&parts.line, parts.command(command)) {
+        (Some(line), Some(command)) => builtin::shows(command, line, request),
+        _ => false,
+    }
+}
+
 /// The default for one part.
 pub(crate) fn of(part: &Part, parts: &Parts, request: &Request) -> Effect {
     let unasked = match &part.what {
@@ -60,6 +75,7 @@ pub(crate) fn is_harmless(part: &Part, parts: &Parts) -> bool {
     };
     parts.command(part).is_some_and(|command| {
         command.words.is_empty()
+            && !command.background
             && command.distrust().is_none()
             && command
                 .assigns

@@ -119,6 +119,11 @@ impl CommandPattern {
         self.bare.as_ref().unwrap_or(&self.glob).inner_runs()
     }
 
+    /// What every text that matches ends with, the last character first; `None` where anything may follow.
+    pub(crate) fn ending(&self) -> Option<String> {
+        self.glob.ending()
+    }
+
     /// Deny and ask: the text may hold unknown stretches.
     pub(crate) fn covers(&self, text: &Text, work: &Work) -> Match {
         let found = self.glob.matches(text, work);

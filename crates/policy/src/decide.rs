@@ -1,32 +1,25 @@
 //! The decision: request x bundle x subject x posture -> effect, rule and sentence.
 //!
-//! Owns the order of the steps and the combination of parts. Pure and local: the same inputs give
+//! Owns the order of the steps; how the verdicts on parts combine is in `combine`. Pure and local: the same inputs give
 //! the same decision years later.
 //! Source: architecture section 4.
 
+mod combine;
+
 use crate::bundle::RunningSessions;
-use crate::claude_default;
-use crate::compile::{Applies, CompiledBundle, CompiledRule};
+use crate::compile::CompiledBundle;
 use crate::condition::Truth;
 use crate::decision::{ClosedGate, Decision, ENGINE_SEMANTICS, PartDecision};
-use crate::evaluate::{Contender, Verdict, evaluate};
 use crate::explain;
-use crate::index::{Slate, Slates};
 use crate::mcp::{self, McpServer};
-use crate::parts::{self, Parts};
-use crate::request::{MAX_RESOLVED_PATHS, Request};
+use crate::parts;
+use crate::request::{MAX_RESOLVED_PATHS, MAX_RULE_LINKS, Request};
 use crate::subject::Subject;
 use crate::work::Cost;
 use cairn_event::{DecisionMode, Effect, Posture, Rank, RuleRef};
 
 /// The rule name under which the MCP allow list decides.
 pub const MCP_RULE: &str = "mcp";
-
-/// Most parts a decision lists: the record must fit an entry, and the strictest come first.
-const MAX_LISTED_PARTS: usize = 32;
-
-/// Most losing rules a decision lists.
-const MAX_LISTED_LOSING: usize = 64;
 
 /// Why a call is refused whose comparison with the rules is cut off.
 const TOO_COMPLEX: &str = "the call takes too much work to check against the rules; make several \
@@ -219,29 +212,6 @@ impl Inputs<'_> {
         self.blocked_server()
     }
 
-    /// The rules of a slate that apply; those in monitor mode only where they are wanted.
-    fn contenders<'b>(
-        &'b self,
-        slate: &'b Slate,
-        monitored: bool,
-    ) -> impl Iterator<Item = Contender<'b>> {
-        let max_age = self.bundle.bundle.max_posture_age_ms;
-        slate.rules.iter().filter_map(move |position| {
-            let rule = self.bundle.rules.get(*position)?;
-            if rule.is_monitored() && !monitored || self.without == Some(rule.rule.id.as_str()) {
-                return None;
-            }
-            let applies = rule.applies(self.subject, self.posture, max_age, self.now_ms);
-            let pieces = slate.pieces.get(position).map_or(&[][..], Vec::as_slice);
-            (applies != Applies::No).then_some(Contender {
-                position: *position,
-                rule,
-                applies,
-                pieces,
-            })
-        })
-    }
-
     /// A call to a server that may not run, should one be running all the same.
     fn blocked_server(&self) -> Option<Ruling> {
         let call = self.request.mcp.as_ref()?;
@@ -269,99 +239,6 @@ impl Inputs<'_> {
             cause: Some(cause),
             ..Ruling::deny(Some(rule), &self.request.tool)
         })
-    }
-
-    /// Combines the parts: deny > ask > unmatched default > allow. Also tells whether a rule in monitor
-    /// mode is among those that may match.
-    fn combine(&self, slates: &mut Slates<'_>, parts: &Parts, monitored: bool) -> (Ruling, bool) {
-        let mut ruling = Ruling::deny(None, &self.request.tool);
-        let mut strictest: Option<Effect> = None;
-        let mut matched = Vec::new();
-        for (position, part) in parts.parts.iter().enumerate() {
-            let Some(slate) = slates.of(position) else {
-                break;
-            };
-            if parts.work.is_exhausted() {
-                break;
-            }
-            let rules = self.contenders(slate, monitored);
-            let verdict = evaluate(rules, part, parts, self.request, &mut matched);
-            let Some(effect) = self.effect_of(&verdict, part, parts) else {
-                continue;
-            };
-            let label = part.label(parts, self.request);
-            let rule = verdict.rule.clone().filter(|_| verdict.effect.is_some());
-            if strictest.is_none_or(|so_far| strictness(effect) > strictness(so_far)) {
-                strictest = Some(effect);
-                ruling.rule.clone_from(&rule);
-                ruling.subject.clone_from(&label);
-                ruling.uncertain = verdict.uncertain;
-                ruling.unread = part.unread();
-            }
-            ruling.parts.push(PartDecision {
-                command: label,
-                effect,
-                rule,
-            });
-        }
-        // Only assignments that need no rule: nothing is left to have an opinion on.
-        ruling.effect = strictest.unwrap_or(match self.bundle.bundle.default {
-            Effect::NoOpinion if self.claude => Effect::Allow,
-            default => default,
-        });
-        ruling.losing = self.losing(matched, ruling.rule.as_ref());
-        ruling
-            .parts
-            .sort_by_key(|part| std::cmp::Reverse(strictness(part.effect)));
-        ruling.parts.dedup();
-        ruling.parts.truncate(MAX_LISTED_PARTS);
-        let is_monitored = |position: &usize| {
-            let rule = self.bundle.rules.get(*position);
-            rule.is_some_and(CompiledRule::is_monitored)
-        };
-        let mut positions = slates.made().iter().flat_map(|slate| &slate.rules);
-        (ruling, positions.any(is_monitored))
-    }
-
-    /// The first rules at these positions but the one that decided, each once, by effect and id. The
-    /// positions are in the order of ids.
-    fn losing(&self, mut matched: Vec<usize>, decided: Option<&RuleRef>) -> Vec<RuleRef> {
-        // It is one list in order after another.
-        matched.sort();
-        matched.dedup();
-        let rules = matched.iter().filter_map(|at| self.bundle.rules.get(*at));
-        let lost = rules.filter(|rule| decided.is_none_or(|one| one.id != rule.rule.id));
-        let mut lost: Vec<&CompiledRule> = lost.collect();
-        lost.sort_by_key(|rule| rule.rule.effect);
-        let listed = lost.into_iter().take(MAX_LISTED_LOSING);
-        listed.map(CompiledRule::reference).collect()
-    }
-
-    /// The effect of one part; `None` for a part that only had to be not denied, and was not.
-    fn effect_of(&self, verdict: &Verdict, part: &parts::Part, parts: &Parts) -> Option<Effect> {
-        match (verdict.effect, part.required) {
-            // A rule that only may match, or may apply, must not soften a default of deny to an ask.
-            (Some(_), true) if !verdict.certain && self.bundle.bundle.default == Effect::Deny => {
-                Some(Effect::Deny)
-            }
-            (Some(effect @ (Effect::Deny | Effect::Ask)), _) => Some(effect),
-            (Some(effect), true) => Some(effect),
-            (None, true) if claude_default::is_harmless(part, parts) => None,
-            (None, true) => {
-                let default = self.bundle.bundle.default;
-                Some(if self.claude && default == Effect::NoOpinion {
-                    claude_default::of(part, parts, self.request)
-                } else if matches!(part.what, parts::What::Unreadable(_))
-                    && default == Effect::Allow
-                {
-                    // What cannot be read is never allowed.
-                    Effect::Ask
-                } else {
-                    default
-                })
-            }
-            (_, false) => None,
-        }
     }
 }
 
@@ -395,16 +272,12 @@ fn malformed(request: &Request) -> Option<String> {
             "the request resolves more than {MAX_RESOLVED_PATHS} paths"
         ));
     }
-    None
-}
-
-fn strictness(effect: Effect) -> u8 {
-    match effect {
-        Effect::Deny => 3,
-        Effect::Ask => 2,
-        Effect::NoOpinion => 1,
-        Effect::Allow => 0,
+    if request.rule_links.len() > MAX_RULE_LINKS {
+        return Some(format!(
+            "the request names more than {MAX_RULE_LINKS} links that rules lead through"
+        ));
     }
+    None
 }
 
 fn finish(ruling: Ruling, request: &Request, bundle: &CompiledBundle) -> Decision {

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 /// A decision names the one it was made with, and only that one replays it: to any other program it is
 /// `other engine semantics`, and an audit state of another version is not resumed. Whoever audits keeps a
 /// `cairn-audit` of every version in their log. Version 2: more commands are seen through and less work is
-/// allowed to one line than in 1, gates are asked strictest first, and `running: restrict` exists.
-pub const ENGINE_SEMANTICS: u32 = 3;
+/// allowed to one line than in 1, gates are asked strictest first, and `running: restrict` exists. Version 4: rules
+/// hold behind links that their own paths lead through, and a wildcard below a denied directory is denied.
+pub const ENGINE_SEMANTICS: u32 = 4;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

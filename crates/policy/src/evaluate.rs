@@ -14,6 +14,9 @@ use cairn_event::{Effect, Rank, RuleRef};
 /// each of them is far away in memory.
 const PAIR_STEPS: usize = 40;
 
+/// Steps of each rule that stands for others.
+const LEADER_STEPS: usize = 4;
+
 /// A rule that may match a part, and applies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contender<'a> {
@@ -25,6 +28,8 @@ pub(crate) struct Contender<'a> {
     pub applies: Applies,
     /// The pieces of a line that could not be read which may be what it is about.
     pub pieces: &'a [usize],
+    /// Whether an allow of it only possibly covers the part.
+    pub doubted: bool,
 }
 
 /// The verdict on one part.
@@ -38,11 +43,15 @@ pub(crate) struct Verdict {
     pub uncertain: bool,
     /// Whether some rule matches for sure; without one the default is a floor.
     pub certain: bool,
+    /// Whether some rule, not for the whole tool, would allow the part, were the line to wait for it; only
+    /// looked at where it does not wait for everything.
+    pub foreground: bool,
 }
 
 /// One rule that matched.
 #[derive(Clone, Copy)]
 struct Hit<'a> {
+    position: usize,
     rule: &'a CompiledRule,
     found: Match,
 }
@@ -50,10 +59,12 @@ struct Hit<'a> {
 /// Evaluates the applicable rules for a part, and adds the position of every one that matches, the
 /// deciding one included, to `matched`.
 ///
-/// `rules` must be sorted by id, so that ties do not depend on their order in the bundle. Says nothing
-/// that may be believed once the budget of comparing is exhausted.
+/// `leaders` are the first of each rank among the rules that are known to match possibly; where one of them
+/// matches for sure it is among `rules` too. Positions are in the order of ids, so that ties do not depend on
+/// the order in the bundle. Says nothing that may be believed once the budget of comparing is exhausted.
 pub(crate) fn evaluate<'a>(
     rules: impl Iterator<Item = Contender<'a>>,
+    leaders: &[(usize, &'a CompiledRule)],
     part: &Part,
     parts: &Parts,
     request: &Request,
@@ -61,6 +72,8 @@ pub(crate) fn evaluate<'a>(
 ) -> Verdict {
     let mut said = Said::default();
     let mut certain = false;
+    let mut foreground = false;
+    let is_deferred = !parts.deferred().is_empty();
     for contender in rules {
         if !parts.work.spend(PAIR_STEPS) {
             break;
@@ -70,12 +83,28 @@ pub(crate) fn evaluate<'a>(
         if found == Match::Possible && matching::reads_as_written(rule, contender.pieces, parts) {
             found = Match::Yes;
         }
+        if contender.doubted {
+            found = found.min(Match::Possible);
+        }
         if found == Match::No {
             continue;
         }
+        foreground |= is_deferred && matching::allows_in_the_foreground(rule, found, part, parts);
         matched.push(contender.position);
         certain |= found == Match::Yes && contender.applies == Applies::Surely;
-        said.add(Hit { rule, found });
+        said.add(Hit {
+            position: contender.position,
+            rule,
+            found,
+        });
+    }
+    parts.work.spend(LEADER_STEPS * leaders.len());
+    for (position, rule) in leaders {
+        said.add(Hit {
+            position: *position,
+            rule,
+            found: Match::Possible,
+        });
     }
     let standing = said.standing();
     Verdict {
@@ -83,6 +112,7 @@ pub(crate) fn evaluate<'a>(
         rule: standing.map(|(_, hit)| hit.rule.reference()),
         uncertain: standing.is_some_and(|(_, hit)| hit.found == Match::Possible),
         certain,
+        foreground,
     }
 }
 
@@ -102,8 +132,16 @@ impl<'a> Said<'a> {
             (Effect::Allow, _) => Effect::NoOpinion,
             _ => Effect::Ask,
         };
-        if self.of(hit.rule.rank, effect).is_none() {
-            self.hits.push((hit.rule.rank, effect, hit));
+        let rank = hit.rule.rank;
+        let mut hits = self.hits.iter_mut();
+        let alike = hits.find(|(of_rank, says, _)| *of_rank == rank && *says == effect);
+        match alike {
+            Some((_, _, first)) if first.position == hit.position => {
+                first.found = first.found.max(hit.found);
+            }
+            Some((_, _, first)) if first.position > hit.position => *first = hit,
+            Some(_) => {}
+            None => self.hits.push((rank, effect, hit)),
         }
     }
 

@@ -51,6 +51,11 @@ impl Text {
         }
     }
 
+    /// How many characters are known at its beginning and at its end, where anything may be between.
+    pub(crate) fn edges(&self) -> Option<(usize, usize)> {
+        self.edges
+    }
+
     /// A text all of which is known.
     pub(crate) fn known(text: &str) -> Self {
         Self {
@@ -163,6 +168,17 @@ impl Glob {
             literals.collect()
         };
         runs.map(text).filter(|run| !run.is_empty()).collect()
+    }
+
+    /// What every text that matches ends with, the last character first: everything behind the last
+    /// wildcard. `None` where that is nothing.
+    pub(crate) fn ending(&self) -> Option<String> {
+        let literals = self.toks.iter().rev().map_while(|tok| match tok {
+            Tok::Lit(c) => Some(*c),
+            Tok::Star => None,
+        });
+        let ending: String = literals.collect();
+        (!ending.is_empty()).then_some(ending)
     }
 
     /// Number of wildcards; neighbouring ones count once.

@@ -11,6 +11,7 @@ use crate::bundle::Scope;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
 use crate::glob::Sym;
+use crate::glob::Text;
 use crate::matching::{WRITING, denies_reading};
 use crate::parts::{Part, Parts, Target, What};
 use crate::paths::KnownPath;
@@ -19,7 +20,8 @@ use crate::request::Request;
 use crate::subject::Subject;
 use cairn_event::Effect;
 use serde_json::Value;
-use shelf::{Entry, Shelf, Topic, Wanted};
+pub(crate) use shelf::Crowd;
+use shelf::{Entry, Rest, Shelf, Topic, Wanted};
 pub(crate) use slate::{Slate, Slates};
 use std::collections::BTreeMap;
 
@@ -57,10 +59,11 @@ impl Index {
                     scopes
                 })
             });
-            for Need { topic, key, runs } in needs(rule) {
-                entries.entry(topic).or_default().push(Entry {
-                    key,
-                    runs,
+            for need in needs(rule) {
+                entries.entry(need.topic).or_default().push(Entry {
+                    key: need.key,
+                    runs: need.runs,
+                    ending: need.ending,
                     scope,
                     rule: position,
                 });
@@ -108,8 +111,13 @@ impl Index {
         let mut slates = Slates::new(self, scopes, parts, request);
         let mut rules = Vec::new();
         for position in 0..parts.parts.len() {
-            let slate = slates.of(position);
-            rules.extend(slate.into_iter().flat_map(|slate| &slate.rules));
+            let Some(slate) = slates.of(position).cloned() else {
+                break;
+            };
+            rules.extend(slate.rules);
+            for crowd in slate.crowds {
+                rules.extend_from_slice(&slates.members(crowd));
+            }
         }
         rules.sort();
         rules.dedup();
@@ -140,9 +148,14 @@ fn of_part<'a>(
     match &part.what {
         What::Call => of_call(parts, request, wanted),
         What::Command(one) => {
-            wanted.extend(one.deny.iter().map(|text| command(text)));
+            for text in &one.deny {
+                command(text, one.opaque, wanted);
+            }
             if one.opaque {
-                wanted.push(Wanted::beginning(Topic::Command, ""));
+                wanted.push(Wanted {
+                    rest: Rest::Everything,
+                    ..Wanted::text(Topic::Command, "")
+                });
             }
             let source = parts.line.as_ref().map(|line| line.source.as_str());
             let texts = one.allow.iter().map(|text| text.text.as_str());
@@ -153,13 +166,13 @@ fn of_part<'a>(
             for form in forms {
                 match &form.target {
                     Target::Known(path) => of_path(path, wanted),
-                    Target::Open(_) => wanted.push(Wanted::beginning(Topic::Path, "")),
+                    Target::Open { .. } => wanted.push(Wanted::beginning(Topic::Path, "")),
                 }
             }
         }
         What::Line { text, whole } => {
             let texts = std::iter::once(text).chain(whole);
-            wanted.extend(texts.map(|text| command(text)));
+            texts.for_each(|text| command(text, false, wanted));
         }
         What::Unreadable(_) => {
             wanted.extend([Topic::Command, Topic::Path].map(|topic| Wanted::beginning(topic, "")));
@@ -167,16 +180,39 @@ fn of_part<'a>(
     }
 }
 
-/// A text of a command up to the first stretch that is not known.
-fn command(text: &[Sym]) -> Wanted<'static> {
-    let mut known = String::with_capacity(text.len());
-    for sym in text {
-        match sym {
-            Sym::Char(c) => known.push(*c),
-            _ => return Wanted::beginning(Topic::Command, known),
-        }
+/// What a text of a command has to offer: its beginning and, where not all of it is known, what is known
+/// behind that. Of an `opaque` command it is known already that every rule is possible.
+fn command(text: &Text, opaque: bool, wanted: &mut Vec<Wanted<'_>>) {
+    let known = |sym: &Sym| match sym {
+        Sym::Char(c) => Some(*c),
+        _ => None,
+    };
+    let mut stretches = text.split(|sym| known(sym).is_none());
+    let string = |stretch: &[Sym]| -> String { stretch.iter().filter_map(known).collect() };
+    let beginning = string(stretches.next().unwrap_or_default());
+    let is_whole = beginning.chars().count() == text.len();
+    let rest = match text.edges() {
+        _ if is_whole || opaque => Rest::Nothing,
+        Some((_, last)) => Rest::Anything {
+            ending: string(text.get(text.len() - last..).unwrap_or_default())
+                .chars()
+                .rev()
+                .collect(),
+        },
+        None => Rest::Unknown,
+    };
+    let is_compared = rest == Rest::Unknown;
+    wanted.push(Wanted {
+        rest,
+        ..Wanted::text(Topic::Command, beginning)
+    });
+    if !is_compared {
+        let behind = stretches.filter(|stretch| !stretch.is_empty());
+        wanted.extend(behind.map(|stretch| Wanted {
+            rest: Rest::Around,
+            ..Wanted::text(Topic::Command, string(stretch))
+        }));
     }
-    Wanted::text(Topic::Command, known)
 }
 
 fn of_call<'a>(parts: &'a Parts, request: &'a Request, wanted: &mut Vec<Wanted<'a>>) {
@@ -213,12 +249,18 @@ struct Need {
     key: String,
     /// What else is in the same thing, somewhere.
     runs: Vec<String>,
+    /// What it ends with, the last character first; `None` where anything may follow, or nobody asks.
+    ending: Option<String>,
 }
 
 impl Need {
     fn of(topic: Topic, key: String) -> Self {
-        let runs = Vec::new();
-        Self { topic, key, runs }
+        Self {
+            topic,
+            key,
+            runs: Vec::new(),
+            ending: None,
+        }
     }
 }
 
@@ -235,9 +277,8 @@ fn needs(rule: &CompiledRule) -> Vec<Need> {
             Need::of(Topic::Tool, format!("{name}{END}"))
         }
         Kind::ToolGlob(glob) | Kind::Mcp(glob) => Need {
-            topic: Topic::Tool,
-            key: glob.opening(),
             runs: glob.inner_runs(),
+            ..Need::of(Topic::Tool, glob.opening())
         },
         Kind::Command(patterns) => {
             let allow = rule.rule.effect == Effect::Allow;
@@ -247,18 +288,17 @@ fn needs(rule: &CompiledRule) -> Vec<Need> {
                 Topic::Command
             };
             let need = |pattern: &CommandPattern| Need {
-                topic,
-                key: pattern.opening(allow),
                 runs: pattern.inner_runs(),
+                ending: pattern.ending(),
+                ..Need::of(topic, pattern.opening(allow))
             };
             return patterns.iter().map(need).collect();
         }
         Kind::ReadPath(path) | Kind::EditPath(path) => match path.needed_segment() {
             Some(segment) => Need::of(Topic::Path, format!("{segment}{END}")),
             None => Need {
-                topic: Topic::Path,
-                key: String::new(),
                 runs: path.needed_runs(),
+                ..Need::of(Topic::Path, String::new())
             },
         },
         Kind::Domain(pattern) => Need::of(Topic::Host, from_the_last(pattern.last_labels())),

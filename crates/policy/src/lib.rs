@@ -35,6 +35,7 @@ pub mod pattern;
 mod protected;
 pub mod recorded;
 pub mod request;
+mod rule_paths;
 pub mod scenario;
 mod segment;
 mod shadow;
@@ -63,7 +64,8 @@ pub use pattern::PatternProblem;
 pub use recorded::{
     Again, Explanation, Judged, NamedRule, Obstacle, explain_recorded, recorded_request,
 };
-pub use request::{McpCall, Request, ResolvedPath, paths_to_resolve};
+pub use request::{MAX_RULE_LINKS, McpCall, Request, ResolvedPath, RuleLink, paths_to_resolve};
+pub use rule_paths::rule_paths;
 pub use scenario::{Scenario, ScenarioError};
 pub use staleness::{FRESH_LEAST_MS, Freshness, Staleness};
 pub use subject::Subject;

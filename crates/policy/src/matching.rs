@@ -4,7 +4,7 @@
 //! allow must be certain, a deny or ask also counts where it is possible.
 //! Source: Claude Code findings 2.1 to 2.6; architecture section 4.
 
-use crate::bash::Access;
+use crate::bash::{Access, whole};
 use crate::bundle::Dialect;
 use crate::command_pattern::CommandPattern;
 use crate::compile::CompiledRule;
@@ -96,6 +96,34 @@ pub(crate) fn reads_as_written(rule: &CompiledRule, pieces: &[usize], parts: &Pa
     rule.rule.effect != Effect::Allow && pieces.into_iter().any(covers)
 }
 
+/// Whether a rule that is not for a whole tool would allow a part, were the line to wait for it; `found` is
+/// what it says of the part as it is.
+pub(crate) fn allows_in_the_foreground(
+    rule: &CompiledRule,
+    found: Match,
+    part: &Part,
+    parts: &Parts,
+) -> bool {
+    if let Kind::ReadPath(_) | Kind::EditPath(_) = &rule.kind {
+        return rule.rule.effect == Effect::Allow && found == Match::Yes;
+    }
+    let (Kind::Command(patterns), What::Command(command)) = (&rule.kind, &part.what) else {
+        return false;
+    };
+    let fits = |one| allows(one, command, false, parts) == Match::Yes;
+    rule.rule.effect == Effect::Allow
+        && !(command.leaves || command.removes)
+        && patterns.iter().any(fits)
+}
+
+/// Whether a rule allows a whole tool in the words of Claude Code, where one part that any other rule
+/// allows may still be asked about.
+pub(crate) fn allows_the_tool(rule: &CompiledRule) -> bool {
+    rule.rule.effect == Effect::Allow
+        && rule.rule.dialect == Dialect::Claude
+        && is_about_the_call(&rule.kind)
+}
+
 /// A rule for a whole tool is answered on the line's commands, where a narrower allow can meet it.
 fn is_about_the_call(kind: &Kind) -> bool {
     matches!(
@@ -159,7 +187,9 @@ fn command(pattern: &CommandPattern, effect: Effect, part: &Part, parts: &Parts)
     match (&part.what, effect) {
         (What::Unreadable(_), Effect::Allow) => Match::No,
         (What::Unreadable(_), _) => Match::Possible,
-        (What::Command(command), Effect::Allow) => allows(pattern, command, parts),
+        (What::Command(command), Effect::Allow) => {
+            allows(pattern, command, command.background, parts)
+        }
         (What::Command(command), _) => {
             let mut found = yes(command.opaque).min(Match::Possible);
             for text in &command.deny {
@@ -173,13 +203,27 @@ fn command(pattern: &CommandPattern, effect: Effect, part: &Part, parts: &Parts)
         (What::Line { text, whole }, Effect::Deny | Effect::Ask) => {
             let covers = |text: &Text| pattern.covers(text, &parts.work) == Match::Yes;
             let as_written = pattern.whole_line && covers(text);
-            yes(as_written || (whole.iter().any(covers) && !is_answered(pattern, parts)))
+            yes(as_written
+                || whole
+                    .iter()
+                    .any(|whole| reaches_across(pattern, whole, parts)))
         }
         _ => Match::No,
     }
 }
 
-/// Whether a command of the line is covered by itself: there a narrower allow can meet the rule.
+/// Whether a pattern covers a line by more than one command: without those that it covers by themselves,
+/// which are answered where a narrower allow can meet the rule.
+fn reaches_across(pattern: &CommandPattern, whole: &Text, parts: &Parts) -> bool {
+    let covers = |text: &Text| pattern.covers(text, &parts.work) == Match::Yes;
+    if !covers(whole) || !is_answered(pattern, parts) {
+        return covers(whole);
+    }
+    let rest = whole::without(whole, covers);
+    parts.work.spend(whole.len()) && !rest.is_empty() && covers(&rest)
+}
+
+/// Whether a command of the line is covered by itself.
 fn is_answered(pattern: &CommandPattern, parts: &Parts) -> bool {
     let covers = |text: &Text| pattern.covers(text, &parts.work) == Match::Yes;
     parts.parts.iter().any(|part| match &part.what {
@@ -188,7 +232,12 @@ fn is_answered(pattern: &CommandPattern, parts: &Parts) -> bool {
     })
 }
 
-fn allows(pattern: &CommandPattern, command: &CommandPart, parts: &Parts) -> Match {
+fn allows(
+    pattern: &CommandPattern,
+    command: &CommandPart,
+    background: bool,
+    parts: &Parts,
+) -> Match {
     let source = parts.line.as_ref().map_or("", |line| line.source.as_str());
     if pattern.is_line(source, &parts.work) {
         return Match::Yes;
@@ -200,7 +249,7 @@ fn allows(pattern: &CommandPattern, command: &CommandPart, parts: &Parts) -> Mat
     if !texts.any(|text| pattern.allows(text, source, &parts.work)) {
         return Match::No;
     }
-    if command.doubtful || (command.only_exact && !pattern.is_exact()) {
+    if background || command.doubtful || (command.only_exact && !pattern.is_exact()) {
         Match::Possible
     } else {
         Match::Yes
@@ -253,8 +302,18 @@ fn covers_form(
     let (roots, work) = (parts.roots(request), &parts.work);
     match &form.target {
         Target::Known(path) => yes(pattern.covers(path, roots, effect, work)),
-        Target::Open(lower) if pattern.may_cover(lower, roots, work) => Match::Possible,
-        Target::Open(_) => Match::No,
+        Target::Open { below, .. }
+            if effect != Effect::Allow
+                && below
+                    .as_ref()
+                    .is_some_and(|below| pattern.covers(below, roots, effect, work)) =>
+        {
+            Match::Yes
+        }
+        Target::Open { lower, .. } if pattern.may_cover(lower, roots, &parts.detours, work) => {
+            Match::Possible
+        }
+        Target::Open { .. } => Match::No,
     }
 }
 

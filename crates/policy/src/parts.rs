@@ -8,7 +8,7 @@ use crate::bash::{self, Absolute, Access, Command, Line, Unreadable, access, str
 use crate::command_pattern::AllowText;
 use crate::domain::Host;
 use crate::glob::{Sym, Text, known_text, lower};
-use crate::paths::{self, KnownPath, Roots};
+use crate::paths::{self, Detours, KnownPath, Roots};
 use crate::protected;
 use crate::request::{Request, ResolvedPath};
 use crate::work::Work;
@@ -23,6 +23,8 @@ pub(crate) struct Part {
     pub what: What,
     /// Whether it needs an allow of its own, or only must not be denied.
     pub required: bool,
+    /// How many pipes of the line are before it.
+    pub stretch: usize,
 }
 
 /// What a part is.
@@ -67,6 +69,8 @@ pub(crate) struct CommandPart {
     pub allow: Vec<AllowText>,
     /// Whether no pattern at all may be trusted with it.
     pub doubtful: bool,
+    /// Whether the line goes on without waiting for it, so that no pattern may be trusted either.
+    pub background: bool,
     /// Whether only an exact pattern may.
     pub only_exact: bool,
     /// Whether it names a file outside the project that a pattern on the command does not cover.
@@ -93,8 +97,13 @@ pub(crate) struct Form {
 pub(crate) enum Target {
     /// All of it is known.
     Known(KnownPath),
-    /// Some of it is not; in lower case.
-    Open(Text),
+    /// Some of it is not.
+    Open {
+        /// In lower case.
+        lower: Text,
+        /// A file of no particular name, where it is certainly one below a directory that is known.
+        below: Option<Box<KnownPath>>,
+    },
 }
 
 /// A call taken apart.
@@ -114,6 +123,8 @@ pub(crate) struct Parts {
     /// Whether a file tool writes where no allow approves it.
     pub writes_protected: bool,
     roots: OnceCell<Roots>,
+    /// Links that the paths of rules lead through.
+    pub detours: Detours,
     /// What comparing may cost.
     pub work: Work,
     /// What reading did cost.
@@ -134,6 +145,7 @@ pub(crate) fn of(request: &Request) -> Parts {
         file: OnceCell::new(),
         writes_protected: writes_protected(request),
         roots: OnceCell::new(),
+        detours: Detours::of(request),
         work: Work::comparing(),
         read: 0,
     };
@@ -147,7 +159,7 @@ pub(crate) fn of(request: &Request) -> Parts {
         .ok_or(Unreadable::NoCommand)
         .and_then(|command| bash::read(command, &request.cwd, &request.home, &work))
         .and_then(|line| {
-            Maker::new(&line, request, &work)
+            Maker::new(&line, request, &parts.detours, &work)
                 .parts()
                 .map(|made| (line, made))
         });
@@ -163,6 +175,7 @@ pub(crate) fn of(request: &Request) -> Parts {
             parts.parts.push(Part {
                 what,
                 required: true,
+                stretch: 0,
             });
             let source = command.unwrap_or_default();
             if parts.work.spend(source.len()) {
@@ -180,17 +193,19 @@ struct Maker<'a> {
     line: &'a Line,
     request: &'a Request,
     resolved: BTreeMap<&'a str, &'a ResolvedPath>,
+    detours: &'a Detours,
     work: &'a Work,
 }
 
 impl<'a> Maker<'a> {
-    fn new(line: &'a Line, request: &'a Request, work: &'a Work) -> Self {
+    fn new(line: &'a Line, request: &'a Request, detours: &'a Detours, work: &'a Work) -> Self {
         // Of two with one name the first counts, as in `Request::resolution`.
         let resolved = request.resolved.iter().rev();
         Self {
             line,
             request,
             resolved: resolved.map(|one| (one.lexical.as_str(), one)).collect(),
+            detours,
             work,
         }
     }
@@ -202,9 +217,13 @@ impl<'a> Maker<'a> {
                 parts.push(Part {
                     what: What::Command(Box::new(self.command(index, command)?)),
                     required: command.required,
+                    stretch: command.stretch,
                 });
             }
+            let before = parts.len();
             self.files_of(command, &mut parts)?;
+            let files = parts.iter_mut().skip(before);
+            files.for_each(|file| file.stretch = command.stretch);
         }
         if !parts.iter().any(|part| part.required) {
             parts.push(Part::call());
@@ -217,6 +236,7 @@ impl<'a> Maker<'a> {
                 whole: self.whole()?,
             },
             required: false,
+            stretch: 0,
         });
         Ok(parts)
     }
@@ -234,6 +254,7 @@ impl<'a> Maker<'a> {
             opaque: command.opaque.is_some(),
             allow: Vec::new(),
             doubtful: command.distrust().is_some() || strip::never_by_pattern(command).is_some(),
+            background: command.background,
             only_exact: strip::only_exact(command).is_some(),
             leaves: false,
             changes: false,
@@ -301,7 +322,12 @@ impl<'a> Maker<'a> {
             named: readable(path),
             plain,
         };
-        Ok(Part { what, required })
+        let stretch = 0;
+        Ok(Part {
+            what,
+            required,
+            stretch,
+        })
     }
 
     fn form(&self, path: Absolute, access: Access) -> Form {
@@ -315,18 +341,40 @@ impl<'a> Maker<'a> {
             target: match &path {
                 Absolute::Known(text) => {
                     let resolved = self.resolved.get(text.as_str()).copied();
-                    Target::Known(KnownPath::new(text, resolved))
+                    Target::Known(KnownPath::new(text, resolved, self.detours))
                 }
-                Absolute::Open(path) => Target::Open(Text::new(lower(path))),
+                Absolute::Open(open) => Target::Open {
+                    lower: Text::new(lower(open)),
+                    below: path
+                        .directory()
+                        .map(|directory| Box::new(self.below(&directory))),
+                },
             },
             path,
         }
     }
 
+    /// A file below a directory, of a name that only a wildcard covers.
+    fn below(&self, directory: &str) -> KnownPath {
+        let named = |directory: &str| format!("{}/{ANY_NAME}", directory.trim_end_matches('/'));
+        let path = named(directory);
+        let resolved = self
+            .resolved
+            .get(directory)
+            .map(|of_directory| ResolvedPath {
+                given: path.clone(),
+                lexical: path.clone(),
+                target: of_directory.target.as_deref().map(named),
+            });
+        KnownPath::new(&path, resolved.as_ref(), self.detours)
+    }
+
     fn absolute_forms(&self, path: &[Sym]) -> Result<Vec<Absolute>, Unreadable> {
         let bases = self.line.directories.iter().map(String::len);
         // Each form is looked at again and again: as text, in lower case, by segments.
-        self.afford(FORM_STEPS * bases.map(|base| base + path.len()).sum::<usize>())?;
+        let names = 1 + self.detours.len();
+        let sizes = bases.map(|base| base + path.len());
+        self.afford(FORM_STEPS * names * sizes.sum::<usize>())?;
         Ok(self.line.absolute_forms(path, &self.request.home))
     }
 
@@ -337,6 +385,9 @@ impl<'a> Maker<'a> {
         }
     }
 }
+
+/// The name of a file of which nothing is known: no rule is written for it.
+const ANY_NAME: char = '\u{1}';
 
 /// Steps for each character of an absolute form.
 const FORM_STEPS: usize = 8;
@@ -373,7 +424,7 @@ impl Parts {
         self.file.get_or_init(|| {
             let named = request.file_path();
             let path = named.as_deref().unwrap_or(&request.cwd);
-            KnownPath::new(path, request.resolution(path))
+            KnownPath::new(path, request.resolution(path), &self.detours)
         })
     }
 
@@ -394,6 +445,11 @@ impl Parts {
         self.roots.get_or_init(|| Roots::of(request))
     }
 
+    /// The stretches between the pipes of the line that have a `&`.
+    pub(crate) fn deferred(&self) -> &[usize] {
+        self.line.as_ref().map_or(&[], |line| &line.deferred)
+    }
+
     /// The command behind a part.
     pub(crate) fn command(&self, part: &CommandPart) -> Option<&Command> {
         let line = self.line.as_ref()?;
@@ -406,6 +462,7 @@ impl Part {
         Self {
             what: What::Call,
             required: true,
+            stretch: 0,
         }
     }
 

@@ -4,11 +4,15 @@
 //! needs the link or its target to match while an allow needs both.
 //! Source: Claude Code findings 2.5; gitignore(5).
 
+mod detour;
+
 use crate::glob::{Glob, Match, Sym, Text, fold, folded};
 use crate::request::{Request, ResolvedPath};
 use crate::segment::Segment;
 use crate::work::Work;
 use cairn_event::Effect;
+use detour::Alias;
+pub(crate) use detour::Detours;
 
 /// Most segments of a pattern: as many positions as a word has bits, and far deeper than trees are.
 pub const MAX_SEGMENTS: usize = 63;
@@ -40,6 +44,9 @@ pub(crate) struct PathPattern {
     settings: Option<Root>,
     /// The pattern's segments in lower case, without anchor.
     segments: Vec<Segment>,
+    /// The names before the first wildcard, in the letters of the rule, and how many they are.
+    beginning: String,
+    known: usize,
     /// One segment without anchor: matches at any depth, in gitignore's way.
     any_depth: bool,
     /// One segment and `**`: for a deny or ask the segment alone, at any depth, a file of that name
@@ -101,6 +108,9 @@ impl PathPattern {
         if segments.len() > MAX_SEGMENTS {
             return Err(PathProblem::TooDeep);
         }
+        let written = rest.split('/').filter(|one| !one.is_empty() && *one != ".");
+        let names = written.map_while(|segment| Segment::new(segment).only_name());
+        let beginning: Vec<String> = names.collect();
         let bare = anchor == Anchor::Cwd;
         let any_depth = bare && segments.len() == 1 && segments.first() != Some(&"**");
         let tree_of_one = bare
@@ -111,6 +121,8 @@ impl PathPattern {
             anchor,
             settings: settings.map(Root::new),
             segments: segments.into_iter().map(Segment::new).collect(),
+            known: beginning.len(),
+            beginning: beginning.join("/"),
             any_depth,
             tree_of_one,
         })
@@ -119,6 +131,18 @@ impl PathPattern {
     /// Whether the pattern starts from a settings directory that nobody named.
     pub(crate) fn needs_anchor(&self) -> bool {
         self.anchor == Anchor::Settings && self.settings.is_none()
+    }
+
+    /// The path of the pattern before its first wildcard, in the letters of the rule: where links on it lead, a deny
+    /// or ask holds too.
+    pub(crate) fn known_path(&self, cwd: &str, home: &str) -> String {
+        let root = match self.anchor {
+            Anchor::Root => "/",
+            Anchor::Home => home,
+            Anchor::Cwd => cwd,
+            Anchor::Settings => self.settings.as_ref().map_or("/", |root| &root.written),
+        };
+        absolute(&format!("{root}/{}", self.beginning), cwd, home)
     }
 
     /// A segment, in lower case, that every covered path has: the longest one without wildcards.
@@ -132,7 +156,7 @@ impl PathPattern {
         self.segments.iter().flat_map(Segment::runs).collect()
     }
 
-    /// Whether the pattern covers a path that may be a link.
+    /// Whether the pattern covers a path that may be a link, or is behind one that the pattern leads through.
     ///
     /// Where nobody followed the links it is enough to deny, never to allow.
     pub(crate) fn covers(
@@ -148,12 +172,21 @@ impl PathPattern {
         if effect == Effect::Allow {
             path.followed && by_name && target.is_none_or(by_target)
         } else {
-            by_name || target.is_some_and(by_target)
+            let mut aliases = path.aliases.iter();
+            by_name
+                || target.is_some_and(by_target)
+                || aliases.any(|alias| self.covers_alias(alias, roots, effect, work))
         }
     }
 
     /// Whether some value of the unknown stretches of a path in lower case is covered.
-    pub(crate) fn may_cover(&self, lower: &Text, roots: &Roots, work: &Work) -> bool {
+    pub(crate) fn may_cover(
+        &self,
+        lower: &Text,
+        roots: &Roots,
+        detours: &Detours,
+        work: &Work,
+    ) -> bool {
         if **lower == [Sym::Any] {
             return true;
         }
@@ -168,6 +201,9 @@ impl PathPattern {
         }
         if !work.spend(LOOSE_STEPS * loose.len()) {
             return false;
+        }
+        if self.may_cover_behind(detours, &loose, lower, roots, work) {
+            return true;
         }
         // `a/*/b` must also reach `/a/b`, and a covered directory covers what is below it.
         let forms = [loose.replace("/*/", "*/"), loose];
@@ -239,6 +275,8 @@ impl PathPattern {
 /// A directory that patterns start from, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Root {
+    /// As it is written.
+    written: String,
     /// Without a slash at its end, as [`PathPattern::may_cover`] goes on from it.
     text: String,
     segments: Segments,
@@ -247,6 +285,7 @@ struct Root {
 impl Root {
     fn new(path: &str) -> Self {
         Self {
+            written: path.to_owned(),
             text: folded(path).trim_end_matches('/').to_owned(),
             segments: Segments::of(path),
         }
@@ -281,25 +320,31 @@ pub(crate) struct KnownPath {
     segments: Segments,
     /// Where its links lead, if anywhere else.
     target: Option<Segments>,
+    /// What rules know it by whose own paths lead through links.
+    aliases: Vec<Alias>,
     /// Whether somebody followed the links.
     followed: bool,
 }
 
 impl KnownPath {
     /// A path, and what is recorded of its links.
-    pub(crate) fn new(path: &str, resolved: Option<&ResolvedPath>) -> Self {
+    pub(crate) fn new(path: &str, resolved: Option<&ResolvedPath>, detours: &Detours) -> Self {
         let target = resolved.and_then(|resolved| resolved.target.as_deref());
+        let (segments, target) = (Segments::of(path), target.map(Segments::of));
+        let known = std::iter::once(&segments).chain(&target);
         Self {
-            segments: Segments::of(path),
-            target: target.map(Segments::of),
+            aliases: known.flat_map(|path| detours.names(path)).collect(),
+            segments,
+            target,
             followed: resolved.is_some(),
         }
     }
 
-    /// Every segment of the path and of where its links lead.
+    /// Every segment of the path, of where its links lead, and of what else rules know it by.
     pub(crate) fn all_segments(&self) -> impl Iterator<Item = &[char]> {
-        let target = self.target.iter().flat_map(Segments::iter);
-        self.segments.iter().chain(target)
+        let aliases = self.aliases.iter().map(|alias| &alias.segments);
+        let others = self.target.iter().chain(aliases);
+        self.segments.iter().chain(others.flat_map(Segments::iter))
     }
 }
 

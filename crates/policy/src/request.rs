@@ -13,6 +13,9 @@ use serde_json::Value;
 /// Most paths a request may carry: a Bash line of 10,000 bytes cannot name more that matter.
 pub const MAX_RESOLVED_PATHS: usize = 1_024;
 
+/// Most links that the paths of rules lead through: each is held against every file that a call names.
+pub const MAX_RULE_LINKS: usize = 64;
+
 /// One tool call with everything that decides it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +33,12 @@ pub struct Request {
     /// Trap: a path that is missing here is never allowed by a path rule, only denied.
     #[serde(default)]
     pub resolved: Vec<ResolvedPath>,
+    /// Every link that a path of [`rule_paths`](crate::rule_paths) leads through.
+    ///
+    /// Trap: without it a rule whose path leads through a link holds for what is named or found below the
+    /// link only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rule_links: Vec<RuleLink>,
     /// Whether a person can be asked; without one an `ask` is a deny.
     pub interactive: bool,
     /// The agent's permission mode as received; recorded, never trusted.
@@ -53,6 +62,16 @@ pub struct ResolvedPath {
     /// For a file that does not exist yet the nearest existing parent decides. A path whose links
     /// cannot be followed (a loop, no permission) must be left out of the request.
     pub target: Option<String>,
+}
+
+/// A link that the path of a deny or ask rule leads through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleLink {
+    /// The link as rules name it: absolute, without `.` and `..`, links before it not followed.
+    pub path: String,
+    /// Where it leads, all links followed.
+    pub target: String,
 }
 
 /// The MCP server and tool behind a call.

@@ -8,7 +8,8 @@ use crate::change::{Changes, changes};
 use crate::compile::CompiledBundle;
 use crate::decide::decide;
 use crate::decision::Decision;
-use crate::request::{Request, ResolvedPath, paths_to_resolve};
+use crate::request::{Request, ResolvedPath, RuleLink, paths_to_resolve};
+use crate::rule_paths::stated_links;
 use crate::subject::Subject;
 use cairn_event::{Effect, Posture, PostureValue};
 use serde::{Deserialize, Serialize};
@@ -135,10 +136,21 @@ impl Scenario {
             cwd: self.cwd.clone(),
             home: self.home.clone(),
             resolved,
+            rule_links: self.rule_links(),
             interactive: self.interactive,
             permission_mode: None,
             mcp: None,
         })
+    }
+
+    /// Every link of the scenario: those that no rule leads through say nothing.
+    fn rule_links(&self) -> Vec<RuleLink> {
+        let links = self.links.iter();
+        stated_links(
+            &links
+                .map(|(link, target)| (link.as_str(), target.as_str()))
+                .collect(),
+        )
     }
 
     fn target(&self, path: &str) -> Option<String> {

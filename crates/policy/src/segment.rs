@@ -45,6 +45,15 @@ impl Segment {
         plain.then_some(self.text.as_str())
     }
 
+    /// The only name that it covers, where there is only one.
+    pub(crate) fn only_name(&self) -> Option<String> {
+        let literal = |tok: &Tok| match tok {
+            Tok::Lit(c) => Some(*c),
+            _ => None,
+        };
+        self.toks.iter().map(literal).collect()
+    }
+
     /// What every name that it covers has in it.
     pub(crate) fn runs(&self) -> Vec<String> {
         let runs = self.toks.split(|tok| !matches!(tok, Tok::Lit(_)));

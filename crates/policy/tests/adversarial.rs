@@ -110,8 +110,8 @@ fn hostile_lines_over_the_largest_bundle_cost_no_more_than_the_budgets() {
     for (name, line) in lines.iter().step_by(977) {
         within_the_budgets(name, line, &bundle);
     }
-    let unknown = "$X; ".repeat(390);
-    let (_, exhausted) = within_the_budgets("unknown commands", &unknown, &bundle);
+    let unknown = "cat s*/$X?x$Y; ".repeat(390);
+    let (_, exhausted) = within_the_budgets("unknown files", &unknown, &bundle);
     assert!(
         exhausted,
         "the most expensive line is not too expensive: nothing was tested"
@@ -155,6 +155,44 @@ fn a_long_script_over_many_wildcards_is_far_below_the_budgets() {
         let (_, exhausted) = within_the_budgets("script", &script, &compiled(&largest(awkward)));
         assert!(!exhausted, "awkward: {awkward}");
     }
+}
+
+/// Of a command of which not all is known every rule that begins and ends with a wildcard is possible.
+#[test]
+fn a_long_script_with_variables_over_many_wildcards_is_decided() {
+    let effects = [Effect::Deny, Effect::Ask, Effect::Allow];
+    let rules = (0..RULES).map(|n| {
+        let pattern = match n % 4 {
+            0 => format!("Bash(*tool{n}* --force *)"),
+            1 => format!("Bash(*a*a*a*b{n})"),
+            2 => format!("Bash(git * branch{n} *)"),
+            _ => format!("Bash(*danger{n}*)"),
+        };
+        rule(&format!("r{n:05}"), effects[n % 3], &pattern)
+    });
+    let bundle = compiled(&bundle(rules.collect()));
+    let lines = [
+        "cp $SRC/main.rs \"$OUT/main.rs\"",
+        "echo \"step $I of $N\"",
+        "git push origin $BRANCH",
+        "$RUN x | tee $LOG",
+        "if grep -q $WORD f; then cargo test -p $CRATE; fi",
+    ];
+    let script = lines.map(|line| format!("{line}\n")).concat().repeat(40);
+    assert!(script.lines().count() == 200 && script.len() < 9_900);
+    let (effect, exhausted) = within_the_budgets("script", &script, &bundle);
+    assert!(!exhausted);
+    assert_eq!(effect, Effect::Ask, "what is not known may be denied");
+    let denied = format!("{script}x tool8 --force y\n");
+    assert_eq!(
+        within_the_budgets("denied", &denied, &bundle),
+        (Effect::Ask, false)
+    );
+    let denied = format!("{script}x tool0 --force y $X\n");
+    assert_eq!(
+        within_the_budgets("denied", &denied, &bundle),
+        (Effect::Deny, false)
+    );
 }
 
 /// Parentheses that nothing closes, or that close on something else than arithmetic, are read twice for

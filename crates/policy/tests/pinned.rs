@@ -26,6 +26,10 @@ const PINNED: &[(u32, &str)] = &[
         3,
         "1eb85e3abeeedf5b75df9f278bbd95a5eb6ad95b1196dbc36e634d10fa96078f",
     ),
+    (
+        4,
+        "d9bebc6afd68f761d2e9503c84860c941c8da5898657282788c80c9ee5022281",
+    ),
 ];
 
 /// Longest hostile line decided here: longer ones take minutes without optimisation.

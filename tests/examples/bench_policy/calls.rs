@@ -66,6 +66,7 @@ pub fn request(tool: &str, input: Value) -> Request {
     Request {
         tool: tool.to_owned(),
         resolved: resolved.collect(),
+        rule_links: Vec::new(),
         input,
         cwd: cwd.to_owned(),
         home: home.to_owned(),

@@ -79,6 +79,21 @@ const GIT_OPTIONS: &[&str] = &[
 
 /// Whether Claude Code runs the command without asking and without a rule.
 pub(crate) fn runs_unasked(command: &Command, line: &Line, request: &Request) -> bool {
+    if command.background || command.words.is_empty() {
+        return !command.background && shows(command, line, request);
+    }
+    // Which file a relative path names after a `cd` is asked about where reading is restricted.
+    let program = unwrapped(command).first().and_then(Word::literal);
+    let is_moved = line.directories.len() != 1
+        && !program.is_some_and(|name| matches!(name, "cd" | "echo" | "pwd"));
+    // Beside an assignment it is asked about or not, by what else was called in the same turn.
+    let assigns = |one: &Command| one.words.is_empty() && !one.assigns.is_empty();
+    let is_beside_one = line.commands.iter().any(assigns);
+    command.assigns.is_empty() && !is_moved && !is_beside_one && shows(command, line, request)
+}
+
+/// Whether the command only shows something, in the background or not.
+pub(crate) fn shows(command: &Command, line: &Line, request: &Request) -> bool {
     if command.words.is_empty() {
         return command.distrust().is_none()
             && command
@@ -89,7 +104,7 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, request: &Request) ->
     // The keyword `time` takes a command out of what runs unasked; under a rule it does not matter.
     let timed = line.source.split_whitespace().any(|word| word == "time");
     let untold = timed || goes_on_behind_a_document(&line.source);
-    if untold || command.distrust().is_some() || !command.assigns.is_empty() {
+    if untold || command.distrust().is_some() || !strip::sets_only_safe(command) {
         return false;
     }
     let Some((program, rest)) = unwrapped(command).split_first() else {
@@ -118,9 +133,7 @@ pub(crate) fn runs_unasked(command: &Command, line: &Line, request: &Request) ->
         name if READ_ONLY.contains(&name) => true,
         name => shows_with_letters(name, rest),
     };
-    // Which file a relative path names after a `cd` is asked about where reading is restricted.
-    let moved = line.directories.len() != 1 && name != "cd" && name != "echo" && name != "pwd";
-    shows && !moved && rest.iter().all(|word| stays_inside(word, line, request))
+    shows && rest.iter().all(|word| stays_inside(word, line, request))
 }
 
 /// Whether more follows on the line on which a here-document begins.

@@ -116,6 +116,10 @@ pub(crate) struct Command {
     pub stdin: Stdin,
     /// Why no pattern may allow it, however well its text matches.
     pub blocker: Option<&'static str>,
+    /// Whether the line goes on without waiting for it: no pattern may allow that either.
+    pub background: bool,
+    /// How many pipes of the line itself are before it.
+    pub stretch: usize,
     /// Whether it needs an allow of its own; a script inside a launcher's argument does not.
     pub required: bool,
     /// Why it may run anything: then every deny on a command possibly matches.
@@ -221,7 +225,7 @@ impl Command {
         Ok(texts.into_iter().map(Text::new).collect())
     }
 
-    /// What forbids an allow pattern to trust the text.
+    /// What forbids an allow pattern to trust the text, in the background or not.
     pub(crate) fn distrust(&self) -> Option<&'static str> {
         self.blocker
             .or_else(|| self.words.iter().find_map(|word| word.blocker))

@@ -41,6 +41,8 @@ pub(crate) struct Line {
     pub directories: Vec<String>,
     /// Whether relative paths may be relative to a directory that is not known.
     pub unknown_directory: bool,
+    /// Which stretches between its pipes have a `&`.
+    pub deferred: Vec<usize>,
 }
 
 /// Reads a line.
@@ -58,6 +60,7 @@ pub(crate) fn read(source: &str, cwd: &str, home: &str, work: &Work) -> Result<L
         commands: walker.commands,
         directories: walker.directories,
         unknown_directory: walker.unknown_directory,
+        deferred: walker.deferred,
     };
     if let Some(variables) = walker.variables.without_values() {
         let mut again = walk::Walker::new(cwd, variables, work);
@@ -141,6 +144,25 @@ impl Absolute {
             Self::Open(_) => None,
         }
     }
+
+    /// The directory that the path is below whatever its wildcards stand for; `None` where something else
+    /// is not known, which may lead up again.
+    pub(crate) fn directory(&self) -> Option<String> {
+        let Self::Open(path) = self else {
+            return None;
+        };
+        let known = path.iter().map_while(|sym| match sym {
+            Sym::Char(c) => Some(*c),
+            _ => None,
+        });
+        let known: String = known.collect();
+        let (directory, name) = known.rsplit_once('/')?;
+        let rest = path.get(known.chars().count() - name.chars().count()..)?;
+        let dots = [Sym::Char('.'), Sym::Char('.')];
+        let mut segments = rest.split(|sym| *sym == Sym::Char('/'));
+        let leads_up = rest.contains(&Sym::Any) || segments.any(|segment| segment == dots);
+        (known.starts_with('/') && !leads_up).then(|| paths::absolute(directory, "/", "/"))
+    }
 }
 
 /// Most paths that are collected, repeats included, for the caller to resolve.
@@ -170,7 +192,9 @@ pub(crate) fn file_paths(source: &str, cwd: &str, home: &str) -> Vec<String> {
                 return found;
             }
             let forms = line.absolute_forms(&path, home);
-            found.extend(forms.iter().filter_map(Absolute::known).map(str::to_owned));
+            let named =
+                |form: &Absolute| form.known().map(str::to_owned).or_else(|| form.directory());
+            found.extend(forms.iter().filter_map(named));
         }
     }
     found

@@ -52,8 +52,7 @@ const FIND_ACTIONS: &[&str] = &[
 /// The first is the command as written; an exact rule is compared with it alone where blanks matter.
 pub(crate) fn allow_texts(command: &Command) -> Vec<String> {
     let mut texts = vec![text_of(command, &command.words)];
-    let safe = |name: &str| SAFE_VARIABLES.contains(&name);
-    if !command.assigns.iter().all(|assign| safe(&assign.name)) {
+    if !sets_only_safe(command) {
         return texts;
     }
     let words = command.words.as_slice();
@@ -62,6 +61,12 @@ pub(crate) fn allow_texts(command: &Command) -> Vec<String> {
     }
     texts.extend(unwrapped(words).map(join));
     texts
+}
+
+/// Whether the variables set before a command come off before a pattern is compared.
+pub(super) fn sets_only_safe(command: &Command) -> bool {
+    let mut names = command.assigns.iter().map(|assign| assign.name.as_str());
+    names.all(|name| SAFE_VARIABLES.contains(&name))
 }
 
 /// The argument vector an allow looks at last: without safe assignments and wrappers.

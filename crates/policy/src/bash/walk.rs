@@ -29,6 +29,10 @@ const DIRECTORY_STEPS: usize = 2;
 #[derive(Clone, Copy)]
 pub(super) struct Around {
     pub blocker: Option<&'static str>,
+    /// Whether the line goes on without waiting for it.
+    pub background: bool,
+    /// Whether it is a list of the line itself, and not of what is inside a compound command or a script.
+    pub outermost: bool,
     pub required: bool,
     pub piped: bool,
     pub depth: usize,
@@ -58,6 +62,10 @@ pub(super) struct Walker<'a> {
     pub unknown_directory: bool,
     /// Variables whose value is known at this point.
     pub variables: Variables,
+    /// How many pipes of the line itself were passed.
+    stretch: usize,
+    /// The stretches between them that have a `&`.
+    pub deferred: Vec<usize>,
     /// What reading may cost.
     pub work: &'a Work,
     /// Set by an assignment that changes how all later words are read.
@@ -71,6 +79,8 @@ impl<'a> Walker<'a> {
             directories: vec![cwd.to_owned()],
             unknown_directory: false,
             variables,
+            stretch: 0,
+            deferred: Vec::new(),
             work,
             distrust: None,
         }
@@ -80,6 +90,8 @@ impl<'a> Walker<'a> {
     pub(super) fn line(&mut self, text: &str) -> Result<(), Unreadable> {
         let around = Around {
             blocker: None,
+            background: false,
+            outermost: true,
             required: true,
             piped: false,
             depth: 0,
@@ -121,6 +133,7 @@ impl<'a> Walker<'a> {
         let inside = Around {
             required: false,
             piped: false,
+            outermost: false,
             depth: around.depth + 1,
             ..around.blocked("a nested command")
         };
@@ -136,7 +149,11 @@ impl<'a> Walker<'a> {
     ) -> Result<(), Unreadable> {
         for (position, ast::CompoundListItem(and_or, separator)) in list.0.iter().enumerate() {
             let around = match separator {
-                ast::SeparatorOperator::Async => around.blocked("a background job"),
+                ast::SeparatorOperator::Async => Around {
+                    background: true,
+                    sure: false,
+                    ..around
+                },
                 ast::SeparatorOperator::Sequence => around,
             };
             // What stands behind `&&` may not run; then nothing behind that does either, in a chain
@@ -148,6 +165,9 @@ impl<'a> Walker<'a> {
                 let sure = around.sure && (link == 0 || holds);
                 self.pipeline(pipeline, Around { sure, ..around })?;
             }
+            if around.background && around.outermost && !self.deferred.contains(&self.stretch) {
+                self.deferred.push(self.stretch);
+            }
         }
         Ok(())
     }
@@ -158,6 +178,7 @@ impl<'a> Walker<'a> {
             _ => around,
         };
         for (position, command) in pipeline.seq.iter().enumerate() {
+            self.stretch += usize::from(position > 0 && around.outermost);
             self.command(
                 command,
                 Around {
@@ -197,6 +218,7 @@ impl<'a> Walker<'a> {
         use ast::CompoundCommand as C;
         let around = Around {
             sure: false,
+            outermost: false,
             ..around
         };
         match compound {
@@ -293,7 +315,10 @@ impl<'a> Walker<'a> {
     }
 
     fn simple(&mut self, simple: &ast::SimpleCommand, around: Around) -> Result<(), Unreadable> {
-        let mut command = empty(around);
+        let mut command = Command {
+            stretch: self.stretch,
+            ..empty(around)
+        };
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             self.item(item, &mut command, around)?;
         }
@@ -413,6 +438,8 @@ pub(super) fn empty(around: Around) -> Command {
             Stdin::Inherited
         },
         blocker: around.blocker,
+        background: around.background,
+        stretch: 0,
         required: around.required,
         opaque: None,
         views: Vec::new(),

@@ -10,6 +10,7 @@ use super::Line;
 use super::scan::Word;
 use super::strip;
 use super::vars::is_name;
+use crate::glob::{Sym, Text};
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -160,6 +161,32 @@ fn behind<'a, 'b>(text: &'a str, mut words: impl Iterator<Item = &'b Word>) -> O
     })
 }
 
+/// A whole line without the commands that are answered by themselves, and without what joined them.
+pub(crate) fn without(whole: &[Sym], is_answered: impl Fn(&Text) -> bool) -> Text {
+    let words: Vec<&[Sym]> = whole.split(|sym| *sym == BLANK).collect();
+    let mut kept: Vec<&[Sym]> = Vec::new();
+    for piece in words.split_inclusive(|word| is_operator(word)) {
+        let joined = piece.last().is_some_and(|last| is_operator(last));
+        let command = piece.get(..piece.len() - usize::from(joined));
+        let command = command.unwrap_or_default().join(&BLANK);
+        if command.is_empty() || !is_answered(&Text::new(command)) {
+            kept.extend(piece);
+        }
+    }
+    while kept.last().is_some_and(|last| is_operator(last)) {
+        kept.pop();
+    }
+    Text::new(kept.join(&BLANK))
+}
+
+const BLANK: Sym = Sym::Char(' ');
+
+/// Whether a word joins two commands.
+fn is_operator(word: &[Sym]) -> bool {
+    let joins = |sym: &Sym| matches!(sym, Sym::Char(';' | '|' | '&'));
+    !word.is_empty() && word.iter().all(joins)
+}
+
 /// A line with one blank around every operator and between words, without comments and here-documents.
 fn spaced(source: &str) -> String {
     let mut writer = Writer::default();
@@ -291,6 +318,23 @@ mod tests {
             ("cat <<E | x1>o", "cat | x1"),
         ] {
             assert_eq!(without_redirections(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_answered_is_left_out_with_its_operator() {
+        for (whole, expected) in [
+            ("npm cat ; npm push | cat", "npm push | cat"),
+            ("npm push | npm cat && ls $X", "npm push | ls $X"),
+            ("ls $X ; npm cat", "ls $X"),
+            ("npm cat || npm cat &", ""),
+            ("npm cat 'a ; b' ; ls", "npm cat 'a ; b' ; ls"),
+            ("ls > o", "ls > o"),
+        ] {
+            let text = Text::known(whole);
+            let npm_cat = Text::known("npm cat");
+            let rest = without(&text, |command| **command == *npm_cat);
+            assert_eq!(*rest, *Text::known(expected), "{whole}");
         }
     }
 

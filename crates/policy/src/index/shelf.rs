@@ -1,9 +1,12 @@
 //! The ordered list of keys behind [`super::Index`], and what is looked for in it.
 //!
-//! Owns finding every key that a text begins with, or that goes on from it, without looking at the
-//! others; and, of rules that share a key with many, those only of which the text has something else.
-//! What a key means is the caller's business.
+//! Owns, of rules that share a key with many, finding those only of which the text has something else, and
+//! naming those together that a text of which anything may be is possibly about. What a key means is the
+//! caller's business, how one is found that of `keys`.
 
+mod keys;
+
+use keys::{Keys, of_scopes};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -34,21 +37,65 @@ pub(super) struct Wanted<'a> {
     pub topic: Topic,
     /// Keys that it begins with.
     pub text: Cow<'a, str>,
-    /// Whether what follows is not known: then all keys that go on from here too.
-    pub open: bool,
+    /// What follows it.
+    pub rest: Rest,
+}
+
+/// What follows the known beginning of a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// What is not known: all keys that go on from here are wanted too.
+    Unknown,
+    /// Anything, up to what is known of its end: as [`Self::Unknown`], but rules that share a key with
+    /// many are certain to be possible.
+    Anything {
+        /// What is known of its end, the last character first.
+        ending: String,
+    },
+    /// The text is not the beginning but a stretch from within.
+    Around,
+    /// There is no text: it may be all that can be.
+    Everything,
+}
+
+/// Rules that one text is possibly about, all or none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Crowd {
+    /// All of the topic.
+    Everything,
+    /// Those under one crowded key whose pattern leaves the end open.
+    Open(usize),
+    /// Those under one crowded key whose pattern says how the text ends.
+    Ended(usize),
+}
+
+/// What is found for a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// Rules that may match it.
+    pub rules: Vec<usize>,
+    /// Rules that possibly match it, and surely only where they are among the others too.
+    pub crowds: Vec<Crowd>,
 }
 
 impl<'a> Wanted<'a> {
     /// A text all of which is known.
     pub(super) fn text(topic: Topic, text: impl Into<Cow<'a, str>>) -> Self {
-        let (text, open) = (text.into(), false);
-        Self { topic, text, open }
+        let (text, rest) = (text.into(), Rest::Nothing);
+        Self { topic, text, rest }
     }
 
     /// The known beginning of a text.
     pub(super) fn beginning(topic: Topic, text: impl Into<Cow<'a, str>>) -> Self {
-        let (text, open) = (text.into(), true);
-        Self { topic, text, open }
+        let (text, rest) = (text.into(), Rest::Unknown);
+        Self { topic, text, rest }
+    }
+
+    /// Whether keys are wanted too that are longer than the text.
+    fn goes_on(&self) -> bool {
+        matches!(self.rest, Rest::Unknown | Rest::Anything { .. })
     }
 }
 
@@ -61,6 +108,8 @@ pub(super) struct Entry {
     pub runs: Vec<String>,
     /// The number of the rule's scope.
     pub scope: u32,
+    /// What every such text ends with, the last character first; `None` where anything may follow.
+    pub ending: Option<String>,
     /// The rule's position.
     pub rule: usize,
 }
@@ -72,8 +121,11 @@ const CROWD: usize = 24;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelf {
     keys: Keys,
-    /// Rules whose key they share with many others, which are wanted where a text has unknown stretches.
-    crowded: Keys,
+    /// Rules whose key they share with many others, which are wanted where a text has unknown stretches:
+    /// those that leave its end open, and those that do not, which are also found by how it ends.
+    open: Keys,
+    ended: Keys,
+    endings: Keys,
     /// The same rules by a few characters that a text must have somewhere.
     grams: Vec<(u64, Vec<(u32, usize)>)>,
 }
@@ -92,29 +144,63 @@ impl Shelf {
             many && entry.runs.iter().any(|run| grams(run).next().is_some())
         };
         let (crowded, others): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(is_crowded);
+        let grams = by_gram(&crowded);
+        let (open, ended): (Vec<&Entry>, Vec<&Entry>) = crowded
+            .into_iter()
+            .partition(|entry| entry.ending.is_none());
+        let by_ending = ended.iter().map(|entry| Entry {
+            key: entry.ending.clone().unwrap_or_default(),
+            ..(*entry).clone()
+        });
+        let by_ending: Vec<Entry> = by_ending.collect();
         Self {
-            grams: by_gram(&crowded),
-            crowded: Keys::of(&crowded),
+            grams,
+            open: Keys::of(&open),
+            ended: Keys::of(&ended),
+            endings: Keys::of(&by_ending.iter().collect::<Vec<_>>()),
             keys: Keys::of(&others),
         }
     }
 
     /// Adds the rules of these scopes that a text may be about; says how many places and rules it saw.
-    pub(super) fn find(
-        &self,
-        wanted: &Wanted<'_>,
-        scopes: &[u32],
-        found: &mut Vec<usize>,
-    ) -> usize {
-        let seen = self.keys.find(wanted, scopes, found);
+    pub(super) fn find(&self, wanted: &Wanted<'_>, scopes: &[u32], found: &mut Found) -> usize {
+        let rules = &mut found.rules;
+        let mut seen = 0;
+        match &wanted.rest {
+            Rest::Everything => {
+                found.crowds.push(Crowd::Everything);
+                return 1;
+            }
+            Rest::Around => {}
+            Rest::Nothing => seen += self.keys.find(wanted, scopes, rules),
+            Rest::Unknown => {
+                let all = [&self.keys, &self.open, &self.ended]
+                    .map(|keys| keys.find(wanted, scopes, rules));
+                return all.iter().sum();
+            }
+            Rest::Anything { ending } => {
+                seen += self.keys.find(wanted, scopes, rules);
+                let crowds = &mut found.crowds;
+                seen += self.open.fitting(wanted, |at| crowds.push(Crowd::Open(at)));
+                seen += if ending.is_empty() {
+                    self.ended
+                        .fitting(wanted, |at| crowds.push(Crowd::Ended(at)))
+                } else {
+                    let ending = Wanted::beginning(wanted.topic, ending.as_str());
+                    self.endings.find(&ending, scopes, rules)
+                };
+            }
+        }
+        seen + self.find_grams(&wanted.text, scopes, rules)
+    }
+
+    /// Adds the crowded rules of which a text has something.
+    fn find_grams(&self, text: &str, scopes: &[u32], found: &mut Vec<usize>) -> usize {
         if self.grams.is_empty() {
-            return seen;
+            return 0;
         }
-        if wanted.open {
-            return seen + self.crowded.find(wanted, scopes, found);
-        }
-        let mut seen = seen;
-        for gram in grams(&wanted.text) {
+        let mut seen = 0;
+        for gram in grams(text) {
             seen += GRAM_STEPS;
             let at = self.grams.partition_point(|(known, _)| *known < gram);
             if let Some((_, rules)) = self.grams.get(at).filter(|(known, _)| *known == gram) {
@@ -122,6 +208,27 @@ impl Shelf {
             }
         }
         seen
+    }
+
+    /// The rules of a crowd for these scopes, ascending.
+    pub(super) fn members(&self, crowd: Crowd, scopes: &[u32]) -> Vec<usize> {
+        let mut found = Vec::new();
+        match crowd {
+            Crowd::Everything => {
+                for keys in [&self.keys, &self.open, &self.ended] {
+                    keys.all(scopes, &mut found);
+                }
+            }
+            Crowd::Open(at) => {
+                self.open.rules_at(at, scopes, &mut found);
+            }
+            Crowd::Ended(at) => {
+                self.ended.rules_at(at, scopes, &mut found);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 
@@ -166,206 +273,5 @@ fn by_gram(crowded: &[&Entry]) -> Vec<(u64, Vec<(u32, usize)>)> {
     sorted.collect()
 }
 
-/// Keys in order.
-#[derive(Clone, Debug, Default)]
-struct Keys {
-    /// How each key begins, as a number of the same order: close together, they are searched first.
-    heads: Vec<u64>,
-    places: Vec<Place>,
-}
-
-/// One key, the rules under it with their scopes, in order, and the longest other key that it begins
-/// with.
-#[derive(Clone, Debug)]
-struct Place {
-    key: String,
-    rules: Vec<(u32, usize)>,
-    shorter: Option<usize>,
-}
-
-/// The first bytes of a text as a number; of two texts the later one never has the smaller number.
-fn head(text: &str) -> u64 {
-    let mut first = [0; 8];
-    for (to, from) in first.iter_mut().zip(text.bytes()) {
-        *to = from;
-    }
-    u64::from_be_bytes(first)
-}
-
-impl Keys {
-    fn of(entries: &[&Entry]) -> Self {
-        let mut unsorted: BTreeMap<&str, Vec<(u32, usize)>> = BTreeMap::new();
-        for entry in entries {
-            let rules = unsorted.entry(&entry.key).or_default();
-            rules.push((entry.scope, entry.rule));
-        }
-        let mut places: Vec<Place> = Vec::with_capacity(unsorted.len());
-        let mut open: Vec<usize> = Vec::new();
-        for (key, mut rules) in unsorted {
-            let begins_with = |at: usize| {
-                let shorter = places.get(at);
-                shorter.is_some_and(|shorter| key.starts_with(&shorter.key))
-            };
-            while open.last().is_some_and(|at| !begins_with(*at)) {
-                open.pop();
-            }
-            let shorter = open.last().copied();
-            open.push(places.len());
-            rules.sort_unstable();
-            places.push(Place {
-                key: key.to_owned(),
-                rules,
-                shorter,
-            });
-        }
-        let heads = places.iter().map(|place| head(&place.key)).collect();
-        Self { heads, places }
-    }
-
-    /// How many keys are not after a text.
-    fn until(&self, text: &str) -> usize {
-        let wanted = head(text);
-        let first = self.heads.partition_point(|head| *head < wanted);
-        let heads = self.heads.get(first..).unwrap_or_default();
-        let alike = heads.partition_point(|head| *head == wanted);
-        let alike = self.places.get(first..first + alike).unwrap_or_default();
-        first + alike.partition_point(|place| place.key.as_str() <= text)
-    }
-
-    /// Adds the rules of these scopes under every key that fits; says how many places and rules it saw.
-    fn find(&self, wanted: &Wanted<'_>, scopes: &[u32], found: &mut Vec<usize>) -> usize {
-        let text = wanted.text.as_ref();
-        // Every key that the text begins with is the last one not after it, or one that this one
-        // begins with: whatever stands between begins with the longest of them too.
-        let after = self.until(text);
-        let mut next = after.checked_sub(1);
-        let mut seen = 0;
-        while let Some(place) = next.and_then(|at| self.places.get(at)) {
-            seen += 1;
-            if text.starts_with(&place.key) {
-                seen += of_scopes(&place.rules, scopes, found);
-            }
-            next = place.shorter;
-        }
-        if wanted.open {
-            let longer = self.places.iter().skip(after);
-            for place in longer.take_while(|place| place.key.starts_with(text)) {
-                seen += 1 + of_scopes(&place.rules, scopes, found);
-            }
-        }
-        seen
-    }
-}
-
-/// Adds the rules of these scopes; says how many scopes and rules it saw.
-fn of_scopes(all: &[(u32, usize)], scopes: &[u32], found: &mut Vec<usize>) -> usize {
-    let before = found.len();
-    for scope in scopes {
-        let first = all.partition_point(|(of, _)| of < scope);
-        let rules = all.iter().skip(first);
-        let own = rules.take_while(|(of, _)| of == scope);
-        found.extend(own.map(|(_, position)| *position));
-    }
-    scopes.len() + found.len() - before
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GLOBAL: u32 = 0;
-
-    fn entry(key: &str, runs: &[&str], scope: u32, rule: usize) -> Entry {
-        Entry {
-            key: key.to_owned(),
-            runs: runs.iter().map(|run| (*run).to_owned()).collect(),
-            scope,
-            rule,
-        }
-    }
-
-    #[test]
-    fn keys_that_begin_with_one_another_are_all_found() {
-        let keys = ["", "a", "ab", "abc", "abd", "b", "ba"];
-        let numbered = keys.iter().enumerate();
-        let entries =
-            numbered.flat_map(|(number, key)| [entry(key, &[], 1, 99), entry(key, &[], 0, number)]);
-        let shelf = Shelf::of(entries.collect());
-        for text in ["", "a", "ab", "aba", "abcx", "abe", "b", "bb", "c", "abz"] {
-            for wanted in [
-                Wanted::text(Topic::Command, text),
-                Wanted::beginning(Topic::Command, text),
-            ] {
-                let mut found = Vec::new();
-                shelf.find(&wanted, &[GLOBAL], &mut found);
-                found.sort_unstable();
-                let open = wanted.open;
-                let expected: Vec<usize> = (0..keys.len())
-                    .filter(|at| {
-                        text.starts_with(keys[*at]) || (open && keys[*at].starts_with(text))
-                    })
-                    .collect();
-                assert_eq!(found, expected, "{wanted:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn keys_that_differ_late_or_early_or_not_in_their_head_are_found_in_order() {
-        let keys = [
-            "a",
-            "git push a",
-            "git push b",
-            "git pushes",
-            "git\0",
-            "gitlab",
-            "\u{e9}t\u{e9}",
-        ];
-        let entries = keys.iter().map(|key| entry(key, &[], GLOBAL, 0));
-        let shelf = Shelf::of(entries.collect());
-        let mut sorted = keys;
-        sorted.sort_unstable();
-        for text in [
-            "",
-            "git",
-            "git\0",
-            "git push",
-            "git push a",
-            "git push az",
-            "git pushes x",
-            "z",
-            "\u{e9}",
-        ] {
-            let expected = sorted.iter().filter(|key| **key <= text).count();
-            assert_eq!(shelf.keys.until(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn of_many_rules_with_one_key_only_those_are_found_that_the_text_has_more_of() {
-        let number = |rule: usize| format!("tool{rule:04}");
-        let numbered = (0..200).map(|rule| entry("", &[" -x", &number(rule)], GLOBAL, rule));
-        let short = [
-            entry("", &["abc"], GLOBAL, 500),
-            entry("git ", &["tool0007"], GLOBAL, 501),
-        ];
-        let shelf = Shelf::of(numbered.chain(short).collect());
-        let found = |text: &str, open: bool| {
-            let known = Wanted::text(Topic::Command, text);
-            let mut found = Vec::new();
-            shelf.find(&Wanted { open, ..known }, &[GLOBAL], &mut found);
-            found.sort_unstable();
-            found.dedup();
-            found
-        };
-        assert_eq!(found("run tool0007 -x", false), [7, 500]);
-        assert_eq!(found("tool0008 and tool0009", false), [8, 9, 500]);
-        assert_eq!(found("", false), [500]);
-        assert_eq!(found("git x", false), [500, 501], "few share its key");
-        assert_eq!(
-            found("run", true).len(),
-            201,
-            "what is not known may be any of them"
-        );
-    }
-}
+mod tests;

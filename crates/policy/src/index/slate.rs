@@ -3,11 +3,12 @@
 //! Owns what is looked up once for all parts, and counting what looking up costs. What a part has to offer
 //! is [`super::of_part`]'s question.
 
-use super::shelf::Wanted;
+use super::shelf::{Crowd, Found, Rest, Topic, Wanted};
 use super::{Index, about_the_tool, command, of_part};
 use crate::parts::{Part, Parts, What};
 use crate::request::Request;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Steps of looking one key up.
 const LOOK_UP_STEPS: usize = 100;
@@ -26,6 +27,8 @@ const SLATE_STEPS: usize = 2;
 pub(crate) struct Slate {
     /// Their positions, ascending.
     pub rules: Vec<usize>,
+    /// Rules about commands that possibly match it, and surely only where they are among the others too.
+    pub crowds: Vec<Crowd>,
     /// For a line that could not be read: by rule, the pieces of it that the rule may be about.
     pub pieces: BTreeMap<usize, Vec<usize>>,
 }
@@ -39,7 +42,9 @@ pub(crate) struct Slates<'a> {
     /// Rules about the tool, whatever the part.
     for_all: Vec<usize>,
     /// What many parts have to offer, each looked up once.
-    known: BTreeMap<Wanted<'a>, Vec<usize>>,
+    known: BTreeMap<Wanted<'a>, Found>,
+    /// The rules of each crowd that was asked for.
+    crowds: BTreeMap<Crowd, Rc<[usize]>>,
     made: Vec<Slate>,
 }
 
@@ -57,9 +62,10 @@ impl<'a> Slates<'a> {
             request,
             for_all: Vec::new(),
             known: BTreeMap::new(),
+            crowds: BTreeMap::new(),
             made: Vec::new(),
         };
-        slates.for_all = slates.look_up(about_the_tool(request));
+        slates.for_all = slates.look_up(about_the_tool(request)).rules;
         slates
     }
 
@@ -76,9 +82,39 @@ impl<'a> Slates<'a> {
         self.made.get(position)
     }
 
+    /// The rules of a crowd, ascending.
+    pub(crate) fn members(&mut self, crowd: Crowd) -> Rc<[usize]> {
+        let made = self.crowds.entry(crowd).or_insert_with(|| {
+            let shelf = self.index.shelves.get(&Topic::Command);
+            let members = shelf.map_or_else(Vec::new, |shelf| shelf.members(crowd, &self.scopes));
+            self.parts.work.spend(SLATE_STEPS * members.len());
+            members.into()
+        });
+        Rc::clone(made)
+    }
+
     /// Those that were asked for so far.
     pub(crate) fn made(&self) -> &[Slate] {
         &self.made
+    }
+
+    /// Every rule for every part, as if there were no index.
+    #[cfg(test)]
+    pub(crate) fn of_everything(
+        index: &'a Index,
+        rules: usize,
+        parts: &'a Parts,
+        request: &'a Request,
+    ) -> Self {
+        let pieces: Vec<usize> = (0..parts.unread.len()).collect();
+        let slate = Slate {
+            rules: (0..rules).collect(),
+            crowds: Vec::new(),
+            pieces: (0..rules).map(|rule| (rule, pieces.clone())).collect(),
+        };
+        let mut slates = Self::new(index, Vec::new(), parts, request);
+        slates.made = vec![slate; parts.parts.len()];
+        slates
     }
 
     fn make(&mut self, part: &'a Part) -> Slate {
@@ -86,30 +122,41 @@ impl<'a> Slates<'a> {
         of_part(part, self.parts, self.request, &mut wanted);
         wanted.sort_unstable();
         wanted.dedup();
-        let mut rules = self.look_up(wanted);
+        let Found {
+            mut rules,
+            mut crowds,
+        } = self.look_up(wanted);
         rules.extend_from_slice(&self.for_all);
         // They are some lists that are in order already.
         rules.sort();
         rules.dedup();
         self.parts.work.spend(SLATE_STEPS * rules.len());
+        crowds.sort_unstable();
+        crowds.dedup();
         let pieces = self.pieces_of(part);
-        Slate { rules, pieces }
+        Slate {
+            rules,
+            crowds,
+            pieces,
+        }
     }
 
-    fn look_up(&mut self, wanted: Vec<Wanted<'a>>) -> Vec<usize> {
-        let mut found = Vec::new();
+    fn look_up(&mut self, wanted: Vec<Wanted<'a>>) -> Found {
+        let mut found = Found::default();
         for key in wanted {
             // What all files have in common, all that may be anything, and the line that commands stand on.
-            let is_common = key.open || key.text.is_empty() || key.text.len() >= LONG_KEY;
+            let is_open = key.rest == Rest::Unknown;
+            let is_common = is_open || key.text.is_empty() || key.text.len() >= LONG_KEY;
             if let Some(known) = self.known.get(&key).filter(|_| is_common) {
-                found.extend_from_slice(known);
-                let steps = LOOK_UP_STEPS + known.len() + key.text.len() / LONG_KEY;
+                found.rules.extend_from_slice(&known.rules);
+                found.crowds.extend_from_slice(&known.crowds);
+                let steps = LOOK_UP_STEPS + known.rules.len() + key.text.len() / LONG_KEY;
                 if !self.parts.work.spend(steps) {
                     break;
                 }
                 continue;
             }
-            let before = found.len();
+            let before = (found.rules.len(), found.crowds.len());
             let shelf = self.index.shelves.get(&key.topic);
             let looked_at = shelf.map_or(0, |shelf| shelf.find(&key, &self.scopes, &mut found));
             let steps = LOOK_UP_STEPS + looked_at + key.text.len() / KEY_BYTES_A_STEP;
@@ -117,8 +164,11 @@ impl<'a> Slates<'a> {
                 break;
             }
             if is_common {
-                let rules = found.get(before..).unwrap_or_default().to_vec();
-                self.known.insert(key, rules);
+                let new = Found {
+                    rules: found.rules.get(before.0..).unwrap_or_default().to_vec(),
+                    crowds: found.crowds.get(before.1..).unwrap_or_default().to_vec(),
+                };
+                self.known.insert(key, new);
             }
         }
         found
@@ -133,7 +183,10 @@ impl<'a> Slates<'a> {
             if self.parts.work.is_exhausted() {
                 break;
             }
-            for rule in self.look_up(vec![command(text)]) {
+            let mut wanted = Vec::new();
+            command(text, false, &mut wanted);
+            // All of a piece is known, so that there are no crowds.
+            for rule in self.look_up(wanted).rules {
                 rules.entry(rule).or_default().push(piece);
             }
         }

@@ -6,7 +6,7 @@ use crate::compile::{CompiledBundle, compile};
 use crate::glob::Match;
 use crate::matching;
 use crate::parts;
-use crate::request::{ResolvedPath, paths_to_resolve};
+use crate::request::{ResolvedPath, RuleLink, paths_to_resolve};
 use std::collections::BTreeSet;
 
 fn all(mut slates: Slates<'_>) -> Vec<Slate> {
@@ -156,6 +156,7 @@ fn request(tool: &str, input: &str) -> Request {
     Request {
         tool: tool.to_owned(),
         resolved: resolved.collect(),
+        rule_links: rule_links(),
         input,
         cwd: "/w/proj".to_owned(),
         home: "/home/u".to_owned(),
@@ -163,6 +164,16 @@ fn request(tool: &str, input: &str) -> Request {
         permission_mode: None,
         mcp: None,
     }
+}
+
+/// Links that the paths of some rules of the data lead through.
+fn rule_links() -> Vec<RuleLink> {
+    let links = [("/w/proj/src", "/home/u/.ssh"), ("/etc", "/w/proj")];
+    let link = |(path, target): (&str, &str)| RuleLink {
+        path: path.to_owned(),
+        target: target.to_owned(),
+    };
+    links.map(link).to_vec()
 }
 
 #[test]
@@ -173,17 +184,30 @@ fn no_rule_that_matches_is_left_out() {
     for request in &calls {
         let parts = parts::of(request);
         let slates = all(bundle.index.slates(&Subject::default(), &parts, request));
+        let mut again = bundle.index.slates(&Subject::default(), &parts, request);
+        let mut members = |crowd| again.members(crowd);
         assert_eq!(slates.len(), parts.parts.len());
-        looked_at += slates.iter().map(|slate| slate.rules.len()).sum::<usize>();
+        let sizes = slates
+            .iter()
+            .map(|slate| slate.rules.len() + slate.crowds.len());
+        looked_at += sizes.sum::<usize>();
         looked_past += slates.len() * bundle.rules.len();
         for (part, slate) in parts.parts.iter().zip(slates) {
             for (position, rule) in bundle.rules.iter().enumerate() {
-                if matching::matches(rule, part, &parts, request) == Match::No {
+                let (pattern, input) = (&rule.rule.pattern, &request.input);
+                let expected = matching::matches(rule, part, &parts, request);
+                let mut crowds = slate.crowds.iter();
+                let is_in_a_crowd = crowds.any(|crowd| members(*crowd).contains(&position));
+                assert!(
+                    !is_in_a_crowd || expected >= Match::Possible,
+                    "{pattern} {input}"
+                );
+                if expected == Match::No {
                     continue;
                 }
                 matched += 1;
-                let (pattern, input) = (&rule.rule.pattern, &request.input);
-                let found = slate.rules.contains(&position);
+                let found = slate.rules.contains(&position)
+                    || (is_in_a_crowd && expected == Match::Possible);
                 assert!(found, "{pattern} {} {input}", request.tool);
             }
         }

@@ -168,6 +168,7 @@ fn call(tool: &str, mcp: Option<McpCall>) -> Request {
         cwd: "/".to_owned(),
         home: "/".to_owned(),
         resolved: Vec::new(),
+        rule_links: Vec::new(),
         interactive: true,
         permission_mode: None,
         mcp,
