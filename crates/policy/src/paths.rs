@@ -5,14 +5,16 @@
 //! Source: Claude Code findings 2.5; gitignore(5).
 
 mod detour;
+mod known;
 
-use crate::glob::{Glob, Match, Sym, Text, fold, folded};
-use crate::request::{Request, ResolvedPath};
+use crate::glob::{Glob, Match, Sym, Text, folded};
+use crate::request::Request;
 use crate::segment::Segment;
 use crate::work::Work;
 use cairn_event::Effect;
-use detour::Alias;
 pub(crate) use detour::Detours;
+pub(crate) use known::KnownPath;
+use known::Segments;
 
 /// Most segments of a pattern: as many positions as a word has bits, and far deeper than trees are.
 pub const MAX_SEGMENTS: usize = 63;
@@ -311,69 +313,6 @@ impl Roots {
             cwd: Root::new(&request.cwd),
             nowhere: Root::new("\0"),
         }
-    }
-}
-
-/// An absolute path that is known, in the form that patterns are compared with.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownPath {
-    segments: Segments,
-    /// Where its links lead, if anywhere else.
-    target: Option<Segments>,
-    /// What rules know it by whose own paths lead through links.
-    aliases: Vec<Alias>,
-    /// Whether somebody followed the links.
-    followed: bool,
-}
-
-impl KnownPath {
-    /// A path, and what is recorded of its links.
-    pub(crate) fn new(path: &str, resolved: Option<&ResolvedPath>, detours: &Detours) -> Self {
-        let target = resolved.and_then(|resolved| resolved.target.as_deref());
-        let (segments, target) = (Segments::of(path), target.map(Segments::of));
-        let known = std::iter::once(&segments).chain(&target);
-        Self {
-            aliases: known.flat_map(|path| detours.names(path)).collect(),
-            segments,
-            target,
-            followed: resolved.is_some(),
-        }
-    }
-
-    /// Every segment of the path, of where its links lead, and of what else rules know it by.
-    pub(crate) fn all_segments(&self) -> impl Iterator<Item = &[char]> {
-        let aliases = self.aliases.iter().map(|alias| &alias.segments);
-        let others = self.target.iter().chain(aliases);
-        self.segments.iter().chain(others.flat_map(Segments::iter))
-    }
-}
-
-/// The segments of a path in lower case: paths are compared without regard to case. Where each of them
-/// stands is looked up once, so that a pattern that is not about a long path does not read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Segments {
-    chars: Vec<char>,
-    bounds: Vec<(usize, usize)>,
-}
-
-impl Segments {
-    fn of(path: &str) -> Self {
-        let chars: Vec<char> = path.chars().flat_map(fold).collect();
-        let mut bounds = Vec::new();
-        let mut start = 0;
-        for segment in chars.split(|c| *c == '/') {
-            let end = start + segment.len();
-            if !segment.is_empty() {
-                bounds.push((start, end));
-            }
-            start = end + 1;
-        }
-        Self { chars, bounds }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &[char]> {
-        let bounds = self.bounds.iter();
-        bounds.map(|(start, end)| self.chars.get(*start..*end).unwrap_or_default())
     }
 }
 

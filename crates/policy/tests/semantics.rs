@@ -425,6 +425,8 @@ fn a_declaration_that_the_shell_works_out_first_is_asked_about() {
         "export A[0]=b",
         "export -i A=b",
         "export -n -rf A",
+        "export -delete -la",
+        "export remote -v",
     ] {
         assert_ne!(at(odd), Effect::Allow, "{odd}");
     }

@@ -220,11 +220,19 @@ pub(super) fn odd_declaration(words: &[super::scan::Word]) -> Option<&'static st
     if !operands.iter().all(|word| is_plain(word)) {
         return Some("a declaration of what is no plain variable name");
     }
+    let first_operand = arguments.iter().position(|word| !is_option(&word));
+    let behind = arguments
+        .iter()
+        .skip(first_operand.unwrap_or(arguments.len()));
+    if behind.into_iter().any(|word| is_option(&word)) {
+        return Some(
+            "a declaration with an option behind a name, which shells take for another name",
+        );
+    }
     let has_meaning = options
         .iter()
         .any(|word| word.raw.contains(OPTIONS_WITH_MEANING));
-    (has_meaning && !operands.is_empty())
-        .then_some("a declaration with an option that changes what is assigned")
+    has_meaning.then_some("a declaration with an option that changes what is assigned")
 }
 
 fn is_plain_set(word: &str) -> bool {

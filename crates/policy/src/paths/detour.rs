@@ -118,16 +118,3 @@ impl PathPattern {
         self.root(roots).segments.bounds.len() + self.known >= segments
     }
 }
-
-impl Segments {
-    fn followed_by<'a>(&self, rest: impl Iterator<Item = &'a [char]>) -> Self {
-        let mut chars = self.chars.clone();
-        let mut bounds = self.bounds.clone();
-        for segment in rest {
-            chars.push('/');
-            bounds.push((chars.len(), chars.len() + segment.len()));
-            chars.extend_from_slice(segment);
-        }
-        Self { chars, bounds }
-    }
-}
