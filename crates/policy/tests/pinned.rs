@@ -28,7 +28,7 @@ const PINNED: &[(u32, &str)] = &[
     ),
     (
         4,
-        "d9bebc6afd68f761d2e9503c84860c941c8da5898657282788c80c9ee5022281",
+        "950b76840fa77c0248c7bf0c57c527a4131a040db181ec1bc5bac654ddd5e443",
     ),
 ];
 
