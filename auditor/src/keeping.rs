@@ -5,11 +5,12 @@
 use anyhow::{Context as _, Result, bail};
 use cairn_audit::log::Options;
 use cairn_audit::log::resume::{Due, Keeper};
-use cairn_audit::log::state::{MAX_STATE_BYTES, State};
+use cairn_audit::log::state::{MAX_STATE_BYTES, Settled, State};
 use cairn_durable::file::ReadFileError;
-use cairn_durable::{read_limited, write_atomic};
+use cairn_durable::{open_limited, write_atomic_with};
 use cairn_event::terminal::lines;
 use clap::Args;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,16 +106,16 @@ impl StateFile {
     /// The state to go on from; `None` where there is no file yet.
     pub fn read(&self, options: &Options<'_>) -> Result<Option<State>> {
         let name = self.path.display();
-        let bytes = match read_limited(&self.path, MAX_STATE_BYTES) {
-            Ok(bytes) => bytes,
+        let file = match open_limited(&self.path, MAX_STATE_BYTES) {
+            Ok(file) => file,
             Err(ReadFileError::NotFound { .. }) => {
                 eprintln!("cairn-audit: `{name}` is not there yet: begins at entry 0");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
-        check_owner(&self.path).with_context(|| refusal(&self.path))?;
-        let state = State::parse(&bytes, options).with_context(|| refusal(&self.path))?;
+        check_owner(&file).with_context(|| refusal(&self.path))?;
+        let state = State::read(file, options).with_context(|| refusal(&self.path))?;
         let size = state.frontier.size();
         eprintln!("cairn-audit: goes on at entry {size}, as `{name}` says");
         let mut rhythm = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,8 +126,8 @@ impl StateFile {
 
 /// Refuses a state that others can change: they could have entries skipped. Who owns the folder, or is root,
 /// can do that whatever the file says.
-fn check_owner(path: &Path) -> Result<()> {
-    let found = std::fs::metadata(path)?;
+fn check_owner(file: &File) -> Result<()> {
+    let found = file.metadata()?;
     let own = rustix::process::geteuid().as_raw();
     let (owner, mode) = (found.uid(), found.mode());
     if owner != own && owner != 0 {
@@ -165,8 +166,8 @@ impl Keeper for StateFile {
         due
     }
 
-    fn keep(&self, state: &[u8]) {
-        if let Err(error) = write_atomic(&self.path, state, MODE) {
+    fn keep(&self, state: &Settled<'_>) {
+        if let Err(error) = write_atomic_with(&self.path, MODE, |file| state.write_to(file)) {
             let error = anyhow::Error::from(error);
             let error = format!("{error:#}");
             eprintln!(

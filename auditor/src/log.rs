@@ -28,6 +28,7 @@ use cold::Room;
 use course::{Cut, LogAudit};
 use freshness::AgeLimit;
 use resume::{Ended, Resume};
+use state::Left;
 
 /// What the server is told the confidential members are read for.
 const PURPOSE: &str = "audit of the whole log";
@@ -80,9 +81,9 @@ pub fn audit_on(
         audited.take_predecessor(predecessor, options)?;
     }
     if let Some(keeper) = keeper
-        && let Some(state) = audited.state.filter(|_| audited.report.is_good())
+        && let Some(left) = audited.left.filter(|_| audited.report.is_good())
     {
-        keeper.keep(&state);
+        keeper.keep(&left.settled(options));
     }
     Ok(audited.report)
 }
@@ -93,8 +94,8 @@ struct Audited {
     report: Report,
     /// The log that its genesis says it succeeds.
     named: Option<Predecessor>,
-    /// The state after the last entry, to be kept if the report is good.
-    state: Option<Vec<u8>>,
+    /// What the state after the last entry is made of, to be kept if the report is good.
+    left: Option<Left>,
 }
 
 impl Audited {

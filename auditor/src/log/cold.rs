@@ -73,6 +73,13 @@ impl<E: Into<redb::Error>> From<E> for ColdError {
     }
 }
 
+impl From<ColdError> for std::io::Error {
+    /// For whoever writes chains somewhere.
+    fn from(error: ColdError) -> Self {
+        Self::other(error)
+    }
+}
+
 /// The chains that were let go. The file is there from the first of them on.
 pub(super) struct Cold {
     most: usize,

@@ -9,7 +9,7 @@ use super::published::Coming;
 use super::resume::{Due, Ended, Keeper};
 use super::retention::Pruned;
 use super::since::Since;
-use super::state::{State, StateError};
+use super::state::{Left, State, StateError};
 use super::{Audited, ENTRIES, Options, PURPOSE};
 use crate::beacons::TreeAt;
 use crate::report::{Check, Failure};
@@ -81,7 +81,7 @@ impl LogAudit<'_> {
         let walked = self.walk(&mut pass);
         report.push(pass.published.check.clone());
         walked?;
-        audited.state = pass.state()?;
+        pass.settle();
         self.conclude(pass, since, audited)
     }
 
@@ -92,6 +92,7 @@ impl LogAudit<'_> {
         since: Option<Since>,
         audited: &mut Audited,
     ) -> Result<(), Cut> {
+        let kept = pass.kept();
         let report = &mut audited.report;
         let roots = Roots::of(&pass.wanted, &pass.published);
         let tree = |size: u64, root: &Hash| self.tree(roots.at(size), size, root);
@@ -107,7 +108,7 @@ impl LogAudit<'_> {
         report.checks.extend(since.map(|since| since.finish(tree)));
         report.push(pass.tiles.finish());
         report.push(self.check_root(roots.at(self.head.size)));
-        let published = pass.published.compared.count;
+        let published = pass.published.compared;
         report.push(pass.published.finish());
         report.push(pass.blobs);
         let walked = pass.walk.finish();
@@ -116,10 +117,19 @@ impl LogAudit<'_> {
         let cold = Cold::new(self.options.chains);
         pass.pruned.finish(left, &walked.ledger, cold, report)?;
         report.count("entries", self.head.size);
-        report.count("published checkpoints", published);
+        report.count("published checkpoints", published.count);
         if let Some(index) = walked.ledger.closed_at() {
             report.fact("closed for ever by entry", index);
         }
+        audited.left = kept.map(|(tiles, walk)| Left {
+            frontier: pass.frontier,
+            ledger: walked.ledger,
+            cold: pass.cold,
+            administrative: pass.administrative,
+            published,
+            tiles,
+            walk,
+        });
         Ok(())
     }
 
@@ -168,22 +178,23 @@ impl LogAudit<'_> {
             if due == Due::Nothing {
                 return Ok(());
             }
-            let state = pass.state()?;
+            let state = pass.state();
             if let Some(state) = &state {
                 keeper.keep(state);
             }
+            let kept = state.is_some();
             match due {
                 Due::End => Err(Cut::Ended(Ended::Asked {
                     done,
                     all: size,
-                    kept: state.is_some(),
+                    kept,
                 })),
                 _ => Ok(()),
             }
         };
         let walked = bundles::for_each_disclosed(tree, leave.as_ref(), left, each);
         if let (Err(Cut::Bundle(BundleError::Source(_))), Some(keeper)) = (&walked, self.keeper)
-            && let Some(state) = pass.state()?
+            && let Some(state) = pass.state()
         {
             // A line that broke says nothing about the entries that came before.
             keeper.keep(&state);

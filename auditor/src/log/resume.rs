@@ -7,10 +7,10 @@ use super::cold::ColdError;
 use super::course::LogAudit;
 use super::pass::Pass;
 use super::state::{Administrative, Settled, State, StateError};
-use super::tiles::TileRebuilder;
+use super::tiles::{KeptTiles, TileRebuilder};
 use crate::report::{Check, Failure};
 use crate::source::Tiles;
-use crate::walk::{Batch, Item};
+use crate::walk::{Batch, Item, KeptWalk};
 use cairn_event::Entry;
 use cairn_event::body::Body;
 use cairn_tlog::{Frontier, TileNodes, consistency_proof, verify_consistency};
@@ -31,9 +31,9 @@ pub trait Keeper: Sync {
     /// What is due now that `done` entries are judged.
     fn due(&self, done: u64) -> Due;
 
-    /// Keeps a state, which replaces the one before. What goes wrong is the keeper's to tell: an audit
-    /// does not end because its state could not be kept.
-    fn keep(&self, state: &[u8]);
+    /// Keeps a state, which is to be written and replaces the one before. What goes wrong is the keeper's to tell: an
+    /// audit does not end because its state could not be kept.
+    fn keep(&self, state: &Settled<'_>);
 }
 
 /// How an audit goes on and is gone on with.
@@ -63,9 +63,6 @@ pub enum Ended {
     /// Chains could not be put out of memory or back.
     #[error(transparent)]
     Chains(#[from] ColdError),
-    /// The state could not be put into its form.
-    #[error("the state could not be written as json")]
-    Form(#[from] serde_json::Error),
 }
 
 fn kept_or_not(kept: bool) -> &'static str {
@@ -112,8 +109,7 @@ impl LogAudit<'_> {
 impl Pass<'_> {
     /// Puts back a state: the genesis is compared again and the policies' bundles are read again.
     pub(super) fn put_back(&mut self, mut state: State) -> Result<(), Ended> {
-        let mut ledger = state.take_ledger()?;
-        self.cold.make_room(&mut ledger)?;
+        let ledger = state.take_ledger(&mut self.cold)?;
         let size = state.frontier.size();
         let tiles = TileRebuilder::put_back(self.audit.source, &state.tiles, size);
         self.tiles = tiles.ok_or(StateError::Damaged)?;
@@ -135,21 +131,10 @@ impl Pass<'_> {
     }
 
     /// The state after the last entry, all of which are settled; `None` where none may be kept.
-    pub(super) fn state(&mut self) -> Result<Option<Vec<u8>>, Ended> {
-        if !self.may_keep {
-            return Ok(None);
-        }
+    pub(super) fn state(&mut self) -> Option<Settled<'_>> {
         self.settle();
-        let link = self.link.iter().map(|(check, _)| check);
-        let mut checks = link.chain([&self.genesis, &self.blobs]);
-        let (Some(walk), Some(tiles)) = (self.walk.kept(), self.tiles.kept()) else {
-            return Ok(None);
-        };
-        let has_failed = checks.any(|check| check.failed > 0) || self.published.has_failed();
-        if self.genesis.examined == 0 || has_failed {
-            return Ok(None);
-        }
-        let settled = Settled {
+        let (tiles, walk) = self.kept()?;
+        Some(Settled {
             options: self.audit.options,
             frontier: &self.frontier,
             ledger: self.walk.ledger(),
@@ -158,8 +143,18 @@ impl Pass<'_> {
             published: self.published.compared,
             tiles,
             walk,
-        };
-        Ok(Some(settled.to_bytes()?))
+        })
+    }
+
+    /// What of a state is neither ledger nor tree; `None` where none may be kept. Trap: the last entries are settled.
+    pub(super) fn kept(&self) -> Option<(KeptTiles, KeptWalk)> {
+        let link = self.link.iter().map(|(check, _)| check);
+        let mut checks = link.chain([&self.genesis, &self.blobs]);
+        let has_failed = checks.any(|check| check.failed > 0) || self.published.has_failed();
+        if !self.may_keep || self.genesis.examined == 0 || has_failed {
+            return None;
+        }
+        self.tiles.kept().zip(self.walk.kept())
     }
 
     /// Remembers the entries that the ledger is made from, for the state.

@@ -2,33 +2,42 @@
 //!
 //! Owns its form, what binds it to one question, and every check that needs nothing but itself. It is
 //! written by the auditor for itself: whoever can change it can make an audit skip entries, so it is kept
-//! like the trust policy. Its check sum finds damage, not intent. Reading and writing the file is the
-//! program's.
+//! like the trust policy. Its check sum finds damage, not intent. It is read and written a line at a time, because the
+//! chains of a log may not fit into memory; which file that is, is the program's to say.
 //!
 //! Source: `docs/formats/audit-state.md`.
 
+mod lines;
+
+pub use lines::Stored;
+
 use super::Options;
-use super::cold::{Cold, ColdError};
+use super::cold::Cold;
+use super::resume::Ended;
 use super::tiles::KeptTiles;
 use crate::walk::KeptWalk;
 use cairn_event::{Entry, Sha256};
 use cairn_identity::{KeptChain, Ledger};
 use cairn_policy::ENGINE_SEMANTICS;
 use cairn_tlog::{Frontier, Hash};
-use serde::ser::{Error as _, SerializeSeq as _};
-use serde::{Deserialize, Serialize, Serializer};
-use std::io::Write as _;
+use lines::{Lines, Writing};
+use serde::{Deserialize, Serialize};
+use std::io::Write;
 
 /// Version of the form and of what is verified: a program that checks more than the one that wrote the
 /// state must not skip entries on its word.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
-/// The longest state: a million chains take about 340 MB.
-pub const MAX_STATE_BYTES: u64 = 1_073_741_824;
+/// The longest state, some forty-five million chains. No memory hangs on it: a file beyond it is no state, and is not
+/// read through to find that out.
+pub const MAX_STATE_BYTES: u64 = 16 * 1_073_741_824;
 
 /// Why a state is not gone on with. The audit is begun without it.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    /// It could not be read.
+    #[error("it cannot be read")]
+    File(#[from] std::io::Error),
     /// Damaged, cut off, or not a state.
     #[error("it is damaged or cut off")]
     Damaged,
@@ -99,12 +108,11 @@ pub struct Compared {
     pub last: u64,
 }
 
-/// What a state holds; `A` and `C` are its entries and chains, owned or borrowed.
+/// The first line of a state; `A` are its entries, owned or borrowed. Each further one is a chain.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form<A, C> {
+struct Head<A> {
     administrative: A,
-    chains: C,
     disclosures: bool,
     frontier: Vec<Sha256>,
     genesis: Sha256,
@@ -137,20 +145,23 @@ pub struct State {
     pub tiles: KeptTiles,
     /// The walk.
     pub walk: KeptWalk,
-    chains: Vec<KeptChain>,
+    /// The chains, which are read when there is somebody to take them.
+    chains: Lines,
 }
 
 impl State {
-    /// Reads a state for an audit with these options.
+    /// Reads a state for an audit with these options: all of it for its check sum, and then its first line.
     ///
     /// Errors: [`StateError`]; nothing of it is used.
-    pub fn parse(bytes: &[u8], options: &Options<'_>) -> Result<Self, StateError> {
-        let body = whole(bytes).ok_or(StateError::Damaged)?;
-        let Versioned { v } = json(body)?;
+    pub fn read(file: impl Stored + 'static, options: &Options<'_>) -> Result<Self, StateError> {
+        let mut chains = Lines::of_whole(Box::new(file))?;
+        let mut line = Vec::new();
+        chains.next(&mut line)?;
+        let Versioned { v } = json(&line)?;
         if v != VERSION {
             return Err(StateError::Version(v));
         }
-        let form: Form<Vec<Administrative>, Vec<KeptChain>> = json(body)?;
+        let form: Head<Vec<Administrative>> = json(&line)?;
         if form.semantics != ENGINE_SEMANTICS {
             return Err(StateError::Semantics(form.semantics));
         }
@@ -177,33 +188,45 @@ impl State {
             published: form.published,
             tiles: form.tiles,
             walk: form.walk,
-            chains: form.chains,
+            chains,
         })
     }
 
     /// The ledger at the state's size: its administrative entries are verified and admitted again, and its
-    /// chains, which only the whole log could show, are believed. They are taken out of the state.
+    /// chains, which only the whole log could show, are believed. They are taken out of the state, and out of memory
+    /// where they are many.
     ///
-    /// Errors: [`StateError::Entry`], [`StateError::Damaged`].
-    pub fn take_ledger(&mut self) -> Result<Ledger, StateError> {
-        let size = self.frontier.size();
+    /// Errors: [`StateError::Entry`], [`StateError::Damaged`], and what is wrong with the disk.
+    pub(super) fn take_ledger(&mut self, cold: &mut Cold) -> Result<Ledger, Ended> {
+        let mut ledger = self.administrative_ledger()?;
+        let mut line = Vec::new();
+        let mut before = None;
+        while self.chains.next(&mut line)? {
+            let chain: KeptChain = json(&line)?;
+            // Ascending, each is there once; the ledger need not hold it to know that.
+            let ascends = before.is_none_or(|before| before < chain.chain);
+            if !ascends || !chain.is_coherent(&ledger) {
+                return Err(StateError::Damaged.into());
+            }
+            before = Some(chain.chain.clone());
+            ledger.put_back(chain);
+            cold.make_room(&mut ledger)?;
+        }
+        ledger.count_to(self.frontier.size());
+        Ok(ledger)
+    }
+
+    fn administrative_ledger(&self) -> Result<Ledger, StateError> {
         let mut ledger = Ledger::new(&self.origin);
         for Administrative { entry, index } in &self.administrative {
             let index = *index;
-            if index < ledger.size() || index >= size {
+            if index < ledger.size() || index >= self.frontier.size() {
                 return Err(StateError::Damaged);
             }
             ledger.count_to(index);
             let admitted = admit(&mut ledger, entry.as_bytes());
             admitted.map_err(|reason| StateError::Entry { index, reason })?;
         }
-        for chain in std::mem::take(&mut self.chains) {
-            if !chain.is_coherent(&ledger) {
-                return Err(StateError::Damaged);
-            }
-            ledger.put_back(chain);
-        }
-        ledger.count_to(size);
         Ok(ledger)
     }
 }
@@ -240,14 +263,21 @@ pub struct Settled<'a> {
 }
 
 impl Settled<'_> {
-    /// The bytes of the state: one line of JSON, and one with its SHA-256.
+    /// Writes the state, a line at a time: its head, each chain, and their SHA-256.
     ///
-    /// Errors: none that an honest program shows; they are given for the program to tell.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+    /// Errors: those of `out`, and of the disk that chains are on.
+    pub fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let mut writing = Writing::to(out);
+        writing.line(&serde_json::to_vec(&self.head())?)?;
+        let each = |kept: &KeptChain<_>| writing.line(&serde_json::to_vec(kept)?);
+        self.cold.each_chain(self.ledger, each)?;
+        writing.finish()
+    }
+
+    fn head(&self) -> Head<&[Administrative]> {
         let hashes = self.frontier.hashes().iter();
-        let form = Form {
+        Head {
             administrative: self.administrative,
-            chains: Chains(self.ledger, self.cold),
             disclosures: self.options.disclosures,
             frontier: hashes.map(|hash| Sha256(hash.0)).collect(),
             genesis: Sha256(self.options.genesis.0),
@@ -259,48 +289,35 @@ impl Settled<'_> {
             trust_policy: trust_policy(self.options),
             v: VERSION,
             walk: self.walk.clone(),
-        };
-        let mut bytes = serde_json::to_vec(&form)?;
-        let sum = Sha256::of(&bytes);
-        writeln!(bytes, "\n{sum}").map_err(serde_json::Error::io)?;
-        Ok(bytes)
-    }
-}
-
-/// The chains of a ledger, written one by one: a list of them would take as much memory again.
-struct Chains<'a>(&'a Ledger, &'a Cold);
-
-impl Serialize for Chains<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut chains = serializer.serialize_seq(None)?;
-        let each = |kept: &_| chains.serialize_element(kept).map_err(Unwritten::Form);
-        match self.1.each_chain(self.0, each) {
-            Ok(()) => chains.end(),
-            Err(Unwritten::Form(error)) => Err(error),
-            Err(Unwritten::Chains(error)) => Err(S::Error::custom(error)),
         }
     }
 }
 
-/// Why chains were not written.
-enum Unwritten<E> {
-    Form(E),
-    Chains(ColdError),
+/// What is left of an audit that has come to its end, until its report says whether its state is kept.
+pub(super) struct Left {
+    pub(super) frontier: Frontier,
+    pub(super) ledger: Ledger,
+    pub(super) cold: Cold,
+    pub(super) administrative: Vec<Administrative>,
+    pub(super) published: Compared,
+    pub(super) tiles: KeptTiles,
+    pub(super) walk: KeptWalk,
 }
 
-impl<E> From<ColdError> for Unwritten<E> {
-    fn from(error: ColdError) -> Self {
-        Self::Chains(error)
+impl Left {
+    /// The state, to be written.
+    pub(super) fn settled<'a>(&'a self, options: &'a Options<'a>) -> Settled<'a> {
+        Settled {
+            options,
+            frontier: &self.frontier,
+            ledger: &self.ledger,
+            administrative: &self.administrative,
+            cold: &self.cold,
+            published: self.published,
+            tiles: self.tiles.clone(),
+            walk: self.walk.clone(),
+        }
     }
-}
-
-/// The first line, if the second one is its check sum.
-fn whole(bytes: &[u8]) -> Option<&[u8]> {
-    let lines = bytes.strip_suffix(b"\n")?;
-    let cut = lines.iter().rposition(|byte| *byte == b'\n')?;
-    let (body, sum) = lines.split_at_checked(cut)?;
-    let sum = std::str::from_utf8(sum.get(1..)?).ok()?;
-    (Sha256::from_hex(sum)? == Sha256::of(body)).then_some(body)
 }
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, StateError> {

@@ -161,18 +161,16 @@ fn an_audit_with_room_for_few_chains_goes_on_from_the_same_states() {
     let (world, ..) = patient();
     let (mut asked, dir) = (Asked::of(&world), written(&world));
     let (whole, finished) = (asked.whole(dir.path()), asked.finished(dir.path()));
-    for room in [1, 2] {
-        asked.chains = room;
-        assert_eq!(asked.finished(dir.path()), finished);
-        for end_at in (0..world.size()).step_by(256) {
-            let Some(state) = asked.ended(dir.path(), None, end_at) else {
-                continue;
-            };
-            let keeper = Memory::default();
-            let resumed = asked.on(dir.path(), Some(&state), &keeper).unwrap();
-            assert_eq!(resumed, whole, "ended at {end_at}");
-            assert_eq!(keeper.last().unwrap(), finished);
-        }
+    asked.chains = 1;
+    assert_eq!(asked.finished(dir.path()), finished);
+    for end_at in (0..world.size()).step_by(512) {
+        let Some(state) = asked.ended(dir.path(), None, end_at) else {
+            continue;
+        };
+        let keeper = Memory::default();
+        let resumed = asked.on(dir.path(), Some(&state), &keeper).unwrap();
+        assert_eq!(resumed, whole, "ended at {end_at}");
+        assert_eq!(keeper.last().unwrap(), finished);
     }
 }
 

@@ -15,6 +15,7 @@ mod program;
 mod published;
 mod resume;
 mod resumed;
+mod state;
 
 #[path = "../world/mod.rs"]
 mod world;

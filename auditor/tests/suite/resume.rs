@@ -6,7 +6,7 @@ use super::{assert_named, written};
 use cairn_audit::Report;
 use cairn_audit::log::cold::Room;
 use cairn_audit::log::resume::{Due, Ended, Keeper, Resume};
-use cairn_audit::log::state::{State, StateError};
+use cairn_audit::log::state::{Settled, State, StateError};
 use cairn_audit::log::{Options, audit, audit_on};
 use cairn_audit::source::folder::Folder;
 use cairn_event::PersonRole;
@@ -16,8 +16,14 @@ use cairn_event::body::{Body, Gap};
 use cairn_event::disclosure::names;
 use cairn_tlog::TrustPolicy;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Mutex;
+
+/// Reads a state that lies in memory.
+pub fn parsed(state: Vec<u8>, options: &Options<'_>) -> Result<State, StateError> {
+    State::read(Cursor::new(state), options)
+}
 
 /// Keeps states in memory, and ends the audit at a size.
 #[derive(Default)]
@@ -37,8 +43,10 @@ impl Keeper for Memory {
         }
     }
 
-    fn keep(&self, state: &[u8]) {
-        self.kept.lock().unwrap().push(state.to_vec());
+    fn keep(&self, state: &Settled<'_>) {
+        let mut written = Vec::new();
+        state.write_to(&mut written).unwrap();
+        self.kept.lock().unwrap().push(written);
     }
 }
 
@@ -94,7 +102,7 @@ impl Asked {
 
     pub fn on(&self, dir: &Path, state: Option<&[u8]>, keeper: &Memory) -> Result<Report, Ended> {
         let options = self.options();
-        let from = state.map(|state| State::parse(state, &options).unwrap());
+        let from = state.map(|state| parsed(state.to_vec(), &options).unwrap());
         let resume = Some(Resume { from, keeper });
         audit_on(&Folder::open(dir).unwrap(), None, &options, resume)
     }
@@ -241,7 +249,7 @@ fn an_earlier_checkpoint_before_the_state_is_compared_by_proof() {
     };
     let whole = audit(&source, &options);
     assert_eq!(whole.check("since").unwrap().examined, 2, "{whole}");
-    let from = State::parse(&state, &options).ok();
+    let from = parsed(state.to_vec(), &options).ok();
     assert!(from.is_some());
     let keeper = Memory::default();
     let keeper = &keeper;
@@ -341,7 +349,7 @@ fn a_state_is_bound_to_what_was_asked() {
     let with = |change: &dyn Fn(&mut Options<'_>)| {
         let mut options = asked.options();
         change(&mut options);
-        State::parse(&state, &options).err().unwrap()
+        parsed(state.to_vec(), &options).err().unwrap()
     };
     let genesis = with(&|options| options.genesis = cairn_tlog::Hash([7; 32]));
     assert!(matches!(genesis, StateError::Genesis { .. }), "{genesis}");
@@ -358,11 +366,11 @@ fn a_state_is_bound_to_what_was_asked() {
         policy: &weaker,
         ..asked.options()
     };
-    let policy = State::parse(&state, &options).err().unwrap();
+    let policy = parsed(state.to_vec(), &options).err().unwrap();
     assert!(matches!(policy, StateError::TrustPolicy), "{policy}");
     let semantics = format!("\"semantics\":{}", cairn_policy::ENGINE_SEMANTICS);
     for (from, to, refusal) in [
-        ("\"v\":1", "\"v\":2", "version 2"),
+        ("\"v\":2", "\"v\":1", "version 1"),
         (
             semantics.as_str(),
             "\"semantics\":900",
@@ -377,7 +385,7 @@ fn a_state_is_bound_to_what_was_asked() {
     ] {
         let changed = summed(&state, |text| text.replacen(from, to, 1));
         let options = asked.options();
-        let refused = match State::parse(&changed, &options) {
+        let refused = match parsed(changed.to_vec(), &options) {
             Err(error) => error.to_string(),
             Ok(from) => {
                 let keeper = Memory::default();
@@ -394,9 +402,9 @@ fn a_state_is_bound_to_what_was_asked() {
 }
 
 /// The state with its text changed and its check sum right.
-fn summed(state: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+pub fn summed(state: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
     let text = std::str::from_utf8(state).unwrap();
-    let (body, _) = text.split_once('\n').unwrap();
+    let (body, _) = text.trim_end().rsplit_once('\n').unwrap();
     let changed = change(body);
     assert_ne!(changed, body);
     let sum = Sha256::of(changed.as_bytes());
@@ -409,8 +417,8 @@ fn a_damaged_state_is_refused_wherever_it_is_cut_or_changed() {
     let (asked, dir) = (Asked::of(&world), written(&world));
     let state = asked.finished(dir.path());
     let options = asked.options();
-    assert!(State::parse(&state, &options).is_ok());
-    let damaged = |bytes: &[u8], what: &str| match State::parse(bytes, &options) {
+    assert!(parsed(state.to_vec(), &options).is_ok());
+    let damaged = |bytes: &[u8], what: &str| match parsed(bytes.to_vec(), &options) {
         Err(StateError::Damaged) => {}
         Err(other) => panic!("{what}: {other}"),
         Ok(_) => panic!("{what}: taken"),
@@ -432,7 +440,7 @@ fn a_damaged_state_is_refused_wherever_it_is_cut_or_changed() {
         ("\"gaps\":[", "\"gaps\":[[0,99]"),
     ] {
         let changed = summed(&state, |text| text.replacen(from, to, 1));
-        let Ok(state) = State::parse(&changed, &options) else {
+        let Ok(state) = parsed(changed.to_vec(), &options) else {
             continue;
         };
         let (source, from) = (Folder::open(dir.path()).unwrap(), Some(state));

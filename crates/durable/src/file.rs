@@ -31,7 +31,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -203,6 +203,19 @@ impl ReadFileError {
 /// [`WriteFileError::NoSpace`] and [`WriteFileError::Unchanged`]: the old file is untouched, try
 /// again. [`WriteFileError::Unknown`]: stop and reload; do not read back to find out.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteFileError> {
+    write_atomic_with(path, mode, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], of bytes that `content` writes one after the other, so that they need not fit into memory. An
+/// error of `content` leaves the old file untouched.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(
+    path: &Path,
+    mode: u32,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteFileError> {
     let (dir_path, name) = split(path)?;
     let unchanged = |step: Step, source: io::Error| {
         if is_no_space(&source) {
@@ -220,7 +233,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteFil
     let dir = open_dir(dir_path).map_err(|e| unchanged(Step::OpenDir, e))?;
     let (temporary, file) =
         create_temporary(&dir, name, mode).map_err(|e| unchanged(Step::Create, e))?;
-    if let Err((step, error)) = fill(file, bytes, mode) {
+    if let Err((step, error)) = fill(file, content, mode) {
         // The outcome is already decided; a temporary file that cannot be removed is swept later.
         let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
         return Err(unchanged(step, error));
@@ -297,6 +310,31 @@ pub fn create_dir_durable(path: &Path, mode: u32) -> Result<(), CreateDirError> 
 /// [`ReadFileError::TooLarge`], [`ReadFileError::NotAFile`] and [`ReadFileError::NotFound`] are
 /// for the caller to judge; [`ReadFileError::Io`] may pass.
 pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadFileError> {
+    let file = open_limited(path, bytes_max)?;
+    let failed = |step: Step, source: io::Error| ReadFileError::Io {
+        path: path.to_owned(),
+        step,
+        source,
+    };
+    let length = file.metadata().map_err(|e| failed(Step::Stat, e))?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| failed(Step::Read, e))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(ReadFileError::TooLarge {
+            path: path.to_owned(),
+            bytes_max,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Opens a regular file that holds at most `bytes_max` bytes now, to be read in parts. It may grow meanwhile.
+///
+/// # Errors
+/// As [`read_limited`].
+pub fn open_limited(path: &Path, bytes_max: u64) -> Result<File, ReadFileError> {
     let failed = |step: Step, source: io::Error| ReadFileError::Io {
         path: path.to_owned(),
         step,
@@ -320,21 +358,13 @@ pub fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadFileErro
             path: path.to_owned(),
         });
     }
-    let too_large = || ReadFileError::TooLarge {
-        path: path.to_owned(),
-        bytes_max,
-    };
     if stat.len() > bytes_max {
-        return Err(too_large());
+        return Err(ReadFileError::TooLarge {
+            path: path.to_owned(),
+            bytes_max,
+        });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(stat.len()).unwrap_or(0));
-    file.take(bytes_max.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|e| failed(Step::Read, e))?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(too_large());
-    }
-    Ok(bytes)
+    Ok(file)
 }
 
 /// Removes the temporary files that crashed writers left in a directory; returns how many.
@@ -408,9 +438,17 @@ fn create_temporary(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<(OsSt
     Err(rustix::io::Errno::EXIST.into())
 }
 
-fn fill(mut file: File, bytes: &[u8], mode: u32) -> Result<(), (Step, io::Error)> {
+fn fill(
+    file: File,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    mode: u32,
+) -> Result<(), (Step, io::Error)> {
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(|e| (Step::SetMode, e.into()))?;
-    file.write_all(bytes).map_err(|e| (Step::Write, e))?;
+    let mut writing = BufWriter::new(file);
+    content(&mut writing).map_err(|e| (Step::Write, e))?;
+    let file = writing
+        .into_inner()
+        .map_err(|e| (Step::Write, e.into_error()))?;
     file.sync_all().map_err(|e| (Step::SyncFile, e))
 }
 

@@ -18,6 +18,8 @@ pub mod segment;
 
 pub use book::{BookLimits, OpenedLog, RecordIter, Retired, SegmentLog};
 pub use error::{Family, Step};
-pub use file::{create_dir_durable, read_limited, remove_durable, write_atomic};
+pub use file::{
+    create_dir_durable, open_limited, read_limited, remove_durable, write_atomic, write_atomic_with,
+};
 pub use lock::FolderLock;
 pub use segment::{OpenedSegment, Record, SegmentReader, SegmentWriter, TornTail};

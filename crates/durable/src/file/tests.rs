@@ -50,6 +50,47 @@ fn write_atomic_failing_at_the_rename_leaves_the_old_state() {
 }
 
 #[test]
+fn write_atomic_with_takes_parts_and_an_error_among_them_leaves_the_old_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let parts = [b'x'; 10_000];
+    write_atomic_with(&path, 0o600, |file| {
+        parts.chunks(3).try_for_each(|part| file.write_all(part))
+    })
+    .unwrap();
+    assert_eq!(fs::read(&path).unwrap(), parts);
+    let error = write_atomic_with(&path, 0o600, |file| {
+        file.write_all(&[b'y'; 100_000])?;
+        Err(io::Error::other("no more"))
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(
+        error,
+        WriteFileError::Unchanged {
+            step: Step::Write,
+            ..
+        }
+    ));
+    assert_eq!(fs::read(&path).unwrap(), parts);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn open_limited_refuses_what_is_too_large_or_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    fs::write(&path, b"12345").unwrap();
+    assert_eq!(open_limited(&path, 5).unwrap().metadata().unwrap().len(), 5);
+    let too_large = open_limited(&path, 4);
+    assert!(matches!(
+        too_large,
+        Err(ReadFileError::TooLarge { bytes_max: 4, .. })
+    ));
+    let folder = open_limited(dir.path(), 4);
+    assert!(matches!(folder, Err(ReadFileError::NotAFile { .. })));
+}
+
+#[test]
 fn write_atomic_refuses_a_path_without_a_name() {
     let error = write_atomic(Path::new("/"), b"x", 0o600).unwrap_err();
     assert!(matches!(error, WriteFileError::NoFileName { .. }));
