@@ -11,6 +11,7 @@ use crate::refusal::Refusal;
 use cairn_event::body::{Body, ChainStart};
 use cairn_event::{Entry, Kid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Chains by identifier.
 #[derive(Clone, Debug, Default)]
@@ -22,11 +23,18 @@ pub(super) struct Chains {
     absent: BTreeSet<Kid>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Held {
     state: ChainState,
     /// Entries that the ledger counted when the chain was used last.
     used: u64,
+}
+
+impl fmt::Debug for Held {
+    /// Without when it was used: ledgers that know the same are shown alike.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.fmt(formatter)
+    }
 }
 
 impl Chains {
