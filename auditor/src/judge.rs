@@ -117,6 +117,11 @@ impl Judge {
         &self.ledger
     }
 
+    /// The ledger, when nothing is judged any more.
+    pub fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
     /// The ledger, for a reader who lets chains go and recalls them.
     pub fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger

@@ -359,7 +359,7 @@ impl Walk {
         let nowhere = |index, reason| Failure::of_index("entries", index, reason);
         self.beacons.settle(|_, _| TreeAt::Unknown, nowhere);
         self.settle_erased();
-        let ledger = self.judge.ledger().clone();
+        let ledger = self.judge.into_ledger();
         let tables = self.collector.unwrap_or_default().finish(
             &ledger,
             &self.context,
