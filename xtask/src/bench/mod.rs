@@ -128,6 +128,8 @@ fn measure(
         if wanted(Part::Pack) {
             eprintln!("bench: an audit of that log");
             audit::measure(programs, &folder, &loaded, figures)?;
+            eprintln!("bench: an audit of a log of many chains");
+            audit::measure_chains(programs, &folder, figures)?;
             eprintln!("bench: an evidence pack over it");
             pack::measure(programs, &folder, &loaded, figures)?;
         }
