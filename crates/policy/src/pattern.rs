@@ -55,7 +55,12 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ),
     ("Monitor", &["run_in_background"]),
     ("Read", &["offset", "limit"]),
-    ("Edit", &["replace_all"]),
+    ("Edit", &["replace_all", "old_string", "new_string"]),
+    ("Write", &["content"]),
+    (
+        "NotebookEdit",
+        &["cell_id", "cell_type", "edit_mode", "new_source"],
+    ),
     ("WebFetch", &["prompt"]),
     (
         "Agent",

@@ -28,7 +28,7 @@ const PINNED: &[(u32, &str)] = &[
     ),
     (
         4,
-        "950b76840fa77c0248c7bf0c57c527a4131a040db181ec1bc5bac654ddd5e443",
+        "06f7949bdbe509aba8192b2a8fd82e14c9af62f7a38498a0265591d30d253a84",
     ),
 ];
 
