@@ -41,6 +41,7 @@ mod segment;
 mod shadow;
 pub mod staleness;
 mod star;
+pub mod steering;
 pub mod subject;
 pub mod work;
 
@@ -68,5 +69,6 @@ pub use request::{MAX_RULE_LINKS, McpCall, Request, ResolvedPath, RuleLink, path
 pub use rule_paths::rule_paths;
 pub use scenario::{Scenario, ScenarioError};
 pub use staleness::{FRESH_LEAST_MS, Freshness, Staleness};
+pub use steering::{Family, Holds, Steering, steering, steering_in_any_letters};
 pub use subject::Subject;
 pub use work::{Cost, MAX_COMPARING_STEPS, MAX_READING_STEPS};

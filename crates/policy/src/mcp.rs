@@ -4,10 +4,9 @@
 //! device is the daemon's business.
 //! Source: architecture section 4 (last line); endpoint findings on MCP control.
 
-mod steering;
-
 use crate::bundle::Scope;
 use crate::glob::Glob;
+use crate::steering::{Family, steering_in_any_letters};
 use crate::subject::Subject;
 use crate::work::Work;
 use serde::{Deserialize, Serialize};
@@ -214,11 +213,23 @@ impl McpServer {
         let mut variables = variables.into_iter().flat_map(|members| members.keys());
         Self {
             name: name.to_owned(),
-            steered: !command.is_empty() && variables.any(|name| steering::steers(name)),
+            steered: !command.is_empty() && variables.any(|name| steers(name)),
             command,
             url,
         }
     }
+}
+
+/// Whether a variable of this name may make a definition's command another program; some programs read theirs in
+/// small letters too.
+///
+/// A list of commands says what runs only where the definition does not say otherwise by the way. Two parts of the
+/// list of variables are left out: names that only end like such ones, and clusters and clouds, because whose account a
+/// server works with is an option of the server itself. Harmless members of a family are not: no definition needs
+/// them.
+fn steers(name: &str) -> bool {
+    steering_in_any_letters(name)
+        .is_some_and(|one| !matches!(one.family, Family::Guessed | Family::Cloud))
 }
 
 /// Whether `server` may run under `policy` for this person.

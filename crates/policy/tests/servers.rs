@@ -31,10 +31,23 @@ fn a_variable_that_decides_what_runs_makes_an_allowed_command_another() {
         "NODE_OPTIONS",
         "npm_config_registry",
         "HOME",
+        "docker_host",
+        "Git-Exec-Path",
+        "JAVA_HOME",
+        "CARGO_TERM_COLOR",
     ] {
         assert_eq!(of(variable), McpReason::Steered, "{variable}");
     }
-    for variable in ["GITHUB_TOKEN", "LOG_LEVEL", "PATHS", "OLD_PATH"] {
+    for variable in [
+        "GITHUB_TOKEN",
+        "LOG_LEVEL",
+        "PATHS",
+        "OLD_PATH",
+        "PYTHONUNBUFFERED",
+        "START_COMMAND",
+        "KUBECONFIG",
+        "GOOGLE_API_KEY",
+    ] {
         assert_eq!(of(variable), McpReason::AllowEntry(0), "{variable}");
     }
     let own = serde_json::json!({"command": "own-mcp", "env": {"PATH": "/opt"}});

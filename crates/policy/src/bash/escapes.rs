@@ -1,6 +1,7 @@
 //! Shell escapes: programs that run what an option, an argument or a variable says.
 //!
-//! Owns the tables of such options, arguments and variables, and reading them off an argument vector.
+//! Owns the tables of such options and arguments, and reading them off an argument vector; which variables there
+//! are is in [`crate::steering`].
 //! A script that is found is read like the line itself; what cannot be read counts as running anything.
 //! A program file of one's own is not looked into: no reading of a line can tell what it does.
 //! Source: Claude Code findings 2.4; the programs' own manuals.
@@ -10,6 +11,7 @@ use super::launch::Launched;
 use super::scan::Word;
 use super::sed;
 use crate::glob::known_text;
+use crate::steering::{Holds, steering};
 
 /// Options whose value is a command: (programs, options, text before the command inside the value).
 const COMMAND_OPTIONS: &[(&[&str], &[&str], &str)] = &[
@@ -180,46 +182,24 @@ const INPUT_READERS: &[&str] = &[
     "expect", "crontab", "vim", "vi", "nvim",
 ];
 
-/// Variables whose value a program runs, by the end of their name.
-const COMMAND_VARIABLES: &[&str] = &[
-    "PAGER",
-    "EDITOR",
-    "VISUAL",
-    "BROWSER",
-    "_COMMAND",
-    "ASKPASS",
-    "_WRAPPER",
-    "PS4",
-    "PS0",
-    "PS1",
-    "LESSOPEN",
-    "LESSCLOSE",
-    "SHELL",
-    "_DIFF",
-    "MANOPT",
-    "FZF_DEFAULT_COMMAND",
-    "GIT_SSH",
-    "_RSH",
-    "CC",
-    "CXX",
-    "LD",
-    "RUSTC",
-];
-
-/// Variables whose value is code or options of an interpreter.
-const CODE_VARIABLES: &[&str] = &[
-    "PERL5OPT",
-    "PERL5DB",
-    "RUBYOPT",
-    "NODE_OPTIONS",
-    "PYTHONINSPECT",
-    "PYTHONWARNINGS",
-    "PYTHONBREAKPOINT",
-    "JAVA_TOOL_OPTIONS",
-    "BASH_FUNC",
-    "GIT_CONFIG_",
-    "MAKEFLAGS",
-    "GCONV_PATH",
+/// What an option says in a variable where it names a program or loads code: `-toolexec`, `-C linker=`,
+/// `--to-command`, `-fplugin`, `-javaagent`.
+const MARKED_OPTIONS: &[&str] = &[
+    "!",
+    "`",
+    "$(",
+    "agent",
+    "codegen",
+    "command",
+    "exec",
+    "linker",
+    "plugin",
+    "program",
+    "OnError",
+    "OnOutOfMemory",
+    "script",
+    "wrapper",
+    "Xbootclasspath",
 ];
 
 /// Looks for shell escapes of a program.
@@ -308,33 +288,37 @@ fn by_name(name: &str, arguments: &[Word], stdin: &Stdin, found: &mut Launched<'
 }
 
 /// What an assignment makes later programs run.
+///
+/// Places are left out: nothing that runs stands on the line, what is there is a file, like a script that is called
+/// by its name.
 pub(super) fn assignment(word: &Word, found: &mut Launched<'_>) {
     let equals = crate::glob::Sym::Char('=');
     let Some(at) = word.value.iter().position(|sym| *sym == equals) else {
         return;
     };
-    let Some(name) = word.value.get(..at).and_then(known_text) else {
+    let known = word.value.get(..at).and_then(known_text);
+    let Some(variable) = known.as_deref().and_then(steering) else {
         return;
     };
     let value = word.tail(at + 1);
     let value = value.literal();
-    if name == "BASH_ENV" || name == "ENV" {
-        if value.is_none() {
-            found.hide("a start file made at run time");
-        }
-    } else if CODE_VARIABLES.iter().any(|known| name.starts_with(known)) {
-        found.hide("a variable that holds code");
-    } else if names_a_command(&name) {
+    match variable.holds {
+        Holds::StartFile if value.is_none() => found.hide("a start file made at run time"),
+        Holds::Code => found.hide("a variable that holds code"),
+        Holds::Options => match value {
+            Some(text) if !MARKED_OPTIONS.iter().any(|mark| text.contains(mark)) => {}
+            _ => found.hide("options that may run a command"),
+        },
         // Prompts and pagers hold text with substitutions, or `|command`.
-        let value = value.map(|value| value.trim_start_matches('|'));
-        if name.starts_with("PS") {
-            match value {
-                Some(text) if !text.contains(['$', '`']) => {}
-                _ => found.hide("a prompt that runs commands"),
-            }
-        } else {
-            found.script(value.map(str::to_owned));
+        Holds::Prompt => match value {
+            Some(text) if !text.contains(['$', '`']) => {}
+            _ => found.hide("a prompt that runs commands"),
+        },
+        Holds::Command => {
+            let command = value.map(|value| value.trim_start_matches('|'));
+            found.script(command.map(str::to_owned));
         }
+        Holds::StartFile | Holds::Place | Holds::Nothing => {}
     }
 }
 
@@ -344,16 +328,6 @@ fn is_plain_ssh(command: &str) -> bool {
     command.split(' ').next() == Some("ssh")
         && command.chars().all(plain)
         && !command.contains("Command")
-}
-
-/// `PAGER`, `GIT_PAGER`, `GIT_SSH_COMMAND`.
-fn names_a_command(variable: &str) -> bool {
-    COMMAND_VARIABLES.iter().any(|known| {
-        let before = variable.strip_suffix(known);
-        before.is_some_and(|before| {
-            before.is_empty() || before.ends_with('_') || known.starts_with('_')
-        })
-    })
 }
 
 /// An index of an array is arithmetic, and arithmetic runs substitutions even where they are quoted.
