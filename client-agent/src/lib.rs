@@ -25,6 +25,7 @@ pub mod device;
 pub mod interference;
 pub mod recorder;
 pub mod servers;
+pub mod steered;
 pub mod telemetry;
 pub mod unmanaged;
 pub mod vigil;

@@ -19,10 +19,11 @@ mod program;
 mod settings;
 
 pub use codex::codex;
+pub(crate) use environment::held;
 pub use flags::{FlagProblem, Flags};
 pub use inventory::{Inventory, InventoryError, inventory};
 pub use launch::{WrapperError, claude};
 pub(crate) use launch::{agent_config, agent_state_file, sweep, withhold_unapproved};
 pub use leftover::{Leftover, leftovers, settings_files};
 pub use program::{CLAUDE_CODE, CODEX, Make, Program, ProgramError, file_number};
-pub(crate) use settings::{Reach, pin_environment, report_to, settings};
+pub(crate) use settings::{Reach, hold, report_to, settings};

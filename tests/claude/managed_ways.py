@@ -3,13 +3,16 @@
 The table in docs/operating/agent.md has a line for each.
 """
 
+import functools
 import os
 import signal
 import subprocess
 
 import telemetry
+import variables
+from agent import tool
 from bypasses import killing_hooks, steered, when_asked
-from machine import ALLOWED, denied, not_started, plain
+from machine import ALLOWED, SETTINGS, denied, not_started, plain
 from organisation import until
 from posture import fixture
 
@@ -33,6 +36,21 @@ def path_in_settings(device):
     run = plain(device, turns=[turn], cwd=steered(device))
     assert device.touched("free-steered"), run.printed
     assert not device.touched("steered") and not device.touched("traced"), run.printed
+
+
+def variable_of_an_administrator(device):
+    """What another managed file sets counts: neither the repository's value, nor what Cairn would hold it at."""
+    project, program = variables.repository(device, "steered-managed")
+    own = device.write(f"{device.root}/diff-of-all", f'#!/bin/sh\n: >"{device.mark("diff-of-all")}"\necho diff-of-all\n', 0o755)
+    variables.settings(device, project, GIT_EXTERNAL_DIFF=program, XDG_CONFIG_HOME=f"{project}/tools")
+    managed = device.write(f"{os.path.dirname(SETTINGS)}/20-git.json", {"env": {"GIT_EXTERNAL_DIFF": own}})
+    try:
+        identifier, turn = tool("Bash", command="git diff", description="x")
+        run = plain(device, turns=[turn], cwd=project)
+        variables.ran(run, identifier, "diff-of-all")
+        assert not device.touched("steered-managed"), run.printed
+    finally:
+        os.remove(managed)
 
 
 def continued_session(device):
@@ -164,5 +182,6 @@ def ended_session(device):
 
 SCENARIOS = [
     more_flags, path_in_settings, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, reports_of_the_agent,
+    *[variables.scenario(play, lambda device: functools.partial(plain, device)) for play in variables.ALL], variable_of_an_administrator,
     background_session, hung_daemon, removed_socket, killed_hooks, ended_session,
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import subprocess
 
 SETTINGS = {
     "permissions": {
-        "allow": ["Bash(mark *)", "Read(//**)", "Skill", "Agent"],
+        "allow": ["Bash(mark *)", "Bash(git *)", "Read(//**)", "Skill", "Agent"],
         "deny": ["Bash(mark *denied*)", "Read(~/.ssh/**)", "Read(**/secret-*)", "Bash(cat *secret-*)"],
     }
 }

@@ -21,6 +21,7 @@ import others  # noqa: E402
 import posture  # noqa: E402
 import servers  # noqa: E402
 import telemetry  # noqa: E402
+import variables  # noqa: E402
 from organisation import Organisation  # noqa: E402
 from policy import bundle  # noqa: E402
 from scenarios import Results, chosen  # noqa: E402
@@ -32,7 +33,7 @@ AT_ONCE = max(2, min(4, os.cpu_count() or 2))
 def groups(words):
     """Scenarios by device: those of one group share one, the others disturb theirs."""
     shared = bypasses.SHARED + mentions.SHARED + servers.SHARED + interactive.SHARED + others.SHARED
-    shared += telemetry.SHARED
+    shared += telemetry.SHARED + variables.SHARED
     apart = bypasses.APART + posture.APART + explained.APART
     found = [chosen(shared[start::2], words) for start in range(2)]
     found += [chosen(apart[start::6], words) for start in range(6)]

@@ -35,6 +35,9 @@ pub const STOP: &str = "cairn.stop";
 /// The gate that refuses a session in which somebody else's hooks would be asked as well.
 const INTERFERENCE_GATE: &str = "other-hooks";
 
+/// The gate that refuses a session whose commands a settings file would make others.
+const VARIABLES_GATE: &str = "settings-variables";
+
 /// What the model of a canary is told.
 const CANARY_SENTENCE: &str =
     "Cairn denied this action: it is a canary that proves that denials hold.";
@@ -115,6 +118,9 @@ pub struct LaunchRequest {
     /// Hooks of others that could change a call after it was judged, each in words.
     #[serde(default)]
     pub interference: Vec<String>,
+    /// Variables of settings files that would make a decided command another and cannot be held, each in words.
+    #[serde(default)]
+    pub unheld: Vec<String>,
 }
 
 /// An MCP server found configured.
@@ -318,7 +324,7 @@ impl Control {
         };
         let in_view_of_age = active.compiled.at_age(in_force.age_ms(now_ms()));
         let bundle = in_view_of_age.bundle();
-        answer.refused = self.interfered(&request, bundle, posture).await;
+        answer.refused = self.interfered(&request, bundle, posture, again).await;
         if answer.refused.is_some() {
             return answer;
         }
@@ -346,24 +352,36 @@ impl Control {
         answer
     }
 
-    /// Why an agent beside whose hooks others would be asked is not started; it is recorded.
+    /// Why an agent is not started beside whose hooks others would be asked, or whose commands others would make
+    /// other ones; it is recorded.
+    ///
+    /// One that runs is told nothing of it: what came up since was refused when it changed.
     async fn interfered(
         &self,
         request: &LaunchRequest,
         bundle: &Bundle,
         posture: Posture,
+        again: bool,
     ) -> Option<String> {
-        let one = request.interference.first()?;
-        if bundle.mode != DecisionMode::Enforce {
+        if bundle.mode != DecisionMode::Enforce || again {
             return None;
         }
-        let gate = INTERFERENCE_GATE.to_owned();
+        let contact = &bundle.contact;
+        let (gate, sentence) = match (&request.interference[..], &request.unheld[..]) {
+            ([one, ..], _) => (
+                INTERFERENCE_GATE,
+                format!("Cairn: {one}; remove it there, or ask {contact} for help."),
+            ),
+            ([], [one, ..]) => (
+                VARIABLES_GATE,
+                format!("Cairn: {one}, or ask {contact} for help."),
+            ),
+            ([], []) => return None,
+        };
+        let gate = gate.to_owned();
         let body = Body::SessionRefused(SessionRefused { gate });
         self.record(body, Vec::new(), Some(posture)).await;
-        Some(format!(
-            "Cairn: {one}; remove it there, or ask {} for help.",
-            bundle.contact
-        ))
+        Some(sentence)
     }
 
     pub(super) async fn record(

@@ -147,7 +147,8 @@ impl Core {
             askers,
             facts,
             identity.email.clone(),
-        );
+        )
+        .with_settings_in(state.agent_settings());
         Ok(Self {
             identity,
             gatekeeper: Arc::new(gatekeeper),

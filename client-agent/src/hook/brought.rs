@@ -81,32 +81,35 @@ impl Gatekeeper {
         // From before it counts as known: a prompt must not pass while it has no verdict.
         let _judging = self.restrictions.judging(&hook.session);
         let instruction = self.instruction(file).await;
-        if self.heard.told(&hook.session, instruction) {
-            self.instruct(ask, hook, file, started).await;
+        if let Some(claim) = self.heard.told(&hook.session.clone(), instruction)
+            && self.instruct(ask, hook, file, started).await
+        {
+            claim.judged();
         }
         Answer::silent()
     }
 
     /// Judges an instruction file of the session; a denial by anything but the default restricts the session,
-    /// because the content is in it already.
+    /// because the content is in it already. Gives whether the verdict is recorded.
     pub(super) async fn instruct(
         self: &Arc<Self>,
         ask: &Ask,
         hook: Hook,
         file: &str,
         started: Instant,
-    ) {
+    ) -> bool {
         let session = hook.session.clone();
         let _judging = self.restrictions.judging(&session);
         let ask = ask.unattended();
         let judged = self
             .verdict(ask, hook, read(file), "instructions".to_owned(), started)
             .await;
+        let is_recorded = judged.is_ok();
         let sentence = match judged {
             Ok(verdict) if verdict.effect == Effect::Deny && verdict.why != "default" => {
                 verdict.sentence
             }
-            Ok(_) => return,
+            Ok(_) => return is_recorded,
             Err(sentence) => sentence,
         };
         self.restrictions.restrict(
@@ -116,6 +119,7 @@ impl Gatekeeper {
                  cannot go on; remove the import and start a new one."
             ),
         );
+        is_recorded
     }
 
     /// The verdict on changed settings, as on a call of a tool named `ConfigChange`.
@@ -138,7 +142,11 @@ impl Gatekeeper {
         };
         let use_id = "config-change".to_owned();
         let ask = ask.unattended();
-        if let Err(sentence) = self.settings_without_hooks(&ask, &hook, file).await {
+        let unheard = match self.settings_without_hooks(&ask, &hook, file).await {
+            Ok(()) => self.settings_within_what_is_held(&ask, &hook, file).await,
+            refused => refused,
+        };
+        if let Err(sentence) = unheard {
             let decision = blank(&call, &use_id, None);
             self.refused(&ask, &hook.session, decision, started).await;
             return ask.agent.verdict(Gate::Config, Effect::Deny, &sentence);
@@ -181,7 +189,7 @@ impl Gatekeeper {
         let asker = self.askers.who(ask.pid, ask.agent_pid(), ask.agent.name());
         let servers = names(&asker);
         let found = mentions::find(text, cwd, &self.facts.home, servers.as_deref())
-            .ok_or("it brings in too many files to judge")?;
+            .map_err(|error| error.to_string())?;
         let files = found.files.iter().map(|file| read(file));
         let resources = found.resources.into_iter().map(resource);
         Ok(files.chain(resources).collect())

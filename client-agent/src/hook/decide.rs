@@ -21,6 +21,7 @@ use crate::telemetry::Joins;
 use crate::vigil::Vigil;
 use cairn_event::{Effect, Sha256};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,6 +48,8 @@ pub struct Gatekeeper {
     pub restrictions: Restrictions,
     /// Verdicts held against what the agent itself reports.
     pub joins: Joins,
+    /// Where the settings lie that agents were started with.
+    pub(super) agent_settings: PathBuf,
     verdicts: Verdicts,
     directories: Directories,
     pub(super) rule_links: RuleLinks,
@@ -77,12 +80,19 @@ impl Gatekeeper {
             restrictions: Restrictions::default(),
             judged: Judged::default(),
             joins: Joins::default(),
+            agent_settings: PathBuf::new(),
             directories: Directories::default(),
             rule_links: RuleLinks::default(),
             heard: Heard::default(),
             verdicts: Verdicts::default(),
             running: Running::default(),
         }
+    }
+
+    /// The same, knowing the folder in which the settings lie that agents were started with.
+    pub fn with_settings_in(mut self, folder: PathBuf) -> Self {
+        self.agent_settings = folder;
+        self
     }
 
     /// Answers one hook.

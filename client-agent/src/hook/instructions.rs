@@ -12,6 +12,7 @@ mod heard;
 mod imports;
 mod walk;
 
+use heard::Ahead;
 pub(super) use heard::Heard;
 use walk::Places;
 
@@ -47,13 +48,44 @@ impl Gatekeeper {
             .await
             .map_err(|_| refusal("the session's instructions could not be looked for"))?
             .map_err(|error| refusal(&error.to_string()))?;
+        let underway = self.judge_ahead(ask, hook, files, started).await;
+        if underway.is_empty() {
+            return Ok(());
+        }
+        // Whoever judges them may be cut short; then they have no verdict, and are judged here.
+        self.restrictions.are_judged(&hook.session).await;
+        match &self.judge_ahead(ask, hook, underway, started).await[..] {
+            [] => Ok(()),
+            [..] => Err(refusal(
+                "what the session's instructions import is not judged yet",
+            )),
+        }
+    }
+
+    /// Judges the files of which nobody else has heard; gives those that somebody else is judging.
+    async fn judge_ahead(
+        self: &Arc<Self>,
+        ask: &Ask,
+        hook: &Hook,
+        files: Vec<String>,
+        started: Instant,
+    ) -> Vec<String> {
+        // From before the first counts as known: no other prompt may pass while it has no verdict.
+        let _judging = self.restrictions.judging(&hook.session);
+        let mut underway = Vec::new();
         for file in files {
             let key = self.instruction(&file).await;
-            if self.heard.ahead(&hook.session, key) {
-                self.instruct(ask, hook.clone(), &file, started).await;
+            match self.heard.ahead(&hook.session, key) {
+                Ahead::Known => {}
+                Ahead::Underway => underway.push(file),
+                Ahead::New(claim) => {
+                    if self.instruct(ask, hook.clone(), &file, started).await {
+                        claim.judged();
+                    }
+                }
             }
         }
-        Ok(())
+        underway
     }
 
     /// What a verdict on an instruction file was about: the file, where it leads, and the policy.

@@ -17,9 +17,23 @@ const FILES_MAX: usize = 32;
 /// refused, so that a wall of `@` can neither hide a name nor hold the hook up.
 const PROBES_MAX: usize = 32_768;
 
-/// Longest name looked at, in bytes: the kernel takes no longer path. What follows is not even read,
-/// because a prompt of one word may have thousands of `@`.
+/// Longest name looked at, in bytes: the kernel takes no longer path. But the program shortens `./` and `x/../` before
+/// it asks the kernel, so that a longer one with a `/` in it may name any file.
 const NAME_BYTES_MAX: usize = 4_096;
+
+/// Why it cannot be said what a prompt brings in; it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MentionsError {
+    /// More than [`FILES_MAX`] of them.
+    #[error("it brings in too many files to judge")]
+    TooMany,
+    /// More than [`PROBES_MAX`] names to look for.
+    #[error("it names more than can be looked for")]
+    TooManyNames,
+    /// A name, or a resource's address, of more than [`NAME_BYTES_MAX`].
+    #[error("it names a file by a name that is too long to be looked for")]
+    LongName,
+}
 
 /// What a prompt brings in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +47,16 @@ pub struct Mentions {
 /// Finds what the prompt names: existing files and folders, and resources of the servers that the
 /// agent was started with. With `None` for them every `@word:rest` is taken for a resource.
 ///
-/// A word such as `@ann` that names nothing brings nothing in and is left out. `None` where there
-/// are more than [`FILES_MAX`] or more than [`PROBES_MAX`] to look for, or a resource with a longer address
-/// than [`NAME_BYTES_MAX`]; the caller refuses the prompt.
-pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) -> Option<Mentions> {
+/// A word such as `@ann` that names nothing brings nothing in and is left out.
+///
+/// Errors: [`MentionsError`]; the caller refuses the prompt.
+pub fn find(
+    prompt: &str,
+    cwd: &str,
+    home: &Path,
+    servers: Option<&[String]>,
+) -> Result<Mentions, MentionsError> {
+    let mut words = Words::of(prompt);
     let mut search = Search {
         cwd,
         home,
@@ -47,7 +67,13 @@ pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) ->
         let rest = prompt.get(position + 1..).unwrap_or_default();
         match rest.strip_prefix('"') {
             Some(quoted) => {
-                let inside = quoted.split('"').next().unwrap_or_default();
+                let (inside, is_closed) = match quoted.split_once('"') {
+                    Some((inside, _)) => (inside, true),
+                    None => (beginning(quoted), false),
+                };
+                if is_closed && inside.len() > NAME_BYTES_MAX && inside.contains('/') {
+                    return Err(MentionsError::LongName);
+                }
                 search.names(inside)?;
                 search.names(inside.trim())?;
             }
@@ -56,16 +82,47 @@ pub fn find(prompt: &str, cwd: &str, home: &Path, servers: Option<&[String]>) ->
                 let word = near.split(ends_a_word).next().unwrap_or_default();
                 search.names(word)?;
                 let is_whole = word.len() < near.len() || near.len() == rest.len();
-                if search.resource(word, servers) && !is_whole {
-                    return None;
+                let names_one = search.resource(word, servers);
+                if !is_whole && (names_one || words.has_slash_after(position)) {
+                    return Err(MentionsError::LongName);
                 }
             }
         }
         if search.found.files.len() + search.found.resources.len() > FILES_MAX {
-            return None;
+            return Err(MentionsError::TooMany);
         }
     }
-    Some(search.found)
+    Ok(search.found)
+}
+
+/// The words of a prompt, from the first to the last: each is read once, however many `@` are in it.
+struct Words<'a> {
+    prompt: &'a str,
+    /// Where the word ends that was read last.
+    end: usize,
+    /// Its last `/`.
+    slash: Option<usize>,
+}
+
+impl<'a> Words<'a> {
+    fn of(prompt: &'a str) -> Self {
+        Self {
+            prompt,
+            end: 0,
+            slash: None,
+        }
+    }
+
+    /// Whether a `/` follows in the word at this position; positions only grow.
+    fn has_slash_after(&mut self, position: usize) -> bool {
+        if position >= self.end {
+            let rest = self.prompt.get(position..).unwrap_or_default();
+            let word = rest.split(ends_a_word).next().unwrap_or_default();
+            self.end = position + word.len();
+            self.slash = word.rfind('/').map(|at| position + at);
+        }
+        self.slash.is_some_and(|slash| slash > position)
+    }
 }
 
 /// The first [`NAME_BYTES_MAX`] bytes, or as many as are whole letters.
@@ -92,8 +149,8 @@ struct Search<'a> {
 impl Search<'_> {
     /// Takes `text` itself, and every part of it before something that is not a letter or digit: a
     /// line range, closing punctuation and brackets are not part of the name, and which of them the
-    /// program cuts off differs from version to version. `None` when the search is too long.
-    fn names(&mut self, text: &str) -> Option<()> {
+    /// program cuts off differs from version to version.
+    fn names(&mut self, text: &str) -> Result<(), MentionsError> {
         let text = beginning(text);
         self.name(text, true)?;
         for (position, letter) in text.char_indices() {
@@ -106,16 +163,16 @@ impl Search<'_> {
                 self.name(text.get(..position).unwrap_or_default(), closes || ranges)?;
             }
         }
-        Some(())
+        Ok(())
     }
 
-    fn name(&mut self, name: &str, folders: bool) -> Option<()> {
+    fn name(&mut self, name: &str, folders: bool) -> Result<(), MentionsError> {
         if name.is_empty() {
-            return Some(());
+            return Ok(());
         }
         self.probes += 1;
         if self.probes > PROBES_MAX {
-            return None;
+            return Err(MentionsError::TooManyNames);
         }
         let path = match name.strip_prefix('~') {
             Some("") => self.home.to_owned(),
@@ -133,7 +190,7 @@ impl Search<'_> {
         if exists && !self.found.files.contains(&path) {
             self.found.files.push(path);
         }
-        Some(())
+        Ok(())
     }
 
     /// Whether the word names a resource.

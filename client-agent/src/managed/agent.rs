@@ -3,6 +3,9 @@
 //! Owns reading it. Claude Code starts the helper itself, in the folder `/` and without its words, so
 //! its folder and words come from `/proc`.
 
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Largest command line read.
@@ -50,6 +53,22 @@ impl AgentProcess {
             cwd: std::fs::read_link(folder.join("cwd"))?,
             exe: std::fs::read_link(folder.join("exe"))?,
         })
+    }
+
+    /// The environment it was started with: what it has put in since, from settings, is not in it.
+    ///
+    /// Errors: what the kernel says; the helper then refuses.
+    pub fn environment(&self) -> std::io::Result<HashMap<OsString, OsString>> {
+        let path = Path::new("/proc").join(self.pid.to_string());
+        let bytes = cairn_durable::read_limited(&path.join("environ"), TEXT_BYTES_MAX * 8)
+            .map_err(std::io::Error::other)?;
+        let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = pair.split_at_checked(at)?;
+            let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+            Some((text(name), text(value.strip_prefix(b"=")?)))
+        });
+        Ok(pairs.collect())
     }
 
     /// Values of `--mcp-config`, without the file that the wrapper wrote.
@@ -130,5 +149,11 @@ mod tests {
     fn the_parent_is_a_process() {
         let parent = AgentProcess::parent().unwrap();
         assert!(parent.pid > 0 && parent.cwd.is_absolute() && parent.exe.is_absolute());
+        let environment = parent.environment().unwrap();
+        assert!(
+            environment
+                .get(OsStr::new("PATH"))
+                .is_some_and(|path| !path.is_empty())
+        );
     }
 }

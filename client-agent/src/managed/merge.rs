@@ -8,6 +8,7 @@
 
 use super::place::{AGENT, Place, SETTINGS};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Largest settings file; the agent's schema fits many times.
@@ -60,6 +61,19 @@ pub(super) fn answer(place: &Place, own: &Value) -> Value {
         members.retain(|name, _| !NOT_REPEATED.contains(&name.as_str()));
     }
     all
+}
+
+/// The variables that managed settings of others set: nobody but root says what they are.
+pub(super) fn variables_of_others(place: &Place) -> BTreeSet<String> {
+    let ours = place.inside(SETTINGS);
+    let mut names = BTreeSet::new();
+    for file in files(place).into_iter().filter(|file| *file != ours) {
+        let settings = read(&file);
+        let variables = settings.as_ref().and_then(|settings| settings.get("env"));
+        let variables = variables.and_then(Value::as_object).into_iter().flatten();
+        names.extend(variables.map(|(name, _)| name.clone()));
+    }
+    names
 }
 
 /// A file that is not JSON says nothing, to the agent as well.
@@ -148,5 +162,7 @@ mod tests {
             })
         );
         assert_eq!(missing(&own, &all), ["/disableAllHooks", "/env/A"]);
+        let named = variables_of_others(&place);
+        assert_eq!(named.into_iter().collect::<Vec<_>>(), ["A", "B"]);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Source: Claude Code findings 1.5 (Linux); Filesystem Hierarchy Standard 3.0 for the rest.
 
+use super::merge;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The programs, apart from any package's and any user's own.
@@ -64,6 +66,11 @@ impl Place {
     /// Whether an installation lies here, whole or not.
     pub fn is_managed(&self) -> bool {
         self.inside(MANIFEST).exists()
+    }
+
+    /// The variables that managed settings of others set here.
+    pub fn variables_of_others(&self) -> BTreeSet<String> {
+        merge::variables_of_others(self)
     }
 
     /// Whether only managed MCP servers run here, because the agent's own file says so.

@@ -18,14 +18,16 @@ use super::settings::{Live, live};
 use crate::daemon::{AskError, EnsureError, LAUNCH, LaunchAnswer, LaunchRequest, ask, ensure};
 use crate::enrolment::{Identity, IdentityError};
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir, StateError};
+use crate::steered::Pins;
 use crate::wrapper::{
-    Inventory, InventoryError, agent_config, agent_state_file, inventory, pin_environment, sweep,
+    Inventory, InventoryError, agent_config, agent_state_file, held, hold, inventory, sweep,
     withhold_unapproved,
 };
 use cairn_durable::file::{CreateDirError, WriteFileError};
 use cairn_durable::{create_dir_durable, write_atomic};
 use cairn_policy::McpServer;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// The name under which this program is the policy helper.
@@ -104,7 +106,13 @@ pub fn help() -> Result<Value, HelperError> {
         .agent_settings()
         .join(format!("{}.mcp.json", agent.pid));
     let found = servers_of(&agent, &own_servers)?;
-    let answer = asked(&state, &agent, &found)?;
+    let environment = agent.environment()?;
+    let pins = held(
+        &found.variables,
+        |name| environment.get(OsStr::new(name)).cloned(),
+        &place.variables_of_others(),
+    );
+    let answer = asked(&state, &agent, &found, &pins)?;
     let servers = mcp::servers(&answer.policy, &withheld(&found, &answer));
     let socket = state.socket();
     let mut own = live(&Live {
@@ -114,8 +122,7 @@ pub fn help() -> Result<Value, HelperError> {
         wrapped: agent.is_wrapped(&own_servers),
         telemetry: answer.telemetry.as_ref(),
     });
-    // The agent has started this process, with its own environment.
-    pin_environment(&mut own);
+    hold(&mut own, &pins);
     let settings = merge::answer(&place, &own);
     leave_copy(&state, &agent, &settings)?;
     Ok(json!({ "managedSettings": settings }))
@@ -132,6 +139,7 @@ fn asked(
     state: &StateDir,
     agent: &AgentProcess,
     found: &Inventory,
+    pins: &Pins,
 ) -> Result<LaunchAnswer, HelperError> {
     let request = LaunchRequest {
         agent: Some(agent.pid),
@@ -142,6 +150,7 @@ fn asked(
         elsewhere: found.elsewhere.clone(),
         // Only managed hooks run here.
         interference: Vec::new(),
+        unheld: pins.unheld.iter().map(ToString::to_string).collect(),
     };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     match answer.refused.take() {

@@ -57,6 +57,8 @@ pub fn codex(state: &StateDir, words: &[String]) -> Result<std::convert::Infalli
         servers: found.servers.clone(),
         elsewhere: found.elsewhere.clone(),
         interference: found.interference.clone(),
+        // Codex takes no variables from a repository's configuration.
+        unheld: Vec::new(),
     };
     let answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {

@@ -5,7 +5,11 @@
 //!
 //! Source: Claude Code findings 0.4 and 1.8.
 
+use crate::steered::{Found, Pins};
+use cairn_policy::steering;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 /// Removed variables with the reason, for people.
 const REMOVED: &[(&str, &str)] = &[
@@ -39,10 +43,10 @@ const REMOVED: &[(&str, &str)] = &[
     ("NODE_OPTIONS", "it can load code into the agent"),
 ];
 
-/// Variables by which a decided command becomes another program, or takes code along: those that every command, or every
-/// program of a common language, heeds. The developer may set them in the shell; settings may not. There are more, of
-/// single programs, than can be named.
-const STEERING: [&str; 14] = [
+/// Variables that every session holds, whether or not a settings file names them: those of the list in
+/// `cairn_policy` that every command, or every program of a common language, heeds. The developer may set them in the
+/// shell; settings may not. The rest of that list is held where a settings file names it ([`crate::steered`]).
+const ALWAYS_HELD: [&str; 14] = [
     "BASHOPTS",
     "GIT_CONFIG_COUNT",
     "GIT_CONFIG_PARAMETERS",
@@ -76,28 +80,99 @@ pub fn emptied() -> impl Iterator<Item = (String, Value)> {
         .map(|(name, _)| ((*name).to_owned(), Value::from("")))
 }
 
-/// What steers commands, as it is in `own`, the environment that the developer started the agent with; empty where it
-/// is not set there, which to all of these is as good as unset. Without a `PATH` there is none to hold on to.
-pub fn pinned(own: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
-    let value = |name: &'static str| match own(name) {
-        None if name == "PATH" => None,
-        value => Some((name, value.unwrap_or_default())),
-    };
-    STEERING.into_iter().filter_map(value).collect()
+/// What a session holds at what `own`, the environment that the developer starts the agent with, says: what every
+/// session does, and what settings files name. What is in `others` somebody else's settings hold, of more weight, and
+/// what Cairn empties stays empty.
+pub fn held(
+    found: &Found,
+    own: impl Fn(&str) -> Option<OsString>,
+    others: &BTreeSet<String>,
+) -> Pins {
+    let mut beside = others.clone();
+    beside.extend(REMOVED.iter().map(|(name, _)| (*name).to_owned()));
+    let mut pins = found.pins(&own, &beside);
+    let named: BTreeSet<String> = pins.values.iter().map(|(name, _)| name.clone()).collect();
+    let free = |name: &&str| !others.contains(*name) && !named.contains(*name);
+    for name in ALWAYS_HELD.into_iter().filter(free) {
+        // Without a `PATH` there is none to hold on to.
+        let unset = steering(name).and_then(|known| known.unset);
+        let value = own(name).and_then(|value| value.into_string().ok());
+        if let Some(value) = value.or_else(|| unset.map(str::to_owned)) {
+            pins.values.push((name.to_owned(), value));
+        }
+    }
+    pins
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+    use std::path::Path;
+
+    fn own(name: &str) -> Option<OsString> {
+        ["PAGER", "PATH"]
+            .contains(&name)
+            .then(|| OsString::from("mine"))
+    }
+
+    fn value<'a>(pins: &'a Pins, name: &str) -> Option<&'a str> {
+        let mut named = pins.values.iter().filter(|(known, _)| known == name);
+        let found = named.next().map(|(_, value)| value.as_str());
+        assert!(named.next().is_none(), "{name} is there twice");
+        found
+    }
 
     #[test]
     fn what_steers_commands_stays_as_the_developer_has_it() {
-        let own = |name: &str| (name == "PATH").then(|| "/bin".to_owned());
-        let pins = pinned(own);
-        assert_eq!(pins.len(), STEERING.len());
-        assert!(pins.contains(&("PATH", "/bin".to_owned())));
-        assert!(pins.contains(&("PYTHONPATH", String::new())));
-        assert!(!pinned(|_| None).iter().any(|(name, _)| *name == "PATH"));
+        let pins = held(&Found::default(), own, &BTreeSet::new());
+        assert_eq!(pins.values.len(), ALWAYS_HELD.len());
+        assert_eq!(value(&pins, "PATH"), Some("mine"));
+        assert_eq!(value(&pins, "PYTHONPATH"), Some(""));
+        assert_eq!(value(&pins, "PS4"), Some("+ "));
+        let nothing = held(&Found::default(), |_| None, &BTreeSet::new());
+        assert_eq!(value(&nothing, "PATH"), None);
+        for name in ALWAYS_HELD {
+            assert!(steering(name).is_some(), "{name} is not in the list");
+        }
+    }
+
+    #[test]
+    fn what_settings_name_is_held_and_what_others_hold_is_left_to_them() {
+        let mut found = Found::default();
+        let theirs = json!({
+            "PAGER": "x", "PATH": "x", "GIT_SSH_COMMAND": "x", "LD_PRELOAD": "x", "XDG_CONFIG_HOME": "x",
+            "GIT_CONFIG_KEY_3": "x", "MINE": "x", "CARGO_TERM_COLOR": "x", "START_COMMAND": "x",
+        });
+        found.add(Path::new("/p/settings.json"), Some(&theirs));
+        let others = ["XDG_CONFIG_HOME", "NODE_PATH", "PYTHONPATH"];
+        let pins = held(&found, own, &others.map(str::to_owned).into());
+        assert_eq!(
+            (value(&pins, "PAGER"), value(&pins, "PATH")),
+            (Some("mine"), Some("mine"))
+        );
+        assert_eq!(value(&pins, "GIT_CONFIG_KEY_3"), Some(""));
+        for name in [
+            "LD_PRELOAD",
+            "GIT_SSH_COMMAND",
+            "MINE",
+            "CARGO_TERM_COLOR",
+            "START_COMMAND",
+        ] {
+            assert_eq!(value(&pins, name), None, "{name}");
+        }
+        for name in others {
+            assert_eq!(value(&pins, name), None, "{name}");
+        }
+        let [unheld] = &pins.unheld[..] else {
+            panic!("{pins:?}")
+        };
+        assert!(
+            unheld
+                .to_string()
+                .contains("`/p/settings.json` sets `GIT_SSH_COMMAND`")
+        );
+        assert_eq!(pins.said.len(), 3, "{:?}", pins.said);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns reading the agent's own configuration files: the project's `.mcp.json` (this folder and
 //! those above it), the user's and the project's entries in `.claude.json`, installed plug-ins, and
 //! `--mcp-config`. Other projects that the agent knows are read as well: their servers are on the
-//! device, although nothing starts them here.
+//! device, although nothing starts them here. What else these files say that Cairn must answer is read with them.
 //!
 //! Source: Claude Code findings 1.7.
 
@@ -11,6 +11,7 @@ use super::leftover::settings_files;
 use super::plugins::plugin_servers;
 use crate::daemon::McpFound;
 use crate::interference::{self, Interference};
+use crate::steered::Found;
 use cairn_event::json::{self, JsonError, Numbers};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub struct Inventory {
     pub mods: Vec<PathBuf>,
     /// Hooks of others that could change a call after it was judged.
     pub interference: Vec<Interference>,
+    /// Variables of settings files by which a decided command would become another.
+    pub variables: Found,
     /// Names of project servers that the person approved in the agent's own dialog.
     pub approved: Vec<String>,
     /// Files that could not be read, in words; the servers in them are not started.
@@ -79,6 +82,8 @@ pub fn inventory(
     let settings = settings_files(cwd, config);
     let plugins = plugin_servers(config, &settings);
     found.interference = around(cwd, config, &settings);
+    found.variables = Found::in_files(settings.iter().map(PathBuf::as_path));
+    found.variables.add(state_file, user.get("env"));
     found.interference.extend(plugins.interference);
     found.servers.extend(plugins.servers);
     found.enabled = plugins.enabled;

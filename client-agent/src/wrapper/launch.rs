@@ -11,6 +11,7 @@ use crate::enrolment::{Identity, IdentityError};
 use crate::hook;
 use crate::managed::Place;
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir};
+use crate::steered::Pins;
 use crate::wrapper::{FlagProblem, Inventory, InventoryError};
 use cairn_durable::file::{CreateDirError, WriteFileError};
 use cairn_durable::{create_dir_durable, write_atomic};
@@ -116,6 +117,8 @@ pub fn claude(
         true => Vec::new(),
         false => found.interference.iter().map(ToString::to_string).collect(),
     };
+    let others = Place::machine().variables_of_others();
+    let pins = environment::held(&found.variables, |name| std::env::var_os(name), &others);
     let version = program.version.to_string();
     let programs = vec![program.path.clone(), hook.clone()];
     let request = LaunchRequest {
@@ -126,6 +129,7 @@ pub fn claude(
         servers: found.servers.clone(),
         elsewhere: found.elsewhere.clone(),
         interference: interference.clone(),
+        unheld: pins.unheld.iter().map(ToString::to_string).collect(),
     };
     let mut answer: LaunchAnswer = ask(state, LAUNCH, &request)?;
     if let Some(refused) = answer.refused {
@@ -133,7 +137,11 @@ pub fn claude(
     }
     withhold_unapproved(&found, &mut answer);
     announce(&answer, &interference);
-    let files = write_files(state, &hook, &answer)?;
+    // A policy that only monitors lets through what cannot be held.
+    for one in request.unheld.iter().chain(&pins.said) {
+        tell!("cairn: {one}");
+    }
+    let files = write_files(state, &hook, &answer, &pins)?;
     // On success the agent has this process's number, terminal and signals.
     let source = command(&program, &files, &flags.pass).exec();
     Err(WrapperError::Start {
@@ -226,6 +234,7 @@ fn write_files(
     state: &StateDir,
     hook: &Path,
     answer: &LaunchAnswer,
+    pins: &Pins,
 ) -> Result<Files, WrapperError> {
     let dir = state.agent_settings();
     sweep(&dir);
@@ -235,7 +244,7 @@ fn write_files(
         servers: dir.join(format!("{pid}.mcp.json")),
     };
     let mut made = settings::settings(hook, Reach::Socket(&state.socket()), &answer.deny);
-    settings::pin_environment(&mut made);
+    settings::hold(&mut made, pins);
     if let Some(sink) = &answer.telemetry {
         settings::report_to(&mut made, sink);
     }

@@ -6,6 +6,7 @@
 //! Source: Claude Code findings 0.1, 0.2, 1.2, 1.3 and 6.
 
 use super::environment;
+use crate::steered::Pins;
 use crate::telemetry::Sink;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -89,18 +90,15 @@ pub fn report_to(settings: &mut Value, sink: &Sink) {
     set(settings, variables);
 }
 
-/// Holds on to what steers commands in the environment of this process, which is the agent's.
-pub fn pin_environment(settings: &mut Value) {
-    set(
-        settings,
-        environment::pinned(|name| std::env::var(name).ok()),
-    );
+/// Has the agent hold these variables at these values, whatever settings of less weight say.
+pub fn hold(settings: &mut Value, pins: &Pins) {
+    set(settings, pins.values.iter().cloned());
 }
 
-fn set(settings: &mut Value, variables: impl IntoIterator<Item = (&'static str, String)>) {
+fn set(settings: &mut Value, variables: impl IntoIterator<Item = (impl Into<String>, String)>) {
     if let Some(environment) = settings.get_mut("env").and_then(Value::as_object_mut) {
         for (name, value) in variables {
-            environment.insert(name.to_owned(), Value::from(value));
+            environment.insert(name.into(), Value::from(value));
         }
     }
 }

@@ -147,6 +147,26 @@ fn changed_settings_with_hooks_of_others_do_not_take_effect() {
     assert_eq!(change(&device, "settings.json"), json!({}));
 }
 
+/// What the agent was started with holds some variables; others of a repository take no effect while it runs.
+#[test]
+fn changed_settings_with_variables_that_nothing_holds_do_not_take_effect() {
+    let device = Device::new(&bundle(rules()));
+    let _daemon = device.start();
+    write(&device, "settings.json", r#"{"env":{"NODE_ENV":"test"}}"#);
+    assert_eq!(change(&device, "settings.json"), json!({}));
+    write(
+        &device,
+        "settings.json",
+        r#"{"env":{"GIT_EXTERNAL_DIFF":"./x"}}"#,
+    );
+    let answer = change(&device, "settings.json");
+    assert_eq!(answer["decision"], "block");
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.contains("`GIT_EXTERNAL_DIFF`"), "{reason}");
+    write(&device, "settings.json", "{");
+    assert_eq!(change(&device, "settings.json")["decision"], "block");
+}
+
 /// The daemon was started after the agent and does not know which servers it has.
 #[test]
 fn a_resource_is_judged_although_the_launch_is_not_known() {

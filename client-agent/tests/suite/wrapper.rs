@@ -232,6 +232,71 @@ fn hooks_of_others_stop_the_start_unless_the_policy_only_monitors() {
     }
 }
 
+/// Writes the project's settings with these variables.
+fn set_in_the_project(device: &Device, variables: &Value) {
+    let folder = device.dir.join("project/.claude");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = json!({ "env": variables });
+    std::fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
+}
+
+/// A repository's settings set variables for every command of the agent.
+#[test]
+fn variables_of_a_repository_that_steer_commands_are_held() {
+    let device = Device::new(&bundle(two_rules()));
+    device.hook("PostToolUse", b"{}");
+    let _daemon = device.start();
+    let theirs = json!({
+        "XDG_CONFIG_HOME": "./cfg", "GIT_CONFIG_KEY_3": "core.pager", "PS4": "$(x)", "NODE_ENV": "test",
+    });
+    set_in_the_project(&device, &theirs);
+    let output = run(&device, &["-p", "x"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{stderr}");
+    assert!(
+        stderr.contains("sets `XDG_CONFIG_HOME`, which stays as it is"),
+        "{stderr}"
+    );
+    let held = &file(&device, "settings.json")["env"];
+    assert_eq!(
+        (
+            &held["XDG_CONFIG_HOME"],
+            &held["GIT_CONFIG_KEY_3"],
+            &held["PS4"]
+        ),
+        (&json!(""), &json!(""), &json!("+ "))
+    );
+    assert_eq!(held.get("NODE_ENV"), None);
+    assert_eq!(held["PATH"], json!(std::env::var("PATH").unwrap()));
+}
+
+#[test]
+fn a_variable_that_cannot_be_held_stops_the_start_unless_the_policy_only_monitors() {
+    let mut monitor = two_rules();
+    monitor["mode"] = json!("monitor");
+    for (rules, code) in [(two_rules(), 1), (monitor, 7)] {
+        let device = Device::new(&bundle(rules));
+        device.hook("PostToolUse", b"{}");
+        let _daemon = device.start();
+        set_in_the_project(&device, &json!({ "GIT_SSH_COMMAND": "./x" }));
+        let output = run(&device, &["-p", "x"]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        for word in [
+            ".claude/settings.json` sets `GIT_SSH_COMMAND`",
+            "in the shell",
+        ] {
+            assert!(stderr.contains(word), "{stderr}");
+        }
+        let frames = device.spooled();
+        let refused = frames.iter().any(|frame| {
+            matches!(&frame.entry().payload().body,
+                Body::SessionRefused(one) if one.gate == "settings-variables")
+        });
+        assert_eq!(refused, code == 1);
+    }
+}
+
 #[test]
 fn an_unenrolled_device_is_told_what_to_do() {
     let device = Device::new(&two_rules());

@@ -165,17 +165,19 @@ fn a_prompt_with_more_files_than_are_judged_is_not_judged_in_part() {
     let cwd = folder.path().to_string_lossy().into_owned();
     let mut prompt = String::new();
     for number in 0..=FILES_MAX {
-        assert!(find(&prompt, &cwd, folder.path(), Some(&[])).is_some());
+        assert!(find(&prompt, &cwd, folder.path(), Some(&[])).is_ok());
         std::fs::write(folder.path().join(format!("f{number}")), "x").unwrap();
         prompt.push_str(&format!("@f{number} "));
     }
-    assert_eq!(find(&prompt, &cwd, folder.path(), Some(&[])), None);
+    let found = find(&prompt, &cwd, folder.path(), Some(&[]));
+    assert_eq!(found, Err(MentionsError::TooMany));
 }
 
 #[test]
 fn a_wall_of_mentions_ends_the_search() {
     let prompt = "@.".repeat(PROBES_MAX);
-    assert_eq!(find(&prompt, "/", Path::new("/nohome"), Some(&[])), None);
+    let found = find(&prompt, "/", Path::new("/nohome"), Some(&[]));
+    assert_eq!(found, Err(MentionsError::TooManyNames));
 }
 
 #[test]
@@ -199,6 +201,45 @@ fn an_address_of_which_only_the_beginning_was_read_is_not_judged() {
         assert_eq!(known, open);
         known.map(|found| found.resources.len())
     };
-    assert_eq!(found((NAME_BYTES_MAX - 5) / 2), Some(2));
-    assert_eq!(found(NAME_BYTES_MAX), None);
+    assert_eq!(found((NAME_BYTES_MAX - 5) / 2), Ok(2));
+    assert_eq!(found(NAME_BYTES_MAX), Err(MentionsError::LongName));
+}
+
+/// The program shortens a name before it looks for the file.
+#[test]
+fn a_long_name_with_folders_in_it_refuses_the_prompt() {
+    let (folder, cwd) = scene();
+    let found = |prompt: &str| {
+        let found = find(prompt, &cwd, folder.path(), Some(&[]));
+        found.map(|found| found.files.len())
+    };
+    let long = "x".repeat(NAME_BYTES_MAX);
+    for prompt in [
+        format!("see @{}key", "./".repeat(NAME_BYTES_MAX)),
+        format!("see @{}key", "src/../".repeat(NAME_BYTES_MAX)),
+        format!("see @{long}/../key and more"),
+        format!("see @a@{long}/../key"),
+        format!("see @\"{}key\"", "./".repeat(NAME_BYTES_MAX)),
+        format!("@key @{}.ssh/id#L1", "./".repeat(NAME_BYTES_MAX)),
+    ] {
+        assert_eq!(
+            found(&prompt),
+            Err(MentionsError::LongName),
+            "{}",
+            &prompt[..60]
+        );
+    }
+    let whole = format!("see @{}key", "./".repeat((NAME_BYTES_MAX - 4) / 2));
+    assert_eq!(found(&whole), Ok(1));
+    for harmless in [
+        format!("see @{long}{long} and/or @key"),
+        format!("a/b{long}{long}@c @key"),
+        format!("see @key and {}", "./".repeat(NAME_BYTES_MAX)),
+        format!(
+            "see @key, @\"never closed {}",
+            "and/or ".repeat(NAME_BYTES_MAX)
+        ),
+    ] {
+        assert_eq!(found(&harmless), Ok(1), "{}", &harmless[..60]);
+    }
 }
