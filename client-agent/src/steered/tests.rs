@@ -1,3 +1,5 @@
+//! What is read of settings files, and what each variable is held at.
+
 use super::*;
 use serde_json::json;
 

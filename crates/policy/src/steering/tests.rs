@@ -1,3 +1,5 @@
+//! The list beside the agent's own, and how a name is looked up in it.
+
 use super::*;
 use std::collections::HashSet;
 
