@@ -65,8 +65,9 @@ impl RuleLinks {
         self.lock().looking.push(now);
         let found = look(known.as_ref(), active, cwd, home);
         let mut state = self.lock();
-        let begun = state.looking.iter().position(|began| *began == now);
-        begun.map(|at| state.looking.swap_remove(at));
+        if let Some(at) = state.looking.iter().position(|began| *began == now) {
+            state.looking.swap_remove(at);
+        }
         match found {
             Some(found) => {
                 let links = links_of(&found);

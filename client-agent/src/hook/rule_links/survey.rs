@@ -156,8 +156,10 @@ fn leads_to(link: &Path, hops: usize) -> Option<PathBuf> {
         return Some(target);
     }
     let target = link.parent()?.join(fs::read_link(link).ok()?);
-    let next = |_| leads_to(&target, hops.checked_sub(1)?);
-    links::follow(&target).map_or_else(|| next(()), Some)
+    if let Some(found) = links::follow(&target) {
+        return Some(found);
+    }
+    leads_to(&target, hops.checked_sub(1)?)
 }
 
 #[cfg(test)]
