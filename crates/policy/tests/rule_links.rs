@@ -148,6 +148,27 @@ fn wildcards_that_only_reach_below_a_denied_directory_are_denied() {
     ] {
         assert_eq!(verdict("Read(src/**)", line), Effect::Ask, "{line}");
     }
+    // However it is written, and wherever it may end.
+    for line in [
+        "cat .//secre?",
+        "cat docs/.././secre?",
+        "cat src/*/../../secret",
+        "cat src/.*/secret",
+        "cat src/.?/secret",
+        "cat docs/$X/../../secret",
+        "cd $X && cat secre?",
+    ] {
+        let effect = verdict("Read(//w/proj/secret)", line);
+        assert_eq!(effect, Effect::Ask, "{line}");
+    }
+    for line in [
+        "cat docs/secre?",
+        "cat src/.a*/secret",
+        "cat docs/../src/s*",
+    ] {
+        let effect = verdict("Read(//w/proj/secret)", line);
+        assert_eq!(effect, Effect::NoOpinion, "{line}");
+    }
     let mut linked = bash("cat near/*.ts");
     let paths = paths_to_resolve("Bash", &linked.input, "/w/proj", "/home/u");
     assert_eq!(paths, ["/w/proj/near"]);

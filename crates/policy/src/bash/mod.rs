@@ -105,26 +105,64 @@ impl Line {
             }
             return forms;
         }
-        match path.first() {
-            Some(Sym::Char('/') | Sym::Any) => vec![Absolute::Open(path.to_vec())],
-            _ => {
-                let path = path
-                    .strip_prefix(&[Sym::Char('.'), Sym::Char('/')])
-                    .unwrap_or(path);
-                let below = |base: &String| [&syms(base), &[Sym::Char('/')][..], path].concat();
-                let bases = self.directories.iter();
-                bases.map(|base| Absolute::Open(below(base))).collect()
+        if let Some(Sym::Char('/') | Sym::Any) = path.first() {
+            return vec![Absolute::Open(straight(path))];
+        }
+        let below = |base: &[Sym]| Absolute::Open(straight(&[base, &[SLASH], path].concat()));
+        let bases = self.directories.iter().map(|base| below(&syms(base)));
+        let elsewhere = self.unknown_directory.then(|| below(&[Sym::Any]));
+        bases.chain(elsewhere).collect()
+    }
+}
+
+/// What stands between the segments of a path.
+const SLASH: Sym = Sym::Char('/');
+
+/// The segment that leads up.
+const UP: [Sym; 2] = [Sym::Char('.'), Sym::Char('.')];
+
+/// A path with unknown stretches, without `.`, `..` and doubled slashes. A way up from a name that is not known, and a
+/// wildcard that covers `..`, may end anywhere: of such a path only what follows is kept.
+///
+/// Trap: a variable within a path is taken for a name below what stands before it.
+fn straight(path: &[Sym]) -> Vec<Sym> {
+    let mut kept: Vec<&[Sym]> = Vec::new();
+    for segment in path.split(|sym| *sym == SLASH) {
+        match segment {
+            [] | [Sym::Char('.')] => {}
+            _ if segment == UP => {
+                let from = kept.pop();
+                if from.is_some_and(|name| known_text(name).is_none()) {
+                    kept = vec![&[Sym::Any]];
+                }
             }
+            _ if may_lead_up(segment) => kept = vec![&[Sym::Any]],
+            _ => kept.push(segment),
         }
     }
+    let from_anywhere = kept
+        .first()
+        .is_some_and(|first| first.starts_with(&[Sym::Any]));
+    let mut straight = kept.join(&SLASH);
+    if !from_anywhere {
+        straight.insert(0, SLASH);
+    }
+    straight
+}
+
+/// Whether a wildcard covers `..`, as `.*` does in most shells.
+fn may_lead_up(segment: &[Sym]) -> bool {
+    let dots = |sym: &Sym| matches!(sym, Sym::Char('.') | Sym::Segment { .. } | Sym::One);
+    segment.first() == Some(&Sym::Char('.'))
+        && segment.iter().all(dots)
+        && segment.iter().any(|sym| !matches!(sym, Sym::Char(_)))
 }
 
 /// Whether a path goes up from a directory that it names: where that is a link, the file is elsewhere.
 pub(crate) fn climbs(path: &[Sym]) -> bool {
-    let dots = [Sym::Char('.'), Sym::Char('.')];
-    let mut segments = path.split(|sym| *sym == Sym::Char('/'));
-    let named = |segment: &&[Sym]| !segment.is_empty() && !dots.starts_with(segment);
-    segments.any(|segment| named(&segment)) && segments.any(|segment| segment == dots)
+    let mut segments = path.split(|sym| *sym == SLASH);
+    let named = |segment: &&[Sym]| !segment.is_empty() && !UP.starts_with(segment);
+    segments.any(|segment| named(&segment)) && segments.any(|segment| segment == UP)
 }
 
 /// An absolute path that a line names.
@@ -158,9 +196,7 @@ impl Absolute {
         let known: String = known.collect();
         let (directory, name) = known.rsplit_once('/')?;
         let rest = path.get(known.chars().count() - name.chars().count()..)?;
-        let dots = [Sym::Char('.'), Sym::Char('.')];
-        let mut segments = rest.split(|sym| *sym == Sym::Char('/'));
-        let leads_up = rest.contains(&Sym::Any) || segments.any(|segment| segment == dots);
+        let leads_up = rest.contains(&Sym::Any);
         (known.starts_with('/') && !leads_up).then(|| paths::absolute(directory, "/", "/"))
     }
 }

@@ -4,7 +4,8 @@
 //! column is the value that is as good as none; without one the variable can be removed, but not emptied: Git takes
 //! an empty `GIT_SSH_COMMAND` for the command to run.
 //!
-//! Source: for each family the manuals of its programs; what an empty value means was read in their sources.
+//! Source: for each family the manuals of its programs. What an empty value means was tried with Git; where it is in doubt a
+//! row has no such value, and the session is refused.
 
 use super::Family::{
     Agent, Build, Cloud, Containers, Guessed, Interpreter, Loader, Other, Packages, Shell,
