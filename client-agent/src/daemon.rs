@@ -12,8 +12,8 @@ mod socket;
 mod wire;
 
 pub use control::{
-    CANARY, CanaryRequest, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, STATUS,
-    StatusAnswer, ask,
+    CANARY, CanaryRequest, LAUNCH, LaunchAnswer, LaunchRequest, McpFound, McpJudged, PROJECT,
+    STATUS, StatusAnswer, ask,
 };
 pub use ensure::{EnsureError, ensure, stop};
 pub use mcp::fingerprint;

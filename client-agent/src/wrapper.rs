@@ -21,7 +21,7 @@ mod settings;
 pub use codex::codex;
 pub(crate) use environment::held;
 pub use flags::{FlagProblem, Flags};
-pub use inventory::{Inventory, InventoryError, inventory};
+pub use inventory::{ENTERPRISE, Inventory, InventoryError, inventory};
 pub use launch::{WrapperError, claude};
 pub(crate) use launch::{agent_config, agent_state_file, sweep, withhold_unapproved};
 pub use leftover::{Leftover, leftovers, settings_files};

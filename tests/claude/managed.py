@@ -345,7 +345,7 @@ def uninstalled(device):
 SCENARIOS = [
     dry_run_and_install, control, canary_proves_it, weakening_flags, variables, settings_of_project_and_user, mods_in_the_configuration,
     resumed_session, wrapper_records_once, servers, *managed_ways.SCENARIOS, killed_daemon, removed_hook, removed_helper, replaced_socket,
-    closed_gate, not_enrolled, covered_settings, uninstalled,
+    closed_gate, not_enrolled, covered_settings, uninstalled, managed_ways.servers_of_the_machine_without_an_installation,
 ]  # fmt: skip
 
 

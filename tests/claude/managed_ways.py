@@ -4,6 +4,7 @@ The table in docs/operating/agent.md has a line for each.
 """
 
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -51,6 +52,47 @@ def variable_of_an_administrator(device):
         assert not device.touched("steered-managed"), run.printed
     finally:
         os.remove(managed)
+
+
+def servers_of_the_machine(device):
+    """A file of managed servers that somebody else wrote: of its servers only the approved one is started."""
+    file = theirs(device)
+    try:
+        run = plain(device)
+        until("the server that may run", lambda: device.touched("good-mcp"))
+        assert not device.touched("mcp-theirs"), run.printed
+        listed_and_recorded(device)
+    finally:
+        os.remove(file)
+
+
+def servers_of_the_machine_without_an_installation(device):
+    """The same where nothing of Cairn's is installed: the agent would start it, so the agent is not started."""
+    os.remove(device.mark("good-mcp"))
+    file = theirs(device)
+    try:
+        run = device.run(turns=[device.touch("free-theirs")[1]])
+        assert run.code == 1 and not run.requests and "managed-mcp.json" in run.printed, run.printed
+        assert not device.touched("mcp-theirs") and not device.touched("good-mcp"), run.printed
+        listed_and_recorded(device)
+    finally:
+        os.remove(file)
+
+
+def theirs(device):
+    """The file of another profile: a server of the list, and one that is on none."""
+    program = lambda name: device.write(f"{device.home}/bin/{name}", f"#!/bin/sh\n: >{device.mark(name)}\n", 0o755)
+    program("good-mcp")
+    servers = {"good": {"command": "good-mcp"}, "theirs": {"command": program("mcp-theirs")}}
+    return device.write(f"{os.path.dirname(os.path.dirname(SETTINGS))}/managed-mcp.json", {"mcpServers": servers})
+
+
+def listed_and_recorded(device):
+    of_the_machine = lambda: {one["body"]["name"]: one["body"]["effect"] for one in device.entries("mcp.seen") if one["body"]["source"] == "enterprise"}
+    until("a record of each", lambda: of_the_machine() == {"good": "allow", "theirs": "deny"})
+    listed = json.loads(device.start_cairn("mcp", "list", "--json").communicate()[0])
+    found = {one["name"]: one["starts"] for one in listed if one["source"] == "enterprise"}
+    assert found == {"good": True, "theirs": False}, listed
 
 
 def continued_session(device):
@@ -182,6 +224,6 @@ def ended_session(device):
 
 SCENARIOS = [
     more_flags, path_in_settings, continued_session, another_configuration, hooks_of_a_plug_in, a_file_in_a_prompt, reports_of_the_agent,
-    *[variables.scenario(play, lambda device: functools.partial(plain, device)) for play in variables.ALL], variable_of_an_administrator,
+    *[variables.scenario(play, lambda device: functools.partial(plain, device)) for play in variables.ALL], variable_of_an_administrator, servers_of_the_machine,
     background_session, hung_daemon, removed_socket, killed_hooks, ended_session,
 ]  # fmt: skip

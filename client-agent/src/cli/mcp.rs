@@ -3,13 +3,14 @@
 use super::{moment, print_json, subject};
 use crate::daemon::fingerprint;
 use crate::enrolment::Identity;
+use crate::managed::Place;
 use crate::policy::Stored;
 use crate::servers::Servers;
 use crate::state::StateDir;
 use crate::wrapper::{agent_config, agent_state_file, inventory};
 use cairn_event::DecisionMode;
 use cairn_event::encoding::from_base64url;
-use cairn_policy::{Bundle, McpServer, server_verdict};
+use cairn_policy::{Bundle, McpReason, McpServer, server_verdict};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -23,7 +24,8 @@ fn since(first_seen_ms: Option<u64>) -> String {
 
 pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> {
     let cwd = std::env::current_dir()?;
-    let found = inventory(&cwd, &agent_state_file(), &agent_config(), &[])?;
+    let found = inventory(&cwd, &agent_state_file(), &agent_config(), &[])?
+        .with_managed_file(&Place::machine().managed_servers());
     let stored = Stored::open(state)?.policy()?.policy;
     let bundle = stored
         .and_then(|stored| from_base64url(&stored.bundle))
@@ -42,35 +44,36 @@ pub(super) fn list(state: &StateDir, as_json: bool) -> anyhow::Result<ExitCode> 
         let first_seen = known.first_seen(&one.name, &one.source, &print);
         let server = McpServer::from_definition(&one.name, &one.definition);
         let verdict = server_verdict(&bundle.mcp, &subject, &server);
+        let waits = one
+            .held_back(verdict.reason == McpReason::Default)
+            .filter(|_| verdict.allowed);
+        let reason = waits.map_or_else(|| verdict.reason.to_string(), str::to_owned);
         rows.push(json!({
             "name": one.name, "source": one.source, "allowed": verdict.allowed,
-            "reason": verdict.reason.to_string(), "fingerprint": print, "first_seen_ms": first_seen,
-            "enforced": !monitors,
+            "reason": reason, "fingerprint": print, "first_seen_ms": first_seen,
+            "enforced": !monitors, "starts": (verdict.allowed || monitors) && waits.is_none(),
         }));
         if !as_json {
             let word = match (verdict.allowed, monitors) {
+                // The list has no objection, and nobody's word starts it.
+                (true, _) if waits.is_some() => "waits",
                 (true, _) => "allowed",
                 // It would be blocked, and runs.
                 (false, true) => "monitor",
                 (false, false) => "blocked",
             };
-            say!(
-                "{word:<8} {:<24} {:<8} {}",
-                one.name,
-                one.source,
-                verdict.reason
-            );
+            say!("{word:<8} {:<24} {:<10} {reason}", one.name, one.source);
             say!("         {print}, {}", since(first_seen));
         }
     }
     for (name, _) in bundle.mcp.servers_of(&subject) {
         rows.push(json!({
             "name": name, "source": "managed", "allowed": true, "reason": "it is a managed server",
-            "enforced": !monitors,
+            "enforced": !monitors, "starts": true,
         }));
         if !as_json {
             say!(
-                "{:<8} {name:<24} {:<8} deployed by policy",
+                "{:<8} {name:<24} {:<10} deployed by policy",
                 "allowed",
                 "managed"
             );

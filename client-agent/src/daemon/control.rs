@@ -128,11 +128,27 @@ pub struct LaunchRequest {
 pub struct McpFound {
     /// Its configured name.
     pub name: String,
-    /// Where: `user`, `project`, `local`, `plugin`, `flag`.
+    /// Where: `user`, `project`, `local`, `plugin`, `flag`, `enterprise`.
     pub source: String,
     /// Its definition as in `.mcp.json`.
     pub definition: Value,
+    /// Why it does not start although no entry of the policy objects, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
+
+impl McpFound {
+    /// Why a server that the policy's list lets pass for this reason does not start all the same.
+    ///
+    /// An entry that names a project's server is an approval; a plug-in that is off starts nothing.
+    pub fn held_back(&self, unnamed: bool) -> Option<&str> {
+        let waits = self.waits.as_deref()?;
+        (unnamed || self.source != PROJECT).then_some(waits)
+    }
+}
+
+/// The source of a server that a project brings.
+pub const PROJECT: &str = "project";
 
 /// An MCP server judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

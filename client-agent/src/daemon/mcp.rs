@@ -86,26 +86,29 @@ impl Control {
         let verdict = server_verdict(judge.policy, judge.subject, &server);
         let monitored = judge.monitors && !verdict.allowed;
         let reason = verdict.reason.to_string();
+        let unnamed = verdict.reason == McpReason::Default;
+        let waits = found.held_back(unnamed).filter(|_| verdict.allowed);
         let judged = McpJudged {
             name: found.name.clone(),
             source: found.source.clone(),
             allowed: verdict.allowed || monitored,
-            unnamed: monitored || (verdict.allowed && verdict.reason == McpReason::Default),
+            unnamed: monitored || (verdict.allowed && unnamed),
             reason: reason.clone(),
         };
         if !recorded {
             return judged;
         }
         let body = Body::McpSeen(McpSeen {
-            effect: if verdict.allowed {
-                Effect::Allow
-            } else {
-                Effect::Deny
+            effect: match (verdict.allowed, waits) {
+                (true, None) => Effect::Allow,
+                // The list has no objection, and nobody's word starts it.
+                (true, Some(_)) => Effect::NoOpinion,
+                (false, _) => Effect::Deny,
             },
             fingerprint: fingerprint(&found.definition),
             mode: monitored.then_some(DecisionMode::Monitor),
             name: found.name.clone(),
-            rule: verdict.allowed.then_some(reason),
+            rule: verdict.allowed.then(|| waits.map_or(reason, str::to_owned)),
             source: found.source.clone(),
             transport: transport(&server, &found.definition).to_owned(),
         });

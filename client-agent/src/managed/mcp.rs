@@ -5,6 +5,7 @@
 //!
 //! Source: Claude Code findings 1.7; `managedMcpServers` as observed with 2.1.330 (https addresses only).
 
+use crate::daemon::McpJudged;
 use cairn_policy::{McpDefault, McpEntry, McpPolicy, McpServer};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,14 @@ pub(super) struct Servers {
     pub denied: Vec<Value>,
     /// `managedMcpServers`: those that settings can deliver, at https addresses.
     pub managed: Map<String, Value>,
+}
+
+impl Servers {
+    /// Denies servers under their names: no other one of that name runs beside a file of managed servers.
+    pub fn deny_by_name<'a>(&mut self, judged: impl Iterator<Item = &'a McpJudged>) {
+        let names = judged.map(|one| json!({ "serverName": one.name }));
+        self.denied.extend(names);
+    }
 }
 
 /// Translates the list, with servers that must not run although no entry names them.

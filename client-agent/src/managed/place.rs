@@ -75,6 +75,11 @@ impl Place {
 
     /// Whether only managed MCP servers run here, because the agent's own file says so.
     pub fn has_managed_servers(&self) -> bool {
-        self.inside(SERVERS).exists()
+        self.managed_servers().exists()
+    }
+
+    /// The agent's own file of managed servers, whoever wrote it.
+    pub fn managed_servers(&self) -> PathBuf {
+        self.inside(SERVERS)
     }
 }

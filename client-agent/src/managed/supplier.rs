@@ -20,8 +20,8 @@ use crate::enrolment::{Identity, IdentityError};
 use crate::state::{FILE_MODE, FOLDER_MODE, StateDir, StateError};
 use crate::steered::Pins;
 use crate::wrapper::{
-    Inventory, InventoryError, agent_config, agent_state_file, held, hold, inventory, sweep,
-    withhold_unapproved,
+    ENTERPRISE, Inventory, InventoryError, agent_config, agent_state_file, held, hold, inventory,
+    sweep, withhold_unapproved,
 };
 use cairn_durable::file::{CreateDirError, WriteFileError};
 use cairn_durable::{create_dir_durable, write_atomic};
@@ -113,7 +113,10 @@ pub fn help() -> Result<Value, HelperError> {
         &place.variables_of_others(),
     );
     let answer = asked(&state, &agent, &found, &pins)?;
-    let servers = mcp::servers(&answer.policy, &withheld(&found, &answer));
+    let mut servers = mcp::servers(&answer.policy, &withheld(&found, &answer));
+    // The agent starts what the machine's own file lists, whether or not it is on a list of servers that may run.
+    let of_the_machine = answer.servers.iter().filter(|one| one.source == ENTERPRISE);
+    servers.deny_by_name(of_the_machine.filter(|one| !one.allowed));
     let socket = state.socket();
     let mut own = live(&Live {
         socket: &socket,
@@ -131,8 +134,10 @@ pub fn help() -> Result<Value, HelperError> {
 fn servers_of(agent: &AgentProcess, own: &Path) -> Result<Inventory, InventoryError> {
     let look =
         |flags: &[String]| inventory(&agent.cwd, &agent_state_file(), &agent_config(), flags);
+    let file = Place::machine().managed_servers();
     // A file on the command line that cannot be read is the agent's own error to tell.
-    look(&agent.server_files(own)).or_else(|_| look(&[]))
+    let found = look(&agent.server_files(own)).or_else(|_| look(&[]))?;
+    Ok(found.with_managed_file(&file))
 }
 
 fn asked(

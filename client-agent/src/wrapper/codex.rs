@@ -181,6 +181,7 @@ mod tests {
             name: name.to_owned(),
             source: "user".to_owned(),
             definition: json!({ "command": command }),
+            waits: None,
         }
     }
 

@@ -9,7 +9,7 @@
 
 use super::leftover::settings_files;
 use super::plugins::plugin_servers;
-use crate::daemon::McpFound;
+use crate::daemon::{McpFound, PROJECT};
 use crate::interference::{self, Interference};
 use crate::steered::Found;
 use cairn_event::json::{self, JsonError, Numbers};
@@ -49,19 +49,24 @@ pub struct Inventory {
     pub servers: Vec<McpFound>,
     /// Servers of other projects, which are not started here.
     pub elsewhere: Vec<McpFound>,
-    /// Names of servers whose plug-in is enabled.
-    pub enabled: Vec<String>,
     /// Folders of plug-ins that load code into the agent itself.
     pub mods: Vec<PathBuf>,
     /// Hooks of others that could change a call after it was judged.
     pub interference: Vec<Interference>,
     /// Variables of settings files by which a decided command would become another.
     pub variables: Found,
-    /// Names of project servers that the person approved in the agent's own dialog.
-    pub approved: Vec<String>,
     /// Files that could not be read, in words; the servers in them are not started.
     pub unread: Vec<String>,
 }
+
+/// The source of a server in the machine's own file of managed servers, as the agent calls it.
+pub const ENTERPRISE: &str = "enterprise";
+
+/// Why a project's server does not start that no entry of the policy names.
+const NOT_APPROVED: &str = "nobody approved this project's server";
+
+/// Why no other server starts beside a file of managed servers.
+const ONLY_MANAGED: &str = "a file of managed servers lets no other one run on this machine";
 
 /// Most other projects read: the agent's own list of them grows with the years.
 const PROJECTS_MAX: usize = 512;
@@ -86,26 +91,18 @@ pub fn inventory(
     found.variables.add(state_file, user.get("env"));
     found.interference.extend(plugins.interference);
     found.servers.extend(plugins.servers);
-    found.enabled = plugins.enabled;
     found.mods = plugins.mods;
     found.unread.extend(plugins.unread);
     found.add("user", user.get("mcpServers"));
-    for folder in cwd.ancestors().collect::<Vec<_>>().into_iter().rev() {
-        if let Some(project) = found.file(&folder.join(".mcp.json")) {
-            found.add("project", project.get("mcpServers"));
-        }
-    }
     let local = user
         .get("projects")
         .and_then(|all| all.get(cwd.to_string_lossy().as_ref()));
+    for folder in cwd.ancestors().collect::<Vec<_>>().into_iter().rev() {
+        if let Some(project) = found.file(&folder.join(".mcp.json")) {
+            found.add_project(project.get("mcpServers"), local);
+        }
+    }
     found.add("local", local.and_then(|local| local.get("mcpServers")));
-    let approved = local.and_then(|local| local.get("enabledMcpjsonServers"));
-    found.approved = approved
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
     found.others(cwd, user.get("projects").and_then(Value::as_object));
     for flag in flags {
         let given = flag_value(cwd, flag)?;
@@ -153,7 +150,7 @@ impl Inventory {
         for (folder, entry) in others.take(PROJECTS_MAX) {
             elsewhere.add("local", entry.get("mcpServers"));
             if let Some(project) = elsewhere.file(&Path::new(folder).join(".mcp.json")) {
-                elsewhere.add("project", project.get("mcpServers"));
+                elsewhere.add_project(project.get("mcpServers"), Some(entry));
             }
         }
         self.elsewhere = elsewhere.servers;
@@ -168,8 +165,40 @@ impl Inventory {
                 name: name.clone(),
                 source: source.to_owned(),
                 definition: definition.clone(),
+                waits: None,
             });
         }
+    }
+
+    /// Servers of a project; `known` is what the agent's state file says of it, the person's approvals among it.
+    fn add_project(&mut self, servers: Option<&Value>, known: Option<&Value>) {
+        let first = self.servers.len();
+        self.add(PROJECT, servers);
+        let approved = known.and_then(|known| known.get("enabledMcpjsonServers"));
+        let approved = approved.and_then(Value::as_array);
+        for one in self.servers.iter_mut().skip(first) {
+            let is_approved =
+                approved.is_some_and(|names| names.contains(&Value::from(one.name.as_str())));
+            one.waits = (!is_approved).then(|| NOT_APPROVED.to_owned());
+        }
+    }
+
+    /// The same on a machine that may have a file of managed servers: where it has one, the agent starts its servers
+    /// and no others, also where the file cannot be read.
+    pub fn with_managed_file(mut self, file: &Path) -> Self {
+        if !file.exists() {
+            return self;
+        }
+        let mut others = std::mem::take(&mut self.servers);
+        for other in &mut others {
+            other.waits = Some(ONLY_MANAGED.to_owned());
+        }
+        others.append(&mut self.elsewhere);
+        self.elsewhere = others;
+        if let Some(managed) = self.file(file) {
+            self.add(ENTERPRISE, managed.get("mcpServers"));
+        }
+        self
     }
 }
 
@@ -246,9 +275,54 @@ mod tests {
                 ("f", "flag")
             ]
         );
-        assert_eq!(found.approved, ["a"]);
+        assert!(found.servers.iter().all(|one| one.waits.is_none()));
         let absent = ["absent.json".to_owned()];
         assert!(inventory(&cwd, &state, dir.path(), &absent).is_err());
+    }
+
+    #[test]
+    fn a_project_s_server_waits_for_approval_and_a_managed_file_lets_no_other_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join(".claude.json");
+        let here = dir.path().to_str().unwrap();
+        std::fs::write(
+            dir.path().join(".mcp.json"),
+            r#"{"mcpServers":{"yes":{"command":"y"},"no":{"command":"n"}}}"#,
+        )
+        .unwrap();
+        let known = format!(r#"{{"projects":{{"{here}":{{"enabledMcpjsonServers":["yes"]}}}}}}"#);
+        std::fs::write(&state, known).unwrap();
+        let file = dir.path().join("managed-mcp.json");
+        let found = || {
+            inventory(dir.path(), &state, dir.path(), &[])
+                .unwrap()
+                .with_managed_file(&file)
+        };
+        let waits = |found: &Inventory, name: &str| {
+            let one = found.servers.iter().find(|one| one.name == name).unwrap();
+            (
+                one.held_back(true).is_some(),
+                one.held_back(false).is_some(),
+            )
+        };
+        let open = found();
+        assert_eq!(
+            (waits(&open, "yes"), waits(&open, "no")),
+            ((false, false), (true, false))
+        );
+        std::fs::write(&file, r#"{"mcpServers":{"corp":{"command":"c"}}}"#).unwrap();
+        let managed = found();
+        let of = |servers: &[McpFound]| -> Vec<String> {
+            servers
+                .iter()
+                .map(|one| format!("{} {}", one.name, one.source))
+                .collect()
+        };
+        assert_eq!(of(&managed.servers), ["corp enterprise"]);
+        assert_eq!(of(&managed.elsewhere), ["no project", "yes project"]);
+        std::fs::write(&file, "{").unwrap();
+        let broken = found();
+        assert!(broken.servers.is_empty() && broken.unread.len() == 1);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Starting the agent: daemon, gates, servers, settings, and then the agent in our place.
 
 use super::codex::InspectionError;
+use super::inventory::ENTERPRISE;
+use super::plugins::PLUGIN_OFF;
 use super::program::{CLAUDE_CODE, Program, ProgramError};
 use super::settings::Reach;
 use super::{environment, flags, inventory, settings};
@@ -22,9 +24,6 @@ use std::process::Command;
 
 /// The shim's name; it lies beside this program.
 pub(super) const HOOK_NAME: &str = "cairn-hook";
-
-/// Why a server of a plug-in that is switched off is not started.
-const PLUGIN_OFF: &str = "its plug-in is not enabled";
 
 /// Why the agent was not started.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +104,8 @@ pub fn claude(
         &agent_state_file(),
         &agent_config(),
         &flags.mcp_configs,
-    )?;
+    )?
+    .with_managed_file(&Place::machine().managed_servers());
     if let Some(folder) = found.mods.first() {
         return Err(WrapperError::Mod(folder.clone()));
     }
@@ -135,6 +135,7 @@ pub fn claude(
     if let Some(refused) = answer.refused {
         return Err(WrapperError::Refused(refused));
     }
+    started_without_us(&answer)?;
     withhold_unapproved(&found, &mut answer);
     announce(&answer, &interference);
     // A policy that only monitors lets through what cannot be held.
@@ -148,6 +149,19 @@ pub fn claude(
         path: program.path,
         source,
     })
+}
+
+/// Refuses a session whose agent would start servers of the machine's own file that may not run: that file is not
+/// handed to the agent by anybody, and nothing on the command line takes a server out of it.
+fn started_without_us(answer: &LaunchAnswer) -> Result<(), WrapperError> {
+    let mut of_the_machine = answer.servers.iter().filter(|one| one.source == ENTERPRISE);
+    match of_the_machine.find(|one| !one.allowed) {
+        None => Ok(()),
+        Some(one) => Err(WrapperError::Refused(format!(
+            "Cairn: MCP server `{}` of this machine's `managed-mcp.json` would start and may not: {}; ask {} for help.",
+            one.name, one.reason, answer.contact
+        ))),
+    }
 }
 
 /// Says what the developer should know before the agent takes the terminal.
@@ -195,15 +209,12 @@ fn command(program: &Program, files: &Files, words: &[String]) -> Command {
 /// the person in the agent's own dialog, which strict mode would pass over. A plug-in's only while the
 /// plug-in is enabled.
 pub(crate) fn withhold_unapproved(found: &Inventory, answer: &mut LaunchAnswer) {
-    for judged in &mut answer.servers {
-        let default = judged.allowed && judged.unnamed;
-        if judged.source == "project" && default && !found.approved.contains(&judged.name) {
+    for (one, judged) in found.servers.iter().zip(&mut answer.servers) {
+        if judged.allowed
+            && let Some(waits) = one.held_back(judged.unnamed)
+        {
             judged.allowed = false;
-            judged.reason = "nobody approved this project's server".to_owned();
-        }
-        if judged.source == "plugin" && !found.enabled.contains(&judged.name) {
-            judged.allowed = false;
-            judged.reason = PLUGIN_OFF.to_owned();
+            judged.reason = waits.to_owned();
         }
     }
     // What no file lists is a managed server, which replaces whatever else has its name.
@@ -297,6 +308,7 @@ mod tests {
         let definition = json!({ "command": command });
         McpFound {
             name,
+            waits: (source == "project").then(|| "nobody approved it".to_owned()),
             source,
             definition,
         }
@@ -346,7 +358,7 @@ mod tests {
             ("only", Some("mine")),
         ];
         assert_eq!(commands, expected);
-        inventory.approved = vec!["github".to_owned()];
+        inventory.servers[2].waits = None;
         let mut given = answer(&inventory);
         given
             .mcp

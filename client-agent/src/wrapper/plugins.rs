@@ -18,13 +18,14 @@ const FOLDERS_MAX: usize = 20_000;
 /// How deep below the plug-ins' folder: marketplace, plug-in, version, and room for two more.
 const DEPTH_MAX: usize = 6;
 
+/// Why a server of a plug-in that is switched off is not started.
+pub const PLUGIN_OFF: &str = "its plug-in is not enabled";
+
 /// The plug-ins' servers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PluginServers {
     /// Every server, enabled or not.
     pub servers: Vec<McpFound>,
-    /// Names of those whose plug-in is enabled.
-    pub enabled: Vec<String>,
     /// What could not be read, in words.
     pub unread: Vec<String>,
     /// Folders of enabled plug-ins that load code into the agent itself.
@@ -96,16 +97,13 @@ impl PluginServers {
             let mut definition = definition.clone();
             expand(&mut definition, &folder.to_string_lossy());
             let one = McpFound {
-                name: name.clone(),
+                name,
                 source: "plugin".to_owned(),
                 definition,
+                waits: (!is_enabled).then(|| PLUGIN_OFF.to_owned()),
             };
-            if self.servers.contains(&one) {
-                continue;
-            }
-            self.servers.push(one);
-            if is_enabled && !self.enabled.contains(&name) {
-                self.enabled.push(name);
+            if !self.servers.contains(&one) {
+                self.servers.push(one);
             }
         }
     }
@@ -253,7 +251,12 @@ mod tests {
         let mut names: Vec<_> = found.servers.iter().map(|one| one.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["plugin_db_sql", "plugin_docs_a_b"]);
-        assert_eq!(found.enabled, ["plugin_docs_a_b"]);
+        let mut off = found.servers.iter().filter(|one| one.waits.is_some());
+        assert_eq!(
+            off.next().map(|one| one.name.as_str()),
+            Some("plugin_db_sql")
+        );
+        assert!(off.next().is_none());
         let docs = found
             .servers
             .iter()

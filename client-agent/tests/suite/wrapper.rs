@@ -121,6 +121,26 @@ fn servers_at_a_start(device: &Device) -> (Vec<String>, Vec<McpSeen>) {
     (names.collect(), seen.collect())
 }
 
+/// The list lets it pass, and the person never approved it in the agent's own dialog.
+#[test]
+fn a_project_s_server_that_nobody_approved_is_recorded_as_waiting() {
+    let mut rules = two_rules();
+    rules["mcp"] = json!({ "default": "allow" });
+    let device = Device::new(&bundle(rules));
+    let _daemon = device.start();
+    let (names, seen) = servers_at_a_start(&device);
+    assert!(names.is_empty(), "{names:?}");
+    let [one] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!(
+        (one.effect, one.source.as_str()),
+        (Effect::NoOpinion, "project")
+    );
+    assert_eq!(
+        one.rule.as_deref(),
+        Some("nobody approved this project's server")
+    );
+}
+
 #[test]
 fn a_managed_server_is_given_to_those_whom_it_is_for() {
     let mut rules = two_rules();

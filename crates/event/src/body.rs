@@ -172,7 +172,8 @@ pub struct TurnEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct McpSeen {
-    /// `allow`, or `deny` for one that may not run.
+    /// `allow`, `deny` for one that may not run, or `no-opinion` for one that the list lets pass and that starts only
+    /// when somebody else says so: a project's that its person never approved, a plug-in's that is off.
     pub effect: Effect,
     /// SHA-256 over the canonical definition without its environment values.
     pub fingerprint: Sha256,
@@ -181,10 +182,11 @@ pub struct McpSeen {
     pub mode: Option<DecisionMode>,
     /// The configured name.
     pub name: String,
-    /// The allow-list entry that matched, as text; absent when the default blocked it.
+    /// The allow-list entry that matched, or for whose word it waits, as text; absent when the list blocked it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// Where it was configured: `user`, `project`, `local`, `plugin`, `flag`, `managed`.
+    /// Where it was configured: `user`, `project`, `local`, `plugin`, `flag`, `managed`, `enterprise` (the machine's own
+    /// `managed-mcp.json`).
     pub source: String,
     /// `stdio`, `http` or `sse`.
     pub transport: String,

@@ -25,6 +25,9 @@ const INTERFERING: [(&str, &str); 2] = [
     ("permissionRequest", "PermissionRequest"),
 ];
 
+/// Why a server does not start that Codex's configuration has switched off.
+const SWITCHED_OFF: &str = "it is switched off in Codex's configuration";
+
 /// Most characters of a foreign hook's command that are shown.
 const SHOWN_CHARS_MAX: usize = 120;
 
@@ -199,6 +202,7 @@ fn server(
         name: name.to_owned(),
         source: source.to_owned(),
         definition: Value::Object(plain),
+        waits: (definition["enabled"] == false).then(|| SWITCHED_OFF.to_owned()),
     })
 }
 
