@@ -195,7 +195,8 @@ fn fill_body(row: &mut EventRow, body: &Body) {
             row.rule_id = seen.rule.clone();
             row.decision_mode = seen.mode.as_ref().map(word);
             let monitored = seen.mode == Some(DecisionMode::Monitor);
-            let blocked = seen.effect != Effect::Allow && !monitored;
+            // One that waits for its person's word was not blocked by anybody.
+            let blocked = seen.effect == Effect::Deny && !monitored;
             row.outcome = blocked.then(|| "blocked".to_owned());
         }
         Body::PolicyActivated(activated) => {

@@ -13,7 +13,7 @@ export function McpServers() {
       <h1>MCP servers</h1>
       <Show of={load}>
         {(servers) => {
-          const blocked = servers.filter(({ effect }) => effect !== "allow").length;
+          const blocked = servers.filter(({ effect }) => effect === "deny").length;
           if (servers.length === 0) return <Empty>No MCP server was seen on any device. Each is recorded the first time an agent has it configured.</Empty>;
           return (
             <>
@@ -26,6 +26,16 @@ export function McpServers() {
         }}
       </Show>
     </>
+  );
+}
+
+function Verdict({ effect }: { effect: McpView["effect"] }) {
+  if (effect === "allow") return <Mark tone="good">approved</Mark>;
+  if (effect === "deny") return <Mark tone="bad">blocked</Mark>;
+  return (
+    <Mark tone="plain" title="The policy has no objection; it starts only when its person approves it">
+      waits
+    </Mark>
   );
 }
 
@@ -51,7 +61,9 @@ function Table({ servers }: { servers: McpView[] }) {
               <td>
                 <strong>{server.name}</strong>
               </td>
-              <td>{server.effect === "allow" ? <Mark tone="good">approved</Mark> : <Mark tone="bad">blocked</Mark>}</td>
+              <td>
+                <Verdict effect={server.effect} />
+              </td>
               <td>{server.transport}</td>
               <td>{server.sources.join(", ")}</td>
               <td title={server.devices.join("\n")}>{plural(server.devices.length, "device")}</td>

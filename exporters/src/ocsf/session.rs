@@ -31,19 +31,26 @@ pub(super) fn class(source: &Source<'_>, entry: &Entry, body: &Body) -> Class {
                 }),
             ),
         Body::McpSeen(seen) => {
-            let allowed = seen.effect == Effect::Allow || seen.mode == Some(DecisionMode::Monitor);
-            let severity = if allowed {
-                Severity::Informational
-            } else {
-                Severity::Medium
+            let monitored = seen.mode == Some(DecisionMode::Monitor);
+            let (action, disposition) = match seen.effect {
+                Effect::Allow => (1, 1),
+                _ if monitored => (1, 1),
+                // It waits for its person's word, and nobody blocked it.
+                Effect::NoOpinion => (3, 17),
+                Effect::Ask | Effect::Deny => (2, 2),
             };
-            let (action, disposition) = if allowed { (1, 1) } else { (2, 2) };
+            let blocked = action == 2;
+            let severity = if blocked {
+                Severity::Medium
+            } else {
+                Severity::Informational
+            };
             Class::new(6, 6002, 3, severity)
                 .with("app", json!({ "name": seen.name, "uid": seen.fingerprint }))
                 .with("action_id", json!(action))
                 .with("disposition_id", json!(disposition))
-                .with("is_alert", json!(!allowed))
-                .with("status_id", json!(if allowed { 1 } else { 2 }))
+                .with("is_alert", json!(blocked))
+                .with("status_id", json!(if blocked { 2 } else { 1 }))
                 .with(
                     "message",
                     json!(format!("mcp server {} over {}", seen.name, seen.transport)),
